@@ -1,0 +1,13 @@
+//! Similarities, rankings and task scores over plain slices.
+//!
+//! Every similarity here follows one rule: **greater is closer**. Sums are
+//! accumulated in `f64`. The crate depends on nothing and does no input or
+//! output, so that the command line and the page compute the very same numbers.
+
+mod rank;
+mod score;
+mod similarity;
+
+pub use rank::descending;
+pub use score::{accuracy, binary_f1, majority_class, matthews};
+pub use similarity::{centre, cosine, mean_vector, subtract};

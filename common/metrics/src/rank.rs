@@ -1,0 +1,44 @@
+//! From scores to an order.
+
+/// The indices of `scores` by descending score; ties are broken by ascending
+/// `ids`, so that a ranking never depends on the order of a file.
+///
+/// # Panics
+/// When the two slices differ in length or a score is NaN.
+pub fn descending<S: AsRef<str>>(scores: &[f64], ids: &[S]) -> Vec<usize> {
+    assert_eq!(scores.len(), ids.len(), "a score for every id");
+    assert!(scores.iter().all(|s| !s.is_nan()), "a NaN score has no rank");
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&i, &j| {
+        scores[j].total_cmp(&scores[i]).then_with(|| ids[i].as_ref().cmp(ids[j].as_ref()))
+    });
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ties_go_by_id() {
+        assert_eq!(descending(&[0.5, 0.9, 0.5, 0.9], &["d", "c", "a", "b"]), [3, 1, 2, 0]);
+    }
+
+    #[test]
+    fn negative_zero_ties_with_zero_only_by_value_order() {
+        assert_eq!(descending(&[-0.5, -0.1], &["a", "b"]), [1, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_permutation_in_descending_order(scores in proptest::collection::vec(-1.0..1.0_f64, 0..50)) {
+            let ids: Vec<String> = (0..scores.len()).map(|i| format!("{i:03}")).collect();
+            let order = descending(&scores, &ids);
+            let mut seen = order.clone();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..scores.len()).collect::<Vec<_>>());
+            prop_assert!(order.windows(2).all(|w| scores[w[0]] >= scores[w[1]]));
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The vocabulary of Tupate: what a task is, how it was tuned, and what makes
+//! two task embeddings comparable.
+//!
+//! This crate holds names and numbers only. It computes nothing beyond
+//! comparing two [`Recipe`]s, and it compiles to native code and WebAssembly
+//! alike.
+
+mod recipe;
+mod task;
+
+pub use recipe::{
+    Aggregation, Checkpoint, EncoderRef, FieldDifference, MethodSpec, ParameterSet, Recipe, Values,
+};
+pub use task::{InputShape, Metric, TASKS, TaskClass, TaskInfo, task};

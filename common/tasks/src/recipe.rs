@@ -1,0 +1,283 @@
+//! A recipe: everything that decides whether two vectors may be compared.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Which frozen encoder was tuned. The hash decides; the name is for people.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EncoderRef {
+    /// The encoder's name, such as `minilm`, or the name of its folder.
+    pub name: String,
+    /// sha256 of the weights file, lower-case hex.
+    pub weights_sha256: String,
+    /// Transformer layers, `L`.
+    pub layers: usize,
+    /// Hidden size, `H`.
+    pub hidden_size: usize,
+}
+
+/// A parameter-efficient tuning method with every hyperparameter that changes
+/// which numbers are tuned or what they mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum MethodSpec {
+    /// Low-rank adaptation (Hu et al. 2022): `h = Wx + (alpha/rank)·B·A·x`.
+    Lora {
+        /// Rank `r` of the update.
+        rank: usize,
+        /// Scale `alpha` of the update.
+        alpha: f64,
+        /// The linear maps that are adapted, in the order in which their
+        /// factors are concatenated.
+        targets: Vec<String>,
+    },
+    /// Every bias of the encoder's layers (Zaken et al. 2022).
+    #[serde(rename = "bitfit")]
+    BitFit,
+    /// Trained key and value prefixes in every layer (Liu et al. 2021).
+    PTuningV2 {
+        /// Prefix length `P`.
+        prefix_length: usize,
+    },
+}
+
+impl MethodSpec {
+    /// The method's name on the command line: `lora`, `bitfit`, `ptuning-v2`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Lora { .. } => "lora",
+            Self::BitFit => "bitfit",
+            Self::PTuningV2 { .. } => "ptuning-v2",
+        }
+    }
+}
+
+impl fmt::Display for MethodSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lora { rank, alpha, targets } => {
+                write!(f, "LoRA r={rank} α={alpha} on {}", targets.join(", "))
+            }
+            Self::BitFit => f.write_str("BitFit"),
+            Self::PTuningV2 { prefix_length } => write!(f, "P-Tuning v2 P={prefix_length}"),
+        }
+    }
+}
+
+/// Which of the method's tuned parameters enter the embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParameterSet {
+    /// All tuned parameters of a layer; the task head is never one of them.
+    All,
+    /// Only the key prefixes of P-Tuning v2.
+    KeysOnly,
+}
+
+/// How the layers' parameter vectors become one embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aggregation {
+    /// Mean over the layers (paper, section 3.2).
+    LayerMean,
+    /// All layers concatenated, lowest first.
+    Flatten,
+    /// Mean over prefix positions, layers concatenated (the released code's
+    /// treatment of P-Tuning v2).
+    PositionMean,
+}
+
+/// Whether the parameters themselves or their change enters the embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Values {
+    /// The tuned values (paper).
+    Absolute,
+    /// Tuned minus initial values.
+    Delta,
+}
+
+/// The moment of training at which the parameters were taken
+/// (paper, section 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Checkpoint {
+    /// After two epochs.
+    Early,
+    /// At the best validation score.
+    Late,
+}
+
+impl Checkpoint {
+    /// `early` or `late`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Early => "early",
+            Self::Late => "late",
+        }
+    }
+}
+
+/// Everything two task embeddings must share for their cosine to mean
+/// anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The frozen encoder.
+    pub encoder: EncoderRef,
+    /// The tuning method and its hyperparameters.
+    pub method: MethodSpec,
+    /// Which tuned parameters are used.
+    pub parameters: ParameterSet,
+    /// How layers are combined.
+    pub aggregation: Aggregation,
+    /// Tuned values or their change.
+    pub values: Values,
+    /// Seed of the method's initial parameters.
+    pub init_seed: u64,
+    /// Early or late parameters.
+    pub checkpoint: Checkpoint,
+}
+
+/// One field in which two recipes differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldDifference {
+    /// The field's name, as in the recipe's JSON.
+    pub field: String,
+    /// Its value on the left-hand side.
+    pub left: String,
+    /// Its value on the right-hand side.
+    pub right: String,
+}
+
+impl fmt::Display for FieldDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} against {}", self.field, self.left, self.right)
+    }
+}
+
+impl Recipe {
+    /// The paper's recipe for a method: all parameters, layer mean, absolute.
+    pub fn paper(
+        encoder: EncoderRef,
+        method: MethodSpec,
+        init_seed: u64,
+        checkpoint: Checkpoint,
+    ) -> Self {
+        Self {
+            encoder,
+            method,
+            parameters: ParameterSet::All,
+            aggregation: Aggregation::LayerMean,
+            values: Values::Absolute,
+            init_seed,
+            checkpoint,
+        }
+    }
+
+    /// The fields in which `self` and `other` differ; empty when embeddings of
+    /// the two may be compared. The encoder's name alone is not a difference:
+    /// its weights' hash is.
+    pub fn differences(&self, other: &Self) -> Vec<FieldDifference> {
+        let mut found = Vec::new();
+        let mut compare = |field: &str, left: String, right: String| {
+            if left != right {
+                found.push(FieldDifference { field: field.to_owned(), left, right });
+            }
+        };
+        if self.encoder.weights_sha256 != other.encoder.weights_sha256 {
+            let show = |e: &EncoderRef| {
+                format!("{} ({})", e.name, &e.weights_sha256.get(..12).unwrap_or(""))
+            };
+            compare("encoder", show(&self.encoder), show(&other.encoder));
+        }
+        compare("method", self.method.to_string(), other.method.to_string());
+        compare("parameters", debug(&self.parameters), debug(&other.parameters));
+        compare("aggregation", debug(&self.aggregation), debug(&other.aggregation));
+        compare("values", debug(&self.values), debug(&other.values));
+        compare("init_seed", self.init_seed.to_string(), other.init_seed.to_string());
+        compare("checkpoint", self.checkpoint.name().into(), other.checkpoint.name().into());
+        found
+    }
+}
+
+/// `LayerMean` → `layer-mean`, the spelling used in files and flags.
+fn debug(value: &impl fmt::Debug) -> String {
+    let camel = format!("{value:?}");
+    let mut kebab = String::with_capacity(camel.len() + 2);
+    for (i, c) in camel.chars().enumerate() {
+        if c.is_uppercase() && i > 0 {
+            kebab.push('-');
+        }
+        kebab.extend(c.to_lowercase());
+    }
+    kebab
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe() -> Recipe {
+        Recipe::paper(
+            EncoderRef {
+                name: "tiny".into(),
+                weights_sha256: "ab".repeat(32),
+                layers: 2,
+                hidden_size: 32,
+            },
+            MethodSpec::Lora { rank: 8, alpha: 8.0, targets: vec!["query".into(), "value".into()] },
+            0,
+            Checkpoint::Late,
+        )
+    }
+
+    #[test]
+    fn a_recipe_equals_itself_and_an_encoder_may_be_renamed() {
+        let mut renamed = recipe();
+        renamed.encoder.name = "elsewhere".into();
+        assert_eq!(recipe().differences(&renamed), []);
+    }
+
+    #[test]
+    fn every_differing_field_is_named() {
+        let mut other = recipe();
+        other.encoder.weights_sha256 = "cd".repeat(32);
+        other.method = MethodSpec::BitFit;
+        other.parameters = ParameterSet::KeysOnly;
+        other.aggregation = Aggregation::Flatten;
+        other.values = Values::Delta;
+        other.init_seed = 1;
+        other.checkpoint = Checkpoint::Early;
+        let fields: Vec<_> = recipe().differences(&other).into_iter().map(|d| d.field).collect();
+        assert_eq!(
+            fields,
+            ["encoder", "method", "parameters", "aggregation", "values", "init_seed", "checkpoint"]
+        );
+    }
+
+    #[test]
+    fn json_spells_what_messages_spell() {
+        assert_eq!(
+            serde_json::to_value(recipe()).unwrap(),
+            serde_json::json!({
+                "encoder": {
+                    "name": "tiny", "weights_sha256": "ab".repeat(32),
+                    "layers": 2, "hidden_size": 32,
+                },
+                "method": { "name": "lora", "rank": 8, "alpha": 8.0, "targets": ["query", "value"] },
+                "parameters": "all",
+                "aggregation": "layer-mean",
+                "values": "absolute",
+                "init_seed": 0,
+                "checkpoint": "late",
+            })
+        );
+        assert_eq!(
+            serde_json::to_value(Aggregation::LayerMean).unwrap(),
+            debug(&Aggregation::LayerMean)
+        );
+        assert_eq!(serde_json::to_value(MethodSpec::BitFit).unwrap()["name"], "bitfit");
+        let prefix = MethodSpec::PTuningV2 { prefix_length: 20 };
+        assert_eq!(serde_json::to_value(&prefix).unwrap()["name"], prefix.name());
+    }
+}

@@ -1,0 +1,205 @@
+//! Tasks: the paper's 22 and the project's own samples.
+
+use serde::{Deserialize, Serialize};
+
+/// The class of a task; the paper's *in-class* setting ranks only sources of
+/// the target's own class (paper, section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TaskClass {
+    /// Text classification or regression.
+    #[serde(rename = "CR")]
+    ClassificationRegression,
+    /// Question answering.
+    #[serde(rename = "QA")]
+    QuestionAnswering,
+    /// Sequence labelling.
+    #[serde(rename = "SL")]
+    SequenceLabelling,
+}
+
+impl TaskClass {
+    /// The short name used in files and on screen: `CR`, `QA` or `SL`.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::ClassificationRegression => "CR",
+            Self::QuestionAnswering => "QA",
+            Self::SequenceLabelling => "SL",
+        }
+    }
+}
+
+/// What one example of a task looks like to the encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputShape {
+    /// One text.
+    Single,
+    /// Two texts, in a fixed order.
+    Pair,
+    /// A question and a context that holds the answer span.
+    Span,
+}
+
+/// The score a task is judged by on its validation split. Greater is better;
+/// every metric is at most 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Share of correct predictions.
+    Accuracy,
+    /// Mean of accuracy and the F1 of the positive class (MRPC, QQP).
+    AccuracyF1,
+    /// Matthews correlation coefficient (CoLA).
+    Mcc,
+    /// Mean of Pearson's and Spearman's correlation (STS-B).
+    PearsonSpearman,
+    /// Token F1 of the predicted answer (question answering).
+    TokenF1,
+}
+
+impl Metric {
+    /// The name used in JSON and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::AccuracyF1 => "accuracy_f1",
+            Self::Mcc => "mcc",
+            Self::PearsonSpearman => "pearson_spearman",
+            Self::TokenF1 => "token_f1",
+        }
+    }
+}
+
+/// One row of the task table: what is known of a task before any of its data
+/// has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TaskInfo {
+    /// The name on the command line and in zoos.
+    pub id: &'static str,
+    /// The name shown to people.
+    pub name: &'static str,
+    /// Classification/regression, question answering or sequence labelling.
+    pub class: TaskClass,
+    /// The kind of decision, for people who look for neighbours of their task.
+    pub family: &'static str,
+    /// What one example looks like.
+    pub input: InputShape,
+    /// The score the task is judged by.
+    pub metric: Metric,
+    /// Full training size in the paper (Appendix A), rounded as printed there.
+    /// `None` for tasks that the paper does not have.
+    pub paper_train_size: Option<u32>,
+}
+
+const fn cr(
+    id: &'static str,
+    name: &'static str,
+    family: &'static str,
+    input: InputShape,
+    metric: Metric,
+    paper_train_size: Option<u32>,
+) -> TaskInfo {
+    TaskInfo {
+        id,
+        name,
+        class: TaskClass::ClassificationRegression,
+        family,
+        input,
+        metric,
+        paper_train_size,
+    }
+}
+
+const fn qa(id: &'static str, name: &'static str, family: &'static str, size: u32) -> TaskInfo {
+    TaskInfo {
+        id,
+        name,
+        class: TaskClass::QuestionAnswering,
+        family,
+        input: InputShape::Span,
+        metric: Metric::TokenF1,
+        paper_train_size: Some(size),
+    }
+}
+
+use InputShape::{Pair, Single};
+use Metric::{Accuracy, AccuracyF1, Mcc, PearsonSpearman};
+
+/// Every task that has a name of its own: the paper's 22 in its order
+/// (Appendix A), then the samples that this project generates.
+pub const TASKS: &[TaskInfo] = &[
+    cr("snli", "SNLI", "entailment", Pair, Accuracy, Some(570_000)),
+    cr("mnli", "MNLI", "entailment", Pair, Accuracy, Some(393_000)),
+    cr("qqp", "QQP", "paraphrase", Pair, AccuracyF1, Some(364_000)),
+    cr("qnli", "QNLI", "entailment", Pair, Accuracy, Some(105_000)),
+    cr("sst2", "SST-2", "sentiment", Single, Accuracy, Some(67_000)),
+    cr("scitail", "SciTail", "entailment", Pair, Accuracy, Some(27_000)),
+    cr("cola", "CoLA", "acceptability", Single, Mcc, Some(8_500)),
+    cr("stsb", "STS-B", "similarity", Pair, PearsonSpearman, Some(7_000)),
+    cr("mrpc", "MRPC", "paraphrase", Pair, AccuracyF1, Some(3_700)),
+    cr("rte", "RTE", "entailment", Pair, Accuracy, Some(2_500)),
+    cr("wnli", "WNLI", "coreference", Pair, Accuracy, Some(634)),
+    qa("squad_v2", "SQuAD 2.0", "reading", 162_000),
+    qa("newsqa", "NewsQA", "reading", 120_000),
+    qa("hotpotqa", "HotpotQA", "multi-hop", 113_000),
+    qa("squad_v1", "SQuAD 1.1", "reading", 108_000),
+    qa("duorc_p", "DuoRC paraphrase", "reading", 100_000),
+    qa("duorc_s", "DuoRC self", "reading", 86_000),
+    qa("drop", "DROP", "discrete reasoning", 77_000),
+    qa("wikihop", "WikiHop", "multi-hop", 51_000),
+    // A yes/no question about a passage: class QA in the paper, but a
+    // sequence-pair classification by shape.
+    TaskInfo {
+        id: "boolq",
+        name: "BoolQ",
+        class: TaskClass::QuestionAnswering,
+        family: "yes/no question",
+        input: Pair,
+        metric: Accuracy,
+        paper_train_size: Some(16_000),
+    },
+    qa("comqa", "ComQA", "web questions", 11_000),
+    qa("cq", "ComplexQuestions", "web questions", 2_000),
+    cr("sample_sentiment", "Sample: sentiment", "sentiment", Single, Accuracy, None),
+    cr("sample_topic", "Sample: topic", "topic", Single, Accuracy, None),
+    cr("sample_entailment", "Sample: entailment", "entailment", Pair, Accuracy, None),
+    cr("sample_paraphrase", "Sample: paraphrase", "paraphrase", Pair, Accuracy, None),
+    cr("sample_acceptability", "Sample: acceptability", "acceptability", Single, Accuracy, None),
+    cr("sample_similarity", "Sample: similarity", "similarity", Pair, Accuracy, None),
+];
+
+/// The row of [`TASKS`] with this id.
+pub fn task(id: &str) -> Option<&'static TaskInfo> {
+    TASKS.iter().find(|task| task.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique() {
+        for (i, task) in TASKS.iter().enumerate() {
+            assert!(TASKS[..i].iter().all(|other| other.id != task.id), "{} twice", task.id);
+        }
+    }
+
+    #[test]
+    fn the_paper_has_eleven_tasks_of_each_class() {
+        let of = |class| {
+            TASKS.iter().filter(|t| t.class == class && t.paper_train_size.is_some()).count()
+        };
+        assert_eq!(of(TaskClass::ClassificationRegression), 11);
+        assert_eq!(of(TaskClass::QuestionAnswering), 11);
+    }
+
+    #[test]
+    fn names_in_json_are_the_names_in_code() {
+        for metric in [Accuracy, AccuracyF1, Mcc, PearsonSpearman, Metric::TokenF1] {
+            assert_eq!(serde_json::to_value(metric).unwrap(), metric.name());
+        }
+        for task in TASKS {
+            assert_eq!(serde_json::to_value(task.class).unwrap(), task.class.short());
+        }
+    }
+}

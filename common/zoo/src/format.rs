@@ -1,0 +1,246 @@
+//! The zoo file: one `.safetensors` file that carries its own manifest.
+//!
+//! ```text
+//! u64  length of the header, little-endian
+//! JSON header:
+//!        __metadata__.tupate_zoo         the manifest, JSON as text
+//!        __metadata__.tupate_zoo_sha256  sha256 of that text, hex
+//!        embeddings/KEY                  [tasks, D]  F16 or F32
+//!        initial/KEY                     [D]         F32
+//! data
+//! ```
+//!
+//! The manifest states name, type, shape and sha256 of every tensor, and its own
+//! sha256 stands beside it, so that one flipped byte anywhere is noticed. Keys
+//! are sorted and there is no time stamp: equal zoos are equal files.
+
+use crate::manifest::{Manifest, TensorDigest};
+use crate::zoo::SetValues;
+use crate::{Error, Zoo};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use safetensors::{Dtype as FileDtype, SafeTensors};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Metadata key of the manifest.
+pub const MANIFEST_KEY: &str = "tupate_zoo";
+/// Metadata key of the manifest's sha256.
+pub const DIGEST_KEY: &str = "tupate_zoo_sha256";
+
+/// How embeddings are stored. `F16` halves the file; on the vectors that the
+/// paper's authors released it changes no ranking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dtype {
+    /// 2 bytes a value.
+    #[default]
+    F16,
+    /// 4 bytes a value, exact.
+    F32,
+}
+
+/// sha256 as lower-case hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        write!(hex, "{byte:02x}").expect("writing to a string");
+    }
+    hex
+}
+
+struct Blob {
+    name: String,
+    dtype: &'static str,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+pub(crate) fn write(zoo: &Zoo, dtype: Dtype) -> Result<Vec<u8>, Error> {
+    let mut blobs = Vec::new();
+    for set in zoo.sets() {
+        let rows: Vec<f32> = zoo.rows(set).flatten().copied().collect();
+        let bytes = match dtype {
+            Dtype::F32 => rows.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Dtype::F16 => to_f16(&set.key, &rows)?,
+        };
+        let name = match dtype {
+            Dtype::F32 => "F32",
+            Dtype::F16 => "F16",
+        };
+        blobs.push(Blob {
+            name: set.tensor(),
+            dtype: name,
+            shape: vec![set.tasks.len(), set.dim],
+            bytes,
+        });
+        if let Some(initial) = zoo.initial(set) {
+            blobs.push(Blob {
+                name: set.initial_tensor(),
+                dtype: "F32",
+                shape: vec![set.dim],
+                bytes: initial.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            });
+        }
+    }
+    blobs.sort_by(|a, b| a.name.cmp(&b.name));
+    let digests = blobs
+        .iter()
+        .map(|b| TensorDigest {
+            name: b.name.clone(),
+            dtype: b.dtype.to_owned(),
+            shape: b.shape.clone(),
+            sha256: sha256_hex(&b.bytes),
+        })
+        .collect();
+    let manifest = serde_json::to_string(&zoo.manifest(digests))
+        .map_err(|e| Error::Inconsistent(format!("the manifest cannot be written: {e}")))?;
+    let digest = sha256_hex(manifest.as_bytes());
+
+    // Written here and not by the safetensors crate, whose metadata is a hash
+    // map: its order, and with it the file's bytes, would change from run to run.
+    let mut header: BTreeMap<String, serde_json::Value> = BTreeMap::new();
+    header.insert(
+        "__metadata__".into(),
+        serde_json::json!({ MANIFEST_KEY: manifest, DIGEST_KEY: digest }),
+    );
+    let mut offset = 0;
+    for blob in &blobs {
+        let end = offset + blob.bytes.len();
+        header.insert(
+            blob.name.clone(),
+            serde_json::json!({ "dtype": blob.dtype, "shape": blob.shape, "data_offsets": [offset, end] }),
+        );
+        offset = end;
+    }
+    let mut header = serde_json::to_vec(&header)
+        .map_err(|e| Error::Inconsistent(format!("the header cannot be written: {e}")))?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut file = Vec::with_capacity(8 + header.len() + offset);
+    file.extend_from_slice(&(header.len() as u64).to_le_bytes());
+    file.extend_from_slice(&header);
+    for blob in blobs {
+        file.extend_from_slice(&blob.bytes);
+    }
+    Ok(file)
+}
+
+fn to_f16(key: &str, rows: &[f32]) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::with_capacity(2 * rows.len());
+    for &value in rows {
+        let half = f16::from_f32(value);
+        if !half.is_finite() {
+            return Err(Error::Inconsistent(format!(
+                "a value of {key} is {value}, beyond what f16 holds (65504); store it as f32"
+            )));
+        }
+        bytes.extend_from_slice(&half.to_le_bytes());
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn parse(bytes: &[u8]) -> Result<Zoo, Error> {
+    let (length, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|e| header_error(bytes, &e))?;
+    let text =
+        metadata.metadata().as_ref().and_then(|m| m.get(MANIFEST_KEY)).ok_or_else(|| {
+            Error::NotAZoo("a safetensors file, but without a zoo's manifest".into())
+        })?;
+    let stated = metadata.metadata().as_ref().and_then(|m| m.get(DIGEST_KEY));
+    check_digest("the manifest", stated.map_or("", String::as_str), text.as_bytes())?;
+    let manifest = Manifest::parse(text)?;
+    let file = SafeTensors::deserialize(bytes).map_err(|e| header_error(bytes, &e))?;
+    debug_assert!(length <= bytes.len());
+
+    if file.len() != manifest.tensors.len() {
+        return Err(Error::Damaged(format!(
+            "it holds {} tensors, its manifest lists {}",
+            file.len(),
+            manifest.tensors.len()
+        )));
+    }
+    let mut listed: BTreeMap<&str, &TensorDigest> = BTreeMap::new();
+    for tensor in &manifest.tensors {
+        let view = file
+            .tensor(&tensor.name)
+            .map_err(|_| Error::Damaged(format!("tensor {} is missing", tensor.name)))?;
+        if view.shape() != tensor.shape || dtype_name(view.dtype()) != tensor.dtype {
+            return Err(Error::Damaged(format!(
+                "tensor {} is {} {:?}, its manifest says {} {:?}",
+                tensor.name,
+                dtype_name(view.dtype()),
+                view.shape(),
+                tensor.dtype,
+                tensor.shape
+            )));
+        }
+        check_digest(&tensor.name, &tensor.sha256, view.data())?;
+        listed.insert(&tensor.name, tensor);
+    }
+    let mut sets = Vec::with_capacity(manifest.embeddings.len());
+    for set in &manifest.embeddings {
+        let rows = values(&file, &set.tensor(), &[set.tasks.len(), set.dim])?;
+        let initial = match set.has_initial {
+            true => Some(values(&file, &set.initial_tensor(), &[set.dim])?),
+            false => None,
+        };
+        sets.push((set.clone(), SetValues { rows, initial }));
+    }
+    Zoo::new(manifest.name, manifest.description, manifest.tasks, sets)
+}
+
+fn values(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+    let view =
+        file.tensor(name).map_err(|_| Error::Damaged(format!("tensor {name} is missing")))?;
+    if view.shape() != shape {
+        return Err(Error::Damaged(format!(
+            "tensor {name} is {:?} and should be {shape:?}",
+            view.shape()
+        )));
+    }
+    match view.dtype() {
+        FileDtype::F32 => {
+            Ok(view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+        }
+        FileDtype::F16 => {
+            let halves: Vec<f16> =
+                view.data().as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b)).collect();
+            Ok(halves.to_f32_vec())
+        }
+        other => Err(Error::Inconsistent(format!(
+            "tensor {name} is stored as {other:?}; this version reads F16 and F32"
+        ))),
+    }
+}
+
+fn check_digest(what: &str, expected: &str, bytes: &[u8]) -> Result<(), Error> {
+    let found = sha256_hex(bytes);
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Checksum { what: what.to_owned(), expected: expected.to_owned(), found })
+}
+
+fn dtype_name(dtype: FileDtype) -> &'static str {
+    match dtype {
+        FileDtype::F32 => "F32",
+        FileDtype::F16 => "F16",
+        _ => "another type",
+    }
+}
+
+/// Tells a file that was never a zoo from one that was cut or changed.
+fn header_error(bytes: &[u8], error: &safetensors::SafeTensorError) -> Error {
+    use safetensors::SafeTensorError as E;
+    let looks_like_one = bytes.get(8) == Some(&b'{');
+    match error {
+        E::MetadataIncompleteBuffer | E::InvalidHeaderLength if looks_like_one => Error::Damaged(
+            format!("it ends after {} bytes, before its header says it should", bytes.len()),
+        ),
+        E::InvalidOffset(name) => Error::Damaged(format!("its header lies about where {name} is")),
+        E::TensorInvalidInfo | E::ValidationOverflow if looks_like_one => {
+            Error::Damaged("its header states shapes and places that do not fit".into())
+        }
+        other => Error::NotAZoo(format!("not a safetensors file ({other})")),
+    }
+}

@@ -1,0 +1,211 @@
+//! The manifest: everything about a zoo but the numbers.
+
+use crate::Error;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use tupate_tasks::{Metric, Recipe, TaskClass};
+
+/// Major version of the format. A file with a greater one is refused.
+pub const SCHEMA_MAJOR: u32 = 1;
+/// Minor version of the format. A file with a greater one is read; fields that
+/// are not known are passed over.
+pub const SCHEMA_MINOR: u32 = 0;
+
+/// Greatest number of tasks in a zoo.
+pub const MAX_TASKS: usize = 1_000_000;
+/// Greatest length of a task's id in bytes.
+pub const MAX_ID: usize = 200;
+
+/// The manifest as it stands in the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    pub schema: String,
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    pub tasks: Vec<TaskEntry>,
+    pub embeddings: Vec<EmbeddingSet>,
+    pub tensors: Vec<TensorDigest>,
+}
+
+/// What is known of one task of a zoo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskEntry {
+    /// The task's id, unique in the zoo.
+    pub id: String,
+    /// The name shown to people.
+    pub name: String,
+    /// CR, QA or SL.
+    pub class: TaskClass,
+    /// The kind of decision, such as `sentiment`.
+    pub family: String,
+    /// Number of examples that were trained on.
+    pub train_examples: u64,
+    /// The score by which the task is judged.
+    pub metric: Metric,
+    /// That score on the validation split after tuning, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// The same score of always guessing the majority class, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub majority: Option<f64>,
+    /// Licence of the data, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Where the data, adapter or model can be had, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+/// The embeddings of one recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EmbeddingSet {
+    /// Name of the set within the zoo: `METHOD.CHECKPOINT`, with a suffix where
+    /// that alone is not unique.
+    pub key: String,
+    /// The recipe that all of its embeddings share.
+    pub recipe: Recipe,
+    /// The tasks, one a row of the tensor, in order.
+    pub tasks: Vec<String>,
+    /// Length `D` of each embedding.
+    pub dim: usize,
+    /// Whether the zoo also holds the embedding of the untrained parameters.
+    pub has_initial: bool,
+}
+
+/// What a tensor of the file must be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TensorDigest {
+    pub name: String,
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    pub sha256: String,
+}
+
+impl EmbeddingSet {
+    /// Name of the tensor `[tasks, D]` in the file.
+    pub fn tensor(&self) -> String {
+        format!("embeddings/{}", self.key)
+    }
+
+    /// Name of the tensor `[D]` with the untrained parameters' embedding.
+    pub fn initial_tensor(&self) -> String {
+        format!("initial/{}", self.key)
+    }
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    pub fn parse(json: &str) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Version {
+            schema: String,
+        }
+        let version: Version = serde_json::from_str(json)
+            .map_err(|e| Error::NotAZoo(format!("its manifest is not what a zoo's is ({e})")))?;
+        let (major, _) = parse_version(&version.schema).ok_or_else(|| {
+            Error::NotAZoo(format!("its manifest names no version (schema {:?})", version.schema))
+        })?;
+        if major != SCHEMA_MAJOR {
+            return Err(Error::TooNew { found: version.schema, supported: SCHEMA_MAJOR });
+        }
+        let manifest: Self = serde_json::from_str(json)
+            .map_err(|e| Error::Inconsistent(format!("the manifest cannot be read ({e})")))?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// The version this code writes.
+    pub fn current_schema() -> String {
+        format!("{SCHEMA_MAJOR}.{SCHEMA_MINOR}")
+    }
+
+    pub fn check(&self) -> Result<(), Error> {
+        if self.tasks.len() > MAX_TASKS {
+            return Err(Error::Limit {
+                what: "the number of tasks",
+                found: self.tasks.len() as u64,
+                limit: MAX_TASKS as u64,
+            });
+        }
+        let mut ids = BTreeSet::new();
+        for task in &self.tasks {
+            check_id(&task.id)?;
+            if !ids.insert(task.id.as_str()) {
+                return Err(Error::Inconsistent(format!("task {} is listed twice", task.id)));
+            }
+            for (what, score) in [("score", task.score), ("majority score", task.majority)] {
+                if score.is_some_and(|s| !s.is_finite()) {
+                    return Err(Error::Inconsistent(format!(
+                        "the {what} of {} is not a number",
+                        task.id
+                    )));
+                }
+            }
+        }
+        let mut keys = BTreeSet::new();
+        for set in &self.embeddings {
+            if !keys.insert(set.key.as_str()) {
+                return Err(Error::Inconsistent(format!(
+                    "embedding set {} is listed twice",
+                    set.key
+                )));
+            }
+            if set.tasks.is_empty() || set.dim == 0 {
+                return Err(Error::Inconsistent(format!("embedding set {} is empty", set.key)));
+            }
+            let mut rows = BTreeSet::new();
+            for task in &set.tasks {
+                if !ids.contains(task.as_str()) {
+                    return Err(Error::Inconsistent(format!(
+                        "embedding set {} has a row for {task}, which is not among the tasks",
+                        set.key
+                    )));
+                }
+                if !rows.insert(task) {
+                    return Err(Error::Inconsistent(format!(
+                        "embedding set {} has two rows for {task}",
+                        set.key
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_id(id: &str) -> Result<(), Error> {
+    if id.is_empty() || id.len() > MAX_ID || id.chars().any(char::is_control) {
+        return Err(Error::Inconsistent(format!(
+            "a task's id must have 1 to {MAX_ID} bytes and no control characters, not {id:?}"
+        )));
+    }
+    Ok(())
+}
+
+fn parse_version(version: &str) -> Option<(u32, u32)> {
+    let (major, minor) = version.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newer_minor_versions_open_and_newer_major_ones_say_so() {
+        let json = |schema: &str| {
+            format!(
+                r#"{{"schema":"{schema}","name":"z","later":true,"tasks":[],"embeddings":[],"tensors":[]}}"#
+            )
+        };
+        assert!(Manifest::parse(&json("1.0")).is_ok());
+        assert!(Manifest::parse(&json("1.7")).is_ok());
+        assert_eq!(
+            Manifest::parse(&json("2.0")).unwrap_err().to_string(),
+            "this zoo has format version 2.0; this program reads version 1.x: update it"
+        );
+        assert!(matches!(Manifest::parse(&json("new")), Err(Error::NotAZoo(_))));
+        assert!(matches!(Manifest::parse("{}"), Err(Error::NotAZoo(_))));
+    }
+}

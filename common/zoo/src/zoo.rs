@@ -1,0 +1,329 @@
+//! A zoo in memory.
+
+use crate::format::{self, Dtype};
+use crate::manifest::Manifest;
+use crate::{EmbeddingSet, Error, TaskEntry};
+use std::collections::BTreeMap;
+use tupate_tasks::{Checkpoint, Recipe};
+
+/// Task embeddings that belong together, with the facts about their tasks.
+/// Holding one is the proof that it is consistent: rows fit the manifest, all
+/// values are finite, no embedding is zero.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zoo {
+    name: String,
+    description: String,
+    tasks: Vec<TaskEntry>,
+    sets: Vec<(EmbeddingSet, SetValues)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SetValues {
+    /// `[tasks, D]`, row-major.
+    pub rows: Vec<f32>,
+    /// `[D]`.
+    pub initial: Option<Vec<f32>>,
+}
+
+/// One embedding on its way into a zoo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewEmbedding {
+    /// The task, with what is known of it.
+    pub task: TaskEntry,
+    /// How the vector came about.
+    pub recipe: Recipe,
+    /// The vector, `[D]`.
+    pub values: Vec<f32>,
+    /// The vector of the same parameters before training, `[D]`.
+    pub initial: Option<Vec<f32>>,
+}
+
+impl Zoo {
+    /// Gathers embeddings: one set a recipe, one row a task, tasks by id.
+    ///
+    /// # Errors
+    /// When two embeddings are for the same task and recipe, facts about one
+    /// task contradict each other, or vectors of a recipe differ in length.
+    pub fn pack(
+        name: &str,
+        description: &str,
+        embeddings: impl IntoIterator<Item = NewEmbedding>,
+    ) -> Result<Self, Error> {
+        let mut tasks: BTreeMap<String, TaskEntry> = BTreeMap::new();
+        let mut groups: Vec<(Recipe, BTreeMap<String, NewEmbedding>)> = Vec::new();
+        for embedding in embeddings {
+            let id = embedding.task.id.clone();
+            match tasks.get_mut(&id) {
+                None => {
+                    tasks.insert(id.clone(), embedding.task.clone());
+                }
+                Some(known) => merge_facts(known, &embedding.task)?,
+            }
+            let group = groups
+                .iter()
+                .position(|(recipe, _)| recipe.differences(&embedding.recipe).is_empty());
+            let rows = match group {
+                Some(i) => &mut groups[i].1,
+                None => {
+                    groups.push((embedding.recipe.clone(), BTreeMap::new()));
+                    &mut groups.last_mut().expect("just pushed").1
+                }
+            };
+            let recipe = embedding.recipe.clone();
+            if rows.insert(id.clone(), embedding).is_some() {
+                return Err(Error::Inconsistent(format!(
+                    "two embeddings of {id} by {} ({}); pack one of them",
+                    recipe.method,
+                    recipe.checkpoint.name()
+                )));
+            }
+        }
+        let mut sets: Vec<(EmbeddingSet, SetValues)> = Vec::new();
+        for (recipe, rows) in groups {
+            sets.push(gather(recipe, rows)?);
+        }
+        sets.sort_by_cached_key(|(set, _)| sort_key(set));
+        let mut used: BTreeMap<String, usize> = BTreeMap::new();
+        for (set, _) in &mut sets {
+            let n = used.entry(set.key.clone()).or_default();
+            *n += 1;
+            if *n > 1 {
+                set.key = format!("{}.{n}", set.key);
+            }
+        }
+        Self::new(name.to_owned(), description.to_owned(), tasks.into_values().collect(), sets)
+    }
+
+    pub(crate) fn new(
+        name: String,
+        description: String,
+        tasks: Vec<TaskEntry>,
+        sets: Vec<(EmbeddingSet, SetValues)>,
+    ) -> Result<Self, Error> {
+        let zoo = Self { name, description, tasks, sets };
+        zoo.manifest(Vec::new()).check()?;
+        for (set, values) in &zoo.sets {
+            if set.dim.checked_mul(set.tasks.len()) != Some(values.rows.len())
+                || values.initial.as_ref().is_some_and(|v| v.len() != set.dim)
+                || values.initial.is_some() != set.has_initial
+            {
+                return Err(Error::Inconsistent(format!(
+                    "the values of {} do not fit its shape",
+                    set.key
+                )));
+            }
+            for (task, row) in set.tasks.iter().zip(values.rows.chunks_exact(set.dim)) {
+                check_row(&set.key, task, row)?;
+            }
+            if let Some(initial) = &values.initial
+                && initial.iter().any(|v| !v.is_finite())
+            {
+                return Err(Error::Inconsistent(format!(
+                    "the initial values of {} are not finite",
+                    set.key
+                )));
+            }
+        }
+        Ok(zoo)
+    }
+
+    /// Reads a zoo file. Every checksum in it is checked.
+    ///
+    /// # Errors
+    /// When the bytes are not a zoo, are damaged, contradict themselves or are
+    /// of a later major version. Never panics and allocates no more than a
+    /// small multiple of `bytes.len()`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        format::parse(bytes)
+    }
+
+    /// The file's bytes: the same zoo always gives the same bytes.
+    ///
+    /// # Errors
+    /// When a value is too large for `dtype`.
+    pub fn to_bytes(&self, dtype: Dtype) -> Result<Vec<u8>, Error> {
+        format::write(self, dtype)
+    }
+
+    /// The zoo's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the zoo is, in words; may be empty.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// All tasks, in the file's order.
+    pub fn tasks(&self) -> &[TaskEntry] {
+        &self.tasks
+    }
+
+    /// The facts about one task.
+    pub fn task(&self, id: &str) -> Option<&TaskEntry> {
+        self.tasks.iter().find(|task| task.id == id)
+    }
+
+    /// The embedding sets, one a recipe.
+    pub fn sets(&self) -> impl ExactSizeIterator<Item = &EmbeddingSet> {
+        self.sets.iter().map(|(set, _)| set)
+    }
+
+    /// The names of the methods that the zoo has embeddings of, without
+    /// repetition, in the file's order.
+    pub fn methods(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for set in self.sets() {
+            let name = set.recipe.method.name();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The set with this key, or the one set of this method, the late one
+    /// before the early one. `None` takes the zoo's only method.
+    ///
+    /// # Errors
+    /// When there is none, or more than one fits.
+    pub fn set(&self, wanted: Option<&str>) -> Result<&EmbeddingSet, Error> {
+        let known = || self.sets().map(|set| set.key.clone()).collect::<Vec<_>>();
+        let wanted = match wanted {
+            Some(wanted) => wanted,
+            None => match self.methods()[..] {
+                [only] => only,
+                [] => return Err(Error::UnknownSet { wanted: "task".into(), known: known() }),
+                _ => {
+                    return Err(Error::Ambiguous(format!(
+                        "this zoo has embeddings of several methods; choose one of {}",
+                        self.methods().join(", ")
+                    )));
+                }
+            },
+        };
+        if let Some(set) = self.sets().find(|set| set.key == wanted) {
+            return Ok(set);
+        }
+        let mut of_method: Vec<_> =
+            self.sets().filter(|set| set.recipe.method.name() == wanted).collect();
+        if of_method.iter().any(|set| set.recipe.checkpoint == Checkpoint::Late) {
+            of_method.retain(|set| set.recipe.checkpoint == Checkpoint::Late);
+        }
+        match of_method[..] {
+            [only] => Ok(only),
+            [] => Err(Error::UnknownSet { wanted: wanted.to_owned(), known: known() }),
+            _ => Err(Error::Ambiguous(format!(
+                "this zoo has several {wanted} recipes; choose one of {}",
+                of_method.iter().map(|set| set.key.as_str()).collect::<Vec<_>>().join(", ")
+            ))),
+        }
+    }
+
+    /// The embeddings of a set, one `[D]` slice a task, in the order of
+    /// [`EmbeddingSet::tasks`].
+    pub fn rows<'a>(&'a self, set: &'a EmbeddingSet) -> impl ExactSizeIterator<Item = &'a [f32]> {
+        self.values(set).rows.chunks_exact(set.dim)
+    }
+
+    /// One task's embedding in a set, `[D]`.
+    pub fn row<'a>(&'a self, set: &'a EmbeddingSet, task: &str) -> Option<&'a [f32]> {
+        let row = set.tasks.iter().position(|t| t == task)?;
+        self.values(set).rows.chunks_exact(set.dim).nth(row)
+    }
+
+    /// The embedding of the untrained parameters, `[D]`, where the zoo has it.
+    pub fn initial(&self, set: &EmbeddingSet) -> Option<&[f32]> {
+        self.values(set).initial.as_deref()
+    }
+
+    fn values(&self, set: &EmbeddingSet) -> &SetValues {
+        let found = self.sets.iter().find(|(own, _)| own.key == set.key);
+        &found.expect("a set of this zoo").1
+    }
+
+    pub(crate) fn manifest(&self, tensors: Vec<crate::manifest::TensorDigest>) -> Manifest {
+        Manifest {
+            schema: Manifest::current_schema(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            tasks: self.tasks.clone(),
+            embeddings: self.sets().cloned().collect(),
+            tensors,
+        }
+    }
+}
+
+fn sort_key(set: &EmbeddingSet) -> (String, String) {
+    // The recipe's text decides between sets of one key, so that the order in
+    // which embeddings arrived never shows in the bytes.
+    (set.key.clone(), format!("{:?}", set.recipe))
+}
+
+fn check_row(key: &str, task: &str, row: &[f32]) -> Result<(), Error> {
+    if row.iter().any(|v| !v.is_finite()) {
+        return Err(Error::Inconsistent(format!(
+            "the {key} embedding of {task} holds values that are not finite"
+        )));
+    }
+    if row.iter().all(|v| *v == 0.0) {
+        return Err(Error::Inconsistent(format!("the {key} embedding of {task} is all zeros")));
+    }
+    Ok(())
+}
+
+fn merge_facts(known: &mut TaskEntry, new: &TaskEntry) -> Result<(), Error> {
+    let same = known.name == new.name
+        && known.class == new.class
+        && known.metric == new.metric
+        && known.train_examples == new.train_examples;
+    if !same {
+        return Err(Error::Inconsistent(format!(
+            "task {} comes with two different descriptions (for example {} and {} training examples)",
+            known.id, known.train_examples, new.train_examples
+        )));
+    }
+    // A task may be tuned by several methods: the zoo states the best score.
+    if new.score > known.score {
+        known.score = new.score;
+    }
+    Ok(())
+}
+
+fn gather(
+    recipe: Recipe,
+    embeddings: BTreeMap<String, NewEmbedding>,
+) -> Result<(EmbeddingSet, SetValues), Error> {
+    let key = format!("{}.{}", recipe.method.name(), recipe.checkpoint.name());
+    let first = embeddings.values().next().expect("a group has a first member");
+    let dim = first.values.len();
+    // The initial values are one vector for all tasks of a recipe: same
+    // encoder, same seed. Where runs disagree, something else differed.
+    let initial = first.initial.clone();
+    let mut rows = Vec::with_capacity(dim * embeddings.len());
+    for (task, embedding) in &embeddings {
+        if embedding.values.len() != dim {
+            return Err(Error::Inconsistent(format!(
+                "the embedding of {task} has {} values, that of {} has {dim}",
+                embedding.values.len(),
+                first.task.id
+            )));
+        }
+        if embedding.initial != initial {
+            return Err(Error::Inconsistent(format!(
+                "{task} and {} started from different initial parameters though their recipes agree",
+                first.task.id
+            )));
+        }
+        rows.extend_from_slice(&embedding.values);
+    }
+    let set = EmbeddingSet {
+        key,
+        recipe,
+        tasks: embeddings.into_keys().collect(),
+        dim,
+        has_initial: initial.is_some(),
+    };
+    Ok((set, SetValues { rows, initial }))
+}
