@@ -1,1 +1,25 @@
-//! placeholder
+//! The page: opens a zoo in the browser and ranks its tasks there.
+//!
+//! Nothing is computed on a server and nothing is uploaded. [`platform`] is the
+//! only module that calls the browser; [`answer`], [`failure`], [`filter`],
+//! [`scale`] and [`words`] know nothing of it and are tested natively.
+
+pub mod answer;
+pub mod app;
+pub mod components;
+pub mod failure;
+pub mod filter;
+pub mod pages;
+pub mod platform;
+pub mod scale;
+pub mod source;
+pub mod state;
+pub mod words;
+
+/// Shows the page in the document's `#app`.
+pub fn start() {
+    platform::show_panics();
+    if let Some(place) = platform::mount_point() {
+        leptos::mount::mount_to(place, app::App).forget();
+    }
+}

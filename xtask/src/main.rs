@@ -1,2 +1,177 @@
-//! placeholder
-fn main() {}
+//! The one command entry of the repository: `cargo xtask COMMAND`.
+//!
+//! `run` brings up the page with sample data, `test` checks everything,
+//! `build` makes the binary, `setup` fetches tools, `tidy` guards the
+//! architecture. Everything here drives other programs; no product code.
+
+mod browser;
+mod context;
+mod cuda;
+mod files;
+mod page;
+mod program;
+mod samples;
+mod steps;
+mod test;
+mod tidy;
+mod tools;
+
+use anyhow::{Result, bail};
+use context::Context;
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+use std::process::ExitCode;
+use steps::Steps;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  run [--listen ADDR] [--no-serve]
+          build the page and the program, tune the six sample tasks and serve
+          them; what was made before is used again [ADDR: 127.0.0.1:7878]
+  test    all checks, the cheapest first, and the browser tests last
+  build [--cuda]
+          the page and the release binary; --cuda: one that also runs on an
+          NVIDIA GPU of compute capability 8.0 or newer (CUDA_COMPUTE_CAP=NN
+          for another one)
+  setup [--test]
+          install the tools that the page needs (--test: and those of the
+          tests) into the user's cache folder; run, build and test do it unasked
+  tidy    crate arrows, texts and links only
+
+Products and tools are kept in $XDG_CACHE_HOME/tupate, else ~/.cache/tupate.
+";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+enum Request {
+    Help,
+    Run { listen: String, serve: bool },
+    Test,
+    Build { cuda: bool },
+    Setup { test: bool },
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let request = match parse(lexopt::Parser::from_env()) {
+        Ok(request) => request,
+        Err(error) => {
+            eprintln!("error: {error:#}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match execute(request) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
+    let mut command = None;
+    let mut listen = None;
+    let (mut no_serve, mut cuda, mut test) = (false, false, false);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Value(name) if command.is_none() => command = Some(name.string()?),
+            Long("listen") => listen = Some(arguments.value()?.string()?),
+            Long("no-serve") => no_serve = true,
+            Long("cuda") => cuda = true,
+            Long("test") => test = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let command = command.unwrap_or_else(|| "help".to_owned());
+    // An option that belongs to another command would otherwise be ignored.
+    for (given, option, of) in [
+        (listen.is_some(), "--listen", "run"),
+        (no_serve, "--no-serve", "run"),
+        (cuda, "--cuda", "build"),
+        (test, "--test", "setup"),
+    ] {
+        if given && command != of {
+            bail!("`{option}` is an option of `{of}`, not of `{command}`");
+        }
+    }
+    Ok(match command.as_str() {
+        "help" => Request::Help,
+        "run" => Request::Run {
+            listen: listen.unwrap_or_else(|| "127.0.0.1:7878".to_owned()),
+            serve: !no_serve,
+        },
+        "test" => Request::Test,
+        "build" => Request::Build { cuda },
+        "setup" => Request::Setup { test },
+        "tidy" => Request::Tidy,
+        other => bail!("there is no command `{other}`"),
+    })
+}
+
+fn execute(request: Request) -> Result<()> {
+    if request == Request::Help {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let context = Context::new()?;
+    let mut steps = Steps::new();
+    match request {
+        Request::Help => Ok(()),
+        Request::Run { listen, serve } => {
+            samples::make(&context, &mut steps)?;
+            if serve { samples::serve(&context, &listen) } else { Ok(()) }
+        }
+        Request::Test => test::run(&context),
+        Request::Build { cuda: false } => program::build(&context, &mut steps),
+        Request::Build { cuda: true } => cuda::build(&context, &mut steps),
+        Request::Setup { test } => {
+            steps.take("page tools", || tools::for_page(&context))?;
+            if test {
+                steps.take("test tools", || tools::for_test(&context))?;
+            }
+            Ok(())
+        }
+        Request::Tidy => tidy::run(&context),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Request, String> {
+        parse(lexopt::Parser::from_args(line.split_whitespace())).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn every_command_of_the_help_is_understood() {
+        let listen = "127.0.0.1:7878".to_owned();
+        assert_eq!(parsed(""), Ok(Request::Help));
+        assert_eq!(parsed("test --help"), Ok(Request::Help));
+        assert_eq!(parsed("run"), Ok(Request::Run { listen, serve: true }));
+        assert_eq!(
+            parsed("run --listen [::1]:80 --no-serve"),
+            Ok(Request::Run { listen: "[::1]:80".into(), serve: false })
+        );
+        assert_eq!(parsed("test"), Ok(Request::Test));
+        assert_eq!(parsed("build"), Ok(Request::Build { cuda: false }));
+        assert_eq!(parsed("build --cuda"), Ok(Request::Build { cuda: true }));
+        assert_eq!(parsed("setup --test"), Ok(Request::Setup { test: true }));
+        assert_eq!(parsed("tidy"), Ok(Request::Tidy));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        for (line, message) in [
+            ("fly", "there is no command `fly`"),
+            ("tidy --cuda", "`--cuda` is an option of `build`, not of `tidy`"),
+            ("test --listen x", "`--listen` is an option of `run`, not of `test`"),
+            ("run --port 1", "invalid option '--port'"),
+            ("run twice", "unexpected argument \"twice\""),
+        ] {
+            assert_eq!(parsed(line), Err(message.to_owned()));
+        }
+    }
+}

@@ -1,2 +1,43 @@
-//! placeholder
-fn main() {}
+//! `tupate`: tune, embed, pack, rank and serve, from one binary.
+
+mod cli;
+mod commands;
+mod encoders;
+mod failure;
+mod fetch;
+mod progress;
+
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command};
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.code()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Encoder(command) => commands::encoder::run(command),
+        Command::Task(command) => commands::task::run(command),
+        Command::Tune(args) => commands::tune::run(&args),
+        Command::Embed(args) => commands::embed::run(&args),
+        Command::Zoo(command) => commands::zoo::run(command),
+        Command::Rank(args) => commands::rank::run(&args),
+        Command::Serve(args) => commands::serve::run(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "tupate", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Man => clap_mangen::Man::new(Cli::command())
+            .render(&mut std::io::stdout())
+            .map_err(|e| Failure::Run(format!("cannot print the man page: {e}"))),
+    }
+}

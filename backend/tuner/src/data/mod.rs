@@ -1,0 +1,169 @@
+//! Tasks' data: read from distributed files, from a user's own, or generated.
+//!
+//! [`load`] is the one door. What it had to guess or choose is said in
+//! [`Dataset::notes`]; what it cannot use is an [`Error`] that names the file,
+//! the line and the remedy.
+//!
+//! | to add | write |
+//! |---|---|
+//! | a data set of a known shape | a row in [`DATASETS`] (and one in `tupate_tasks::TASKS`) |
+//! | a generated task | a file in `samples/`, an entry in `samples::SAMPLES` |
+//! | a file format | a variant of `records::Format` |
+
+mod assemble;
+mod columns;
+mod draw;
+mod error;
+mod known;
+mod locate;
+mod records;
+mod samples;
+mod summary;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::Error;
+pub use known::{DATASETS, Known, Layout, find, known};
+pub use summary::{ClassCount, Source, Summary, source};
+
+use draw::{Draw, Purpose};
+use locate::Found;
+use std::path::Path;
+use tupate_tasks::{Metric, TaskClass};
+
+/// What the encoder is given for one example.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// One text.
+    Single(String),
+    /// Two texts, in the task's order.
+    Pair(String, String),
+}
+
+impl Input {
+    /// The first text, and the second if there is one.
+    pub fn texts(&self) -> (&str, Option<&str>) {
+        match self {
+            Self::Single(text) => (text, None),
+            Self::Pair(first, second) => (first, Some(second)),
+        }
+    }
+}
+
+/// What is to be predicted for one example.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Label {
+    /// A class: an index into [`Dataset::label_names`].
+    Class(u32),
+}
+
+/// One example of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// What the encoder is given.
+    pub input: Input,
+    /// What is to be predicted.
+    pub label: Label,
+}
+
+/// A task's data, ready to train on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The task's id: one in `tupate_tasks::TASKS`, a folder's name, or the
+    /// stem of a file's name.
+    pub task: String,
+    /// The name shown to people.
+    pub name: String,
+    /// Classification/regression, question answering or sequence labelling.
+    pub class: TaskClass,
+    /// The kind of decision; `own` for a user's own task.
+    pub family: String,
+    /// The score the task is judged by.
+    pub metric: Metric,
+    /// The classes' names by number. Known tasks have the order of their row
+    /// in [`DATASETS`]; a user's own labels are sorted, as numbers if all of
+    /// them are integers.
+    pub label_names: Vec<String>,
+    /// Training examples.
+    pub train: Vec<Example>,
+    /// Development examples.
+    pub dev: Vec<Example>,
+    /// Training examples there were before `max_train` took its share.
+    pub train_available: usize,
+    /// What the distributors state about use, if it is known.
+    pub licence: Option<String>,
+    /// What was chosen or guessed on the way: files, columns, held-out split.
+    pub notes: Vec<String>,
+}
+
+/// Which data is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// A known task's id, the name of a folder in `data_dir`, or the path of
+    /// a file of one's own.
+    pub task: &'a str,
+    /// The folder that holds one folder a task.
+    pub data_dir: Option<&'a Path>,
+    /// The training file, where it cannot be found by name.
+    pub train_file: Option<&'a Path>,
+    /// The development file, where it cannot be found by name.
+    pub dev_file: Option<&'a Path>,
+    /// Keep this many training examples, drawn with `seed`.
+    pub max_train: Option<usize>,
+    /// Decides what `max_train` keeps and what a held-out split holds.
+    pub seed: u64,
+}
+
+/// Loads a task's data.
+pub fn load(request: &Request<'_>) -> Result<Dataset, Error> {
+    if request.max_train == Some(0) {
+        return Err(Error::NothingToTrainOn);
+    }
+    let mut dataset = match locate::locate(request)? {
+        Found::Sample(sample) => sample.dataset(),
+        Found::Files(files) => assemble::assemble(files, request.seed)?,
+    };
+    if let Some(max) = request.max_train.filter(|max| *max < dataset.train.len()) {
+        Draw::new(request.seed, Purpose::MaxTrain).shuffle(&mut dataset.train);
+        dataset.train.truncate(max);
+        dataset.notes.push(format!(
+            "training on {} of {} examples, drawn with seed {}",
+            grouped(max),
+            grouped(dataset.train_available),
+            request.seed
+        ));
+        let left = present(&dataset.train, dataset.label_names.len());
+        if left.contains(&false) {
+            let lost = dataset.label_names.iter().zip(left).filter(|(_, there)| !there);
+            let lost: Vec<_> = lost.map(|(name, _)| name.as_str()).collect();
+            dataset.notes.push(format!("none of them has the label {}", lost.join(", ")));
+        }
+    }
+    Ok(dataset)
+}
+
+/// Which of `classes` classes occur in `examples`.
+fn present(examples: &[Example], classes: usize) -> Vec<bool> {
+    let mut there = vec![false; classes];
+    for Label::Class(class) in examples.iter().map(|example| &example.label) {
+        if let Some(there) = there.get_mut(*class as usize) {
+            *there = true;
+        }
+    }
+    there
+}
+
+/// `67349` → `67,349`.
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.char_indices() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}

@@ -1,0 +1,237 @@
+//! From text to records: literal TSV, RFC 4180 CSV, and one JSON object a line.
+
+use super::Error;
+use super::text::{line_breaks, lines};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use std::fmt;
+use std::path::Path;
+
+/// How a file's text is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Tab-separated; quotes are data, as in all of GLUE.
+    Tsv,
+    /// Comma-separated with RFC 4180 quoting.
+    Csv,
+    /// One JSON object a line.
+    JsonLines,
+}
+
+impl Format {
+    /// What the file's name says, `.gz` set aside.
+    pub(super) fn of(file: &Path) -> Option<Self> {
+        let name = file.file_name()?.to_string_lossy().to_ascii_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        match name.rsplit_once('.')?.1 {
+            "tsv" => Some(Self::Tsv),
+            "csv" => Some(Self::Csv),
+            "jsonl" => Some(Self::JsonLines),
+            _ => None,
+        }
+    }
+}
+
+/// A JSON object with its fields in their order.
+pub(super) struct Object(pub(super) Vec<(String, Value)>);
+
+/// One record: a table's cells, or a JSON object's fields.
+pub(super) enum Record {
+    /// The cells of one line of a table.
+    Cells(Vec<String>),
+    /// The fields of one JSON object.
+    Fields(Object),
+}
+
+/// A file's records with the line on which each begins.
+pub(super) struct Records {
+    /// A table's header and its line; absent for JSON and headerless tables.
+    pub(super) header: Option<(usize, Vec<String>)>,
+    /// A table's delimiter; a space for JSON, which has none.
+    pub(super) delimiter: char,
+    /// Line and content. Not empty.
+    pub(super) rows: Vec<(usize, Record)>,
+}
+
+/// Reads `text`. Blank lines are passed over; `columns` is the width of a
+/// table without a header, and `None` for one that has a header.
+pub(super) fn parse(
+    file: &Path,
+    text: &str,
+    format: Format,
+    columns: Option<usize>,
+) -> Result<Records, Error> {
+    if text.trim().is_empty() {
+        return Err(Error::EmptyFile { file: file.into() });
+    }
+    let records = match format {
+        Format::Tsv => {
+            let rows = lines(text).filter(|(_, line)| !line.is_empty());
+            let cells = |line: &str| line.split('\t').map(str::to_owned).collect();
+            table(file, rows.map(|(n, line)| (n, cells(line))).collect(), '\t', columns)?
+        }
+        Format::Csv => table(file, csv_rows(file, text)?, ',', columns)?,
+        Format::JsonLines => json_rows(file, text)?,
+    };
+    if records.rows.is_empty() {
+        return Err(Error::OnlyHeader { file: file.into() });
+    }
+    Ok(records)
+}
+
+fn table(
+    file: &Path,
+    rows: Vec<(usize, Vec<String>)>,
+    delimiter: char,
+    columns: Option<usize>,
+) -> Result<Records, Error> {
+    let mut rows = rows.into_iter();
+    let header = match columns {
+        Some(_) => None,
+        None => rows.next().map(|(n, cells)| {
+            (n, cells.iter().map(|cell| cell.trim().to_owned()).collect::<Vec<_>>())
+        }),
+    };
+    if let Some((line, names)) = &header {
+        check_header(file, *line, names, delimiter)?;
+    }
+    let rows = rows.map(|(n, cells)| (n, Record::Cells(cells))).collect();
+    Ok(Records { header, delimiter, rows })
+}
+
+fn check_header(file: &Path, line: usize, names: &[String], delimiter: char) -> Result<(), Error> {
+    // Spreadsheets leave unnamed columns behind; those can never be chosen,
+    // so that any number of them is harmless.
+    let twice = |i: &usize| !names[*i].is_empty() && names[..*i].contains(&names[*i]);
+    if let Some(i) = (0..names.len()).find(twice) {
+        return Err(Error::DuplicateColumn { file: file.into(), line, name: names[i].clone() });
+    }
+    match names {
+        [only] if only.contains([',', ';', '\t']) => {
+            Err(Error::Separator { file: file.into(), line, header: only.clone(), delimiter })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn csv_rows(file: &Path, text: &str) -> Result<Vec<(usize, Vec<String>)>, Error> {
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut rows = Vec::new();
+    let (mut line, mut counted) = (1, 0);
+    let mut record = csv::StringRecord::new();
+    loop {
+        let before = reader.position().byte() as usize;
+        // The reader passes over line ends in front of a record; the line
+        // that is named must be the record's own.
+        let start = text.len() - text[before..].trim_start_matches(['\r', '\n']).len();
+        line += line_breaks(&text.as_bytes()[counted..start]);
+        counted = start;
+        let more = reader.read_record(&mut record).map_err(|error| Error::Csv {
+            file: file.into(),
+            line,
+            detail: error.to_string(),
+        })?;
+        if !more {
+            return Ok(rows);
+        }
+        if reader.position().byte() as usize >= text.len() && ends_inside_quotes(&text[start..]) {
+            return Err(Error::OpenQuote { file: file.into(), line });
+        }
+        rows.push((line, record.iter().map(str::to_owned).collect()));
+    }
+}
+
+/// Whether the last record, read from its start, leaves a quote open: the CSV
+/// reader takes the rest of the file for one field then, without a word.
+fn ends_inside_quotes(record: &str) -> bool {
+    let (mut quoted, mut at_start) = (false, true);
+    let mut chars = record.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+            }
+            '"' if quoted => quoted = false,
+            '"' if at_start => quoted = true,
+            _ => {}
+        }
+        at_start = !quoted && matches!(c, ',' | '\r' | '\n');
+    }
+    quoted
+}
+
+fn json_rows(file: &Path, text: &str) -> Result<Records, Error> {
+    let mut rows = Vec::new();
+    for (line, content) in lines(text).filter(|(_, content)| !content.trim().is_empty()) {
+        let object: Object = serde_json::from_str(content).map_err(|error| {
+            // serde_json ends its message with a position inside this one
+            // line; the file's own line is in ours.
+            let detail = error.to_string();
+            let detail = detail.split(" at line ").next().unwrap_or(&detail).to_owned();
+            Error::Json { file: file.into(), line, column: error.column().max(1), detail }
+        })?;
+        let name = |i: usize| &object.0[i].0;
+        let twice = |i: &usize| (0..*i).any(|j| name(j) == name(*i));
+        if let Some(i) = (0..object.0.len()).find(twice) {
+            return Err(Error::DuplicateColumn { file: file.into(), line, name: name(i).clone() });
+        }
+        rows.push((line, Record::Fields(object)));
+    }
+    Ok(Records { header: None, delimiter: ' ', rows })
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object such as {\"text\": …, \"label\": …}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Object(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(text: &str) -> Vec<(usize, Vec<String>)> {
+        csv_rows(Path::new("a.csv"), text).unwrap()
+    }
+
+    #[test]
+    fn csv_records_carry_the_line_on_which_they_begin() {
+        let rows = cells("text,label\r\n\r\n\"two\r\nlines\",a\r\n\n\"a \"\"b\"\"\",c");
+        let lines: Vec<_> = rows.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [1, 3, 6]);
+        assert_eq!(rows[1].1, ["two\r\nlines", "a"]);
+        assert_eq!(rows[2].1, ["a \"b\"", "c"]);
+    }
+
+    #[test]
+    fn open_quotes_are_seen_and_closed_ones_are_not() {
+        for (record, open) in [
+            ("\"a,b", true),
+            ("a,\"b", true),
+            ("a,\"b\"\"", true),
+            ("\"a\",b", false),
+            ("a,b\"c", false),
+            ("a,\"b\"\n", false),
+            ("a,\"\"", false),
+        ] {
+            assert_eq!(ends_inside_quotes(record), open, "{record}");
+        }
+    }
+}

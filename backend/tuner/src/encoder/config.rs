@@ -1,0 +1,145 @@
+//! `config.json` of a Hugging Face encoder folder.
+
+use super::Error;
+use serde::Deserialize;
+use std::path::Path;
+
+/// A family of encoders that share their layer's shape and differ around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Positions from 0, two token types.
+    Bert,
+    /// Positions start behind the padding id, no token types.
+    Roberta,
+}
+
+/// What the forward pass needs to know of an encoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Which family's embeddings it has.
+    pub family: Family,
+    /// Entries of the word embedding, `V`.
+    pub vocab_size: usize,
+    /// `H`.
+    pub hidden_size: usize,
+    /// `L`.
+    pub layers: usize,
+    /// `N`; divides `H`.
+    pub heads: usize,
+    /// Inner width of the feed-forward block.
+    pub intermediate_size: usize,
+    /// Rows of the position embedding.
+    pub positions: usize,
+    /// Rows of the token-type embedding.
+    pub token_types: usize,
+    /// Added to the variance in every LayerNorm.
+    pub layer_norm_eps: f32,
+    /// Id of the padding token.
+    pub pad_token_id: u32,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    model_type: String,
+    vocab_size: usize,
+    hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    intermediate_size: usize,
+    max_position_embeddings: usize,
+    #[serde(default = "two")]
+    type_vocab_size: usize,
+    #[serde(default = "tiny")]
+    layer_norm_eps: f32,
+    #[serde(default)]
+    pad_token_id: u32,
+    #[serde(default = "gelu")]
+    hidden_act: String,
+    #[serde(default = "absolute")]
+    position_embedding_type: String,
+}
+
+fn two() -> usize {
+    2
+}
+fn tiny() -> f32 {
+    1e-12
+}
+fn gelu() -> String {
+    "gelu".into()
+}
+fn absolute() -> String {
+    "absolute".into()
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// When it is not JSON, lacks a field, or asks for something this encoder
+    /// does not do.
+    pub fn parse(json: &[u8], path: &Path) -> Result<Self, Error> {
+        let bad = |what: String| Error::Config { path: path.to_owned(), what };
+        let raw: Raw = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
+        let family = match raw.model_type.as_str() {
+            "bert" => Family::Bert,
+            "roberta" => Family::Roberta,
+            other => {
+                return Err(bad(format!("model_type is {other:?}; bert and roberta are supported")));
+            }
+        };
+        if raw.hidden_act != "gelu" {
+            return Err(bad(format!("hidden_act is {:?}; gelu is supported", raw.hidden_act)));
+        }
+        if raw.position_embedding_type != "absolute" {
+            return Err(bad(format!(
+                "position_embedding_type is {:?}; absolute is supported",
+                raw.position_embedding_type
+            )));
+        }
+        for (name, value) in [
+            ("vocab_size", raw.vocab_size),
+            ("hidden_size", raw.hidden_size),
+            ("num_hidden_layers", raw.num_hidden_layers),
+            ("num_attention_heads", raw.num_attention_heads),
+            ("intermediate_size", raw.intermediate_size),
+            ("max_position_embeddings", raw.max_position_embeddings),
+            ("type_vocab_size", raw.type_vocab_size),
+        ] {
+            if value == 0 || value > 1 << 24 {
+                return Err(bad(format!("{name} is {value}")));
+            }
+        }
+        if !raw.hidden_size.is_multiple_of(raw.num_attention_heads) {
+            return Err(bad(format!(
+                "hidden_size {} is not a multiple of num_attention_heads {}",
+                raw.hidden_size, raw.num_attention_heads
+            )));
+        }
+        Ok(Self {
+            family,
+            vocab_size: raw.vocab_size,
+            hidden_size: raw.hidden_size,
+            layers: raw.num_hidden_layers,
+            heads: raw.num_attention_heads,
+            intermediate_size: raw.intermediate_size,
+            positions: raw.max_position_embeddings,
+            token_types: raw.type_vocab_size,
+            layer_norm_eps: raw.layer_norm_eps,
+            pad_token_id: raw.pad_token_id,
+        })
+    }
+
+    /// Position of the first token: RoBERTa counts from behind the padding id.
+    pub fn first_position(&self) -> usize {
+        match self.family {
+            Family::Bert => 0,
+            Family::Roberta => self.pad_token_id as usize + 1,
+        }
+    }
+
+    /// The most tokens a sequence may have, `[CLS]` and `[SEP]` included.
+    pub fn max_length(&self) -> usize {
+        self.positions.saturating_sub(self.first_position())
+    }
+}

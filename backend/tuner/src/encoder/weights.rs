@@ -1,0 +1,181 @@
+//! The weights file, with every key accounted for.
+
+use super::{Config, Error};
+use candle_core::{Device, Tensor};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What became of each key of the weights file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyReport {
+    /// Keys that were loaded.
+    pub loaded: usize,
+    /// Keys that belong to a pretraining head or buffer and are not used.
+    pub unused: Vec<String>,
+}
+
+/// The tensors of an encoder by canonical name: no `bert.` in front, `weight`
+/// and `bias` for what old files call `gamma` and `beta`.
+pub struct Weights {
+    tensors: BTreeMap<String, Tensor>,
+    /// The accounting.
+    pub report: KeyReport,
+}
+
+impl Weights {
+    /// Reads all tensors that `config` asks for, as `f32`.
+    ///
+    /// # Errors
+    /// One error that names every key that is missing, unexpected or of the
+    /// wrong shape or type.
+    pub fn read(
+        bytes: &[u8],
+        config: &Config,
+        device: &Device,
+        path: &Path,
+    ) -> Result<Self, Error> {
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|e| Error::Weights { path: path.to_owned(), what: e.to_string() })?;
+        let expected = expected(config);
+        let has_pooler = file.names().iter().any(|key| canonical(key).starts_with("pooler."));
+        let mut problems = Vec::new();
+        let mut tensors = BTreeMap::new();
+        let mut report = KeyReport::default();
+        let mut keys: Vec<&str> = file.names();
+        keys.sort_unstable();
+        for key in keys {
+            let name = canonical(key);
+            let Some(shape) = expected.get(&name) else {
+                if is_unused(&name) {
+                    report.unused.push(key.to_owned());
+                } else {
+                    problems.push(format!("unexpected key {key}"));
+                }
+                continue;
+            };
+            let view = file
+                .tensor(key)
+                .map_err(|e| Error::Weights { path: path.to_owned(), what: e.to_string() })?;
+            if view.shape() != shape {
+                problems.push(format!("{key} is {:?} and should be {shape:?}", view.shape()));
+                continue;
+            }
+            match floats(&view) {
+                Ok(values) if values.iter().any(|v| !v.is_finite()) => {
+                    problems.push(format!("{key} holds a value that is not finite"));
+                }
+                Ok(values) => {
+                    let tensor = Tensor::from_vec(values, shape.as_slice(), device)?;
+                    if tensors.insert(name, tensor).is_some() {
+                        problems.push(format!("{key} is there under two names"));
+                    }
+                }
+                Err(dtype) => {
+                    problems.push(format!("{key} is {dtype:?}; F32, F16 and BF16 are supported"));
+                }
+            }
+        }
+        let seen: BTreeSet<&String> = tensors.keys().collect();
+        let mentioned = |name: &str| problems.iter().any(|p| p.contains(name));
+        let missing: Vec<String> = expected
+            .keys()
+            .filter(|name| !seen.contains(name) && !mentioned(name))
+            .filter(|name| has_pooler || !name.starts_with("pooler."))
+            .map(|name| format!("missing key {name}"))
+            .collect();
+        problems.extend(missing);
+        if !problems.is_empty() {
+            return Err(Error::Keys { path: path.to_owned(), problems });
+        }
+        report.loaded = tensors.len();
+        Ok(Self { tensors, report })
+    }
+
+    /// Takes a tensor that [`Weights::read`] has made sure of.
+    ///
+    /// # Panics
+    /// When the name is not one that the configuration implies.
+    pub fn get(&self, name: &str) -> Tensor {
+        self.tensors.get(name).unwrap_or_else(|| panic!("{name} was not checked")).clone()
+    }
+
+    /// Whether the file has a pooler.
+    pub fn has_pooler(&self) -> bool {
+        self.tensors.contains_key("pooler.dense.weight")
+    }
+
+    /// All tensors by name, in a fixed order.
+    pub fn all(&self) -> &BTreeMap<String, Tensor> {
+        &self.tensors
+    }
+}
+
+fn canonical(key: &str) -> String {
+    let name = key.strip_prefix("bert.").or_else(|| key.strip_prefix("roberta.")).unwrap_or(key);
+    match name.strip_suffix(".gamma") {
+        Some(stem) => format!("{stem}.weight"),
+        None => match name.strip_suffix(".beta") {
+            Some(stem) => format!("{stem}.bias"),
+            None => name.to_owned(),
+        },
+    }
+}
+
+/// Pretraining heads and index buffers: known, and not part of the encoder.
+fn is_unused(name: &str) -> bool {
+    ["cls.", "lm_head.", "classifier.", "qa_outputs."].iter().any(|head| name.starts_with(head))
+        || matches!(name, "embeddings.position_ids" | "embeddings.token_type_ids")
+}
+
+/// Name and shape of every tensor of the encoder, the pooler included.
+fn expected(config: &Config) -> BTreeMap<String, Vec<usize>> {
+    let (h, inner) = (config.hidden_size, config.intermediate_size);
+    let mut all = BTreeMap::new();
+    let mut put = |name: String, shape: &[usize]| {
+        all.insert(name, shape.to_vec());
+    };
+    put("embeddings.word_embeddings.weight".into(), &[config.vocab_size, h]);
+    put("embeddings.position_embeddings.weight".into(), &[config.positions, h]);
+    put("embeddings.token_type_embeddings.weight".into(), &[config.token_types, h]);
+    let mut norms = vec!["embeddings.LayerNorm".to_owned()];
+    let mut linears = vec![("pooler.dense".to_owned(), h, h)];
+    for layer in 0..config.layers {
+        let at = format!("encoder.layer.{layer}");
+        for (part, out, inp) in [
+            ("attention.self.query", h, h),
+            ("attention.self.key", h, h),
+            ("attention.self.value", h, h),
+            ("attention.output.dense", h, h),
+            ("intermediate.dense", inner, h),
+            ("output.dense", h, inner),
+        ] {
+            linears.push((format!("{at}.{part}"), out, inp));
+        }
+        norms.push(format!("{at}.attention.output.LayerNorm"));
+        norms.push(format!("{at}.output.LayerNorm"));
+    }
+    for (name, out, inp) in linears {
+        put(format!("{name}.weight"), &[out, inp]);
+        put(format!("{name}.bias"), &[out]);
+    }
+    for name in norms {
+        put(format!("{name}.weight"), &[h]);
+        put(format!("{name}.bias"), &[h]);
+    }
+    all
+}
+
+fn floats(view: &TensorView<'_>) -> Result<Vec<f32>, Dtype> {
+    let data = view.data();
+    match view.dtype() {
+        Dtype::F32 => Ok(data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
+        Dtype::F16 => {
+            Ok(data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect())
+        }
+        Dtype::BF16 => {
+            Ok(data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect())
+        }
+        other => Err(other),
+    }
+}

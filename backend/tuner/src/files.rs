@@ -1,0 +1,85 @@
+//! Writing files so that nobody ever sees half of one.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {source}", path.display())]
+pub struct WriteError {
+    /// The file that was wanted.
+    pub path: PathBuf,
+    /// Why it is not there.
+    pub source: io::Error,
+}
+
+/// Writes `bytes` to `path`, whole or not at all: to a temporary name in the
+/// same folder, to the disk, then into place. On failure what was at `path`
+/// before is still there and nothing is left behind.
+///
+/// # Errors
+/// When the disk is full, the folder is missing or not writable, and so on.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let fail = |source| WriteError { path: path.to_owned(), source };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().ok_or_else(|| {
+        fail(io::Error::new(io::ErrorKind::InvalidInput, "this is not the name of a file"))
+    })?;
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}.partial", std::process::id()));
+    let temporary = folder.join(temporary);
+    let written = (|| {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)?;
+        // The rename itself must survive a power cut.
+        File::open(folder)?.sync_all()
+    })();
+    written.map_err(|source| {
+        // The first error is the one to tell; a leftover is best removed quietly.
+        let _ = std::fs::remove_file(&temporary);
+        fail(source)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_whole_files_and_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.bin");
+        write_atomically(&path, b"one").unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_the_old_file_stays() {
+        // /dev/full takes no byte: stands for the temporary file of a full disk.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.bin");
+        write_atomically(&path, b"old").unwrap();
+        let temporary = dir.path().join(format!(".a.bin.{}.partial", std::process::id()));
+        std::os::unix::fs::symlink("/dev/full", &temporary).unwrap();
+        let error = write_atomically(&path, b"new").unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::StorageFull, "{error}");
+        assert!(error.to_string().starts_with("cannot write"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let error = write_atomically(Path::new("/nonexistent/a.bin"), b"x").unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/a.bin"), "{error}");
+    }
+}

@@ -1,0 +1,27 @@
+//! The hot operations of a frozen encoder, each with its backward pass.
+//!
+//! candle's own fused LayerNorm and softmax have no backward: gradients stop
+//! there without a word. And its matrix product computes the gradient of a
+//! frozen weight only to throw it away, a third of a tuning step. The
+//! operations here do neither. On the CPU each is one pass over its rows,
+//! vectorised for the processor it runs on; on other devices they fall back to
+//! candle's differentiable primitives.
+//!
+//! Shapes: `B` batch, `S` sequence, `H` hidden, `N` heads.
+
+mod device;
+mod gelu;
+mod linear;
+mod math;
+mod norm;
+mod rows;
+mod softmax;
+
+pub use device::device;
+pub use gelu::gelu;
+pub use linear::linear;
+pub use norm::layer_norm;
+pub use softmax::masked_softmax;
+
+#[cfg(test)]
+mod tests;

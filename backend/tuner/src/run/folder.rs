@@ -1,0 +1,233 @@
+//! The folder of a run on disk.
+
+use super::RunRecord;
+use super::record::SCHEMA;
+use crate::Error;
+use crate::files::write_atomically;
+use crate::train::{Session, Snapshot};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use tupate_embedding::{AdapterState, TaskEmbedding, aggregate, peft};
+use tupate_tasks::{Checkpoint, Recipe};
+
+const RECORD: &str = "run.json";
+const RESUME: &str = "resume";
+
+/// A run's folder while the run is going on.
+pub(super) struct Folder {
+    root: PathBuf,
+}
+
+/// What a folder is when a run wants to use it.
+pub(super) enum State {
+    Finished(Box<RunRecord>),
+    Open(Folder),
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io { action, path, source }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_atomically(path, bytes)
+        .map_err(|e| Error::Io { action: "write", path: e.path, source: e.source })
+}
+
+impl Folder {
+    /// Makes the folder, or looks at what is in it.
+    pub fn prepare(root: &Path, resume: bool, fingerprint: &str) -> Result<State, Error> {
+        let shown = root.display();
+        let (finished, unfinished) = (root.join(RECORD).exists(), root.join(RESUME).exists());
+        if finished && resume {
+            let record = Run::open(root)?.record;
+            if record.fingerprint != fingerprint {
+                return Err(Error::Resume(format!(
+                    "{shown} holds a finished run with other settings, data or another encoder; \
+                     choose another --out"
+                )));
+            }
+            return Ok(State::Finished(Box::new(record)));
+        }
+        if finished {
+            return Err(Error::Out(format!(
+                "{shown} holds a finished run; choose another --out, or remove it"
+            )));
+        }
+        if unfinished && !resume {
+            return Err(Error::Out(format!(
+                "{shown} holds an unfinished run; continue it with --resume, choose another \
+                 --out, or remove it"
+            )));
+        }
+        if !unfinished && root.is_dir() {
+            let mut entries = std::fs::read_dir(root).map_err(io("read", root))?;
+            if entries.next().is_some() {
+                return Err(Error::Out(format!(
+                    "{shown} is not empty and not a run; choose another --out"
+                )));
+            }
+        }
+        let resume = root.join(RESUME);
+        std::fs::create_dir_all(&resume).map_err(io("make the folder", &resume))?;
+        Ok(State::Open(Self { root: root.to_owned() }))
+    }
+
+    fn state_file(&self, candidate: usize) -> PathBuf {
+        self.root.join(RESUME).join(format!("candidate-{candidate}.safetensors"))
+    }
+
+    /// The saved state of a learning rate, if there is one.
+    pub fn saved(&self, candidate: usize) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.state_file(candidate);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(io("read", &path)(e)),
+        }
+    }
+
+    pub fn save(&self, candidate: usize, bytes: &[u8]) -> Result<(), Error> {
+        write(&self.state_file(candidate), bytes)
+    }
+
+    /// Writes a snapshot as a PEFT adapter folder.
+    pub fn write_adapter(
+        &self,
+        name: &str,
+        session: &Session<'_>,
+        values: &Snapshot,
+    ) -> Result<(), Error> {
+        let (state, head) = session.export(values)?;
+        let files = peft::write(&state, &head, session.encoder_name(), "")?;
+        let folder = self.root.join(name);
+        std::fs::create_dir_all(&folder).map_err(io("make the folder", &folder))?;
+        write(&folder.join(peft::WEIGHTS_FILE), &files.weights)?;
+        write(&folder.join(peft::CONFIG_FILE), &files.config)
+    }
+
+    /// Writes the record, which makes the run a finished one, and drops what was
+    /// kept for resuming.
+    pub fn finish(&self, record: &RunRecord) -> Result<(), Error> {
+        let path = self.root.join(RECORD);
+        let mut json = serde_json::to_vec_pretty(record)
+            .map_err(|e| Error::Out(format!("{}: {e}", path.display())))?;
+        json.push(b'\n');
+        write(&path, &json)?;
+        let resume = self.root.join(RESUME);
+        std::fs::remove_dir_all(&resume).map_err(io("remove", &resume))
+    }
+}
+
+/// A finished run that was opened.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its record.
+    pub record: RunRecord,
+    root: PathBuf,
+}
+
+impl Run {
+    /// Whether a folder looks like a finished run.
+    pub fn is_run(root: &Path) -> bool {
+        root.join(RECORD).is_file()
+    }
+
+    /// Opens the run in `root`.
+    ///
+    /// # Errors
+    /// When there is none, it is unfinished, or of another version.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        let path = root.join(RECORD);
+        let bad = |what: String| Error::Record { path: path.clone(), what };
+        let bytes = std::fs::read(&path).map_err(|e| {
+            let unfinished = root.join(RESUME).exists();
+            bad(match e.kind() {
+                ErrorKind::NotFound if unfinished => {
+                    "this run is unfinished; continue it with tupate tune … --resume".into()
+                }
+                ErrorKind::NotFound => "there is no run in this folder".into(),
+                _ => e.to_string(),
+            })
+        })?;
+        let value: serde_json::Value =
+            serde_json::from_slice(&bytes).map_err(|e| bad(format!("not JSON ({e})")))?;
+        if value["schema"] != SCHEMA {
+            return Err(bad(format!(
+                "written by another version (schema {}, this one reads {SCHEMA}); tune it again",
+                value["schema"]
+            )));
+        }
+        let record = serde_json::from_value(value).map_err(|e| bad(e.to_string()))?;
+        Ok(Self { record, root: root.to_owned() })
+    }
+
+    /// The run's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The tuned parameters of a checkpoint.
+    ///
+    /// # Errors
+    /// When the checkpoint is not there or damaged.
+    pub fn adapter(&self, checkpoint: Checkpoint) -> Result<AdapterState, Error> {
+        if checkpoint == Checkpoint::Early && !self.record.has_early {
+            return Err(Error::Record {
+                path: self.root.clone(),
+                what: format!(
+                    "no early parameters: the run had {} epoch, they are taken after 2",
+                    self.record.epochs
+                ),
+            });
+        }
+        self.read(checkpoint.name())
+    }
+
+    /// The parameters before training.
+    ///
+    /// # Errors
+    /// When they are not there or damaged.
+    pub fn initial(&self) -> Result<AdapterState, Error> {
+        self.read("initial")
+    }
+
+    fn read(&self, name: &str) -> Result<AdapterState, Error> {
+        Ok(read_adapter(&self.root.join(name))?.state)
+    }
+
+    /// The run's recipe for a checkpoint.
+    pub fn recipe(&self, checkpoint: Checkpoint) -> Recipe {
+        Recipe { checkpoint, ..self.record.recipe.clone() }
+    }
+
+    /// The task embedding of a recipe that this run can give.
+    ///
+    /// # Errors
+    /// When a checkpoint is missing or the recipe asks for another method.
+    pub fn embedding(&self, recipe: &Recipe) -> Result<TaskEmbedding, Error> {
+        let state = self.adapter(recipe.checkpoint)?;
+        let values = aggregate(&state, Some(&self.initial()?), recipe)?;
+        Ok(TaskEmbedding { task: self.record.task.clone(), recipe: recipe.clone(), values })
+    }
+}
+
+/// Reads a PEFT adapter folder.
+///
+/// # Errors
+/// When a file is missing or not understood.
+pub fn read_adapter(folder: &Path) -> Result<peft::PeftAdapter, Error> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).map_err(|e| Error::Record {
+            path,
+            what: format!(
+                "{e}; an adapter folder holds {} and {}",
+                peft::CONFIG_FILE,
+                peft::WEIGHTS_FILE
+            ),
+        })
+    };
+    let adapter = peft::read(&read(peft::CONFIG_FILE)?, &read(peft::WEIGHTS_FILE)?);
+    adapter.map_err(|e| Error::Record { path: folder.to_owned(), what: e.to_string() })
+}

@@ -1,0 +1,304 @@
+//! A tuning run and its folder.
+//!
+//! ```text
+//! OUT/
+//!   run.json     everything about the run; written last, so its presence says "finished"
+//!   initial/     the untrained adapter ┐ each a Hugging Face PEFT folder:
+//!   early/       after two epochs      │ adapter_config.json,
+//!   late/        at the best score     ┘ adapter_model.safetensors
+//!   resume/      state after each epoch, while the run is unfinished
+//! ```
+
+mod folder;
+mod record;
+
+pub use folder::{Run, read_adapter};
+pub use record::{CandidateRecord, RunRecord, TaskFacts};
+
+use crate::batch::{Tokenised, tokenise};
+use crate::data::{Dataset, Input};
+use crate::encoder::{Encoder, hex};
+use crate::peft::PeftMethod;
+use crate::train::{
+    Event, Ledger, Observer, Session, Settings, linear_probe, majority_score,
+};
+use crate::{Error, batch::Tokens};
+use folder::Folder;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use tupate_tasks::{Checkpoint, Recipe};
+
+/// What to tune and where to put it.
+pub struct Request<'a> {
+    /// The frozen encoder.
+    pub encoder: &'a Encoder,
+    /// The task.
+    pub dataset: &'a Dataset,
+    /// The method.
+    pub method: &'a dyn PeftMethod,
+    /// How to tune.
+    pub settings: &'a Settings,
+    /// The folder for the run.
+    pub out: &'a Path,
+    /// Whether to go on with what is in the folder.
+    pub resume: bool,
+    /// Whether to score a linear head on the frozen encoder, too.
+    pub probe: bool,
+}
+
+/// Splits of a task as tokens.
+struct Splits {
+    train: Tokenised,
+    dev: Tokenised,
+}
+
+/// A learning rate that was trained to the end.
+struct Candidate<'a> {
+    session: Session<'a>,
+    record: CandidateRecord,
+}
+
+/// Tunes a task. The folder holds a finished run afterwards, or what is needed
+/// to resume it.
+///
+/// # Errors
+/// When settings, folder or data are unusable, training diverges with every
+/// learning rate, the observer stops the run, or the ledger finds a violation.
+pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRecord, Error> {
+    let Request { encoder, dataset, settings, .. } = *request;
+    settings.check(encoder.config().max_length())?;
+    let data_sha256 = data_sha256(dataset);
+    let fingerprint = fingerprint(encoder, settings, &data_sha256)?;
+    let folder = match Folder::prepare(request.out, request.resume, &fingerprint)? {
+        folder::State::Finished(record) => {
+            observer.event(Event::Note("this run is finished already"));
+            return Ok(*record);
+        }
+        folder::State::Open(folder) => folder,
+    };
+    let splits = tokens(encoder, dataset, settings, observer)?;
+    let before = encoder.model.frozen_sha256()?;
+    let (best, candidates) = search(request, &splits, &folder, &fingerprint, observer)?;
+    let probe = match request.probe {
+        true => Some(linear_probe(
+            encoder,
+            &splits.train.examples,
+            &splits.dev.examples,
+            dataset.label_names.len(),
+            settings.batch_size,
+            dataset.metric,
+            settings.seed,
+        )?),
+        false => None,
+    };
+
+    let progress = &best.session.progress;
+    let late = progress.late.as_ref().expect("a finished session has a best epoch");
+    let majority = majority_score(dataset.metric, &splits.train.examples, &splits.dev.examples)?;
+    let score = best.record.best_score;
+    let trained = best.session.trained(late);
+    let ledger = Ledger {
+        ok: true,
+        violations: Vec::new(),
+        trainable_values: trained.iter().map(|t| t.values).sum(),
+        trained,
+        frozen_sha256_before: before,
+        frozen_sha256_after: encoder.model.frozen_sha256()?,
+        keys_loaded: encoder.keys.loaded,
+        keys_unused: encoder.keys.unused.clone(),
+        truncated_train: splits.train.truncated,
+        truncated_dev: splits.dev.truncated,
+        class_counts: class_counts(dataset, &splits.train.examples),
+        beats_majority: score > majority,
+    }
+    .judge();
+    if !ledger.ok {
+        return Err(Error::Ledger(ledger.violations));
+    }
+    if !ledger.beats_majority {
+        observer.event(Event::Note(
+            "the score does not beat always guessing the majority class; more epochs, more data \
+             or another learning rate may help",
+        ));
+    }
+    let recipe = Recipe::paper(
+        encoder.reference.clone(),
+        settings.method.clone(),
+        settings.init_seed,
+        Checkpoint::Late,
+    );
+    let record = RunRecord {
+        schema: record::SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        task: dataset.task.clone(),
+        method: request.method.name().to_owned(),
+        encoder: encoder.reference.name.clone(),
+        recipe,
+        metric: dataset.metric,
+        score,
+        accuracy: progress.curve[best.record.best_epoch - 1].accuracy,
+        majority,
+        probe: probe.map(|scores| scores.score),
+        train_examples: dataset.train.len() as u64,
+        epochs: settings.epochs,
+        steps: settings.epochs * dataset.train.len().div_ceil(settings.batch_size),
+        seconds: candidates.iter().map(|c| c.seconds).sum(),
+        peak_memory_bytes: peak_memory_bytes(),
+        learning_rate: best.record.learning_rate,
+        ledger,
+        facts: TaskFacts::of(dataset),
+        has_early: progress.early.is_some(),
+        candidates,
+        settings: settings.clone(),
+        pooling: encoder.pooling,
+        data_sha256,
+        fingerprint,
+    };
+    folder.write_adapter("initial", &best.session, best.session.initial())?;
+    if let Some(early) = &progress.early {
+        folder.write_adapter("early", &best.session, early)?;
+    }
+    folder.write_adapter("late", &best.session, late)?;
+    folder.finish(&record)?;
+    Ok(record)
+}
+
+/// Trains every learning rate and gives the best by validation score, the first
+/// on a tie.
+fn search<'a>(
+    request: &Request<'a>,
+    splits: &Splits,
+    folder: &Folder,
+    fingerprint: &str,
+    observer: &mut dyn Observer,
+) -> Result<(Candidate<'a>, Vec<CandidateRecord>), Error> {
+    let Request { encoder, dataset, settings, method, .. } = *request;
+    let steps_per_epoch = splits.train.examples.len().div_ceil(settings.batch_size);
+    let steps = steps_per_epoch * settings.epochs;
+    let total = steps * settings.learning_rates.len();
+    let mut best: Option<Candidate<'a>> = None;
+    let mut records = Vec::new();
+    let mut failure = None;
+    for (i, &learning_rate) in settings.learning_rates.iter().enumerate() {
+        let classes = dataset.label_names.len();
+        let mut session =
+            Session::new(encoder, method, settings, classes, dataset.metric, learning_rate)?;
+        if let Some(bytes) = folder.saved(i)? {
+            session.restore(&bytes, fingerprint)?;
+            let done = session.progress.curve.len();
+            observer.event(Event::Note(&format!(
+                "going on after epoch {done} with learning rate {learning_rate}"
+            )));
+        }
+        let mut outcome = Ok(());
+        while outcome.is_ok() && !session.finished() {
+            let done = i * steps + session.progress.curve.len() * steps_per_epoch;
+            let (train, dev) = (&splits.train.examples, &splits.dev.examples);
+            outcome = session.epoch(train, dev, done, total, observer);
+            if outcome.is_ok() {
+                folder.save(i, &session.save(fingerprint)?)?;
+            }
+        }
+        let diverged = match outcome {
+            Ok(()) => None,
+            Err(error @ Error::Diverged { .. }) => {
+                observer.event(Event::Note(&error.to_string()));
+                let text = error.to_string();
+                failure = Some(error);
+                Some(text)
+            }
+            Err(error) => return Err(error),
+        };
+        let record = CandidateRecord {
+            learning_rate,
+            best_epoch: session.progress.best_epoch,
+            best_score: session.progress.best_score.unwrap_or(f64::MIN),
+            seconds: session.progress.seconds,
+            curve: session.progress.curve.clone(),
+            diverged: diverged.clone(),
+        };
+        records.push(record.clone());
+        let better = best.as_ref().is_none_or(|b| record.best_score > b.record.best_score);
+        if diverged.is_none() && better {
+            best = Some(Candidate { session, record });
+        }
+    }
+    match (best, failure) {
+        (Some(best), _) => Ok((best, records)),
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(Error::Setting("--lr must be one or more positive numbers".into())),
+    }
+}
+
+fn tokens(
+    encoder: &Encoder,
+    dataset: &Dataset,
+    settings: &Settings,
+    observer: &mut dyn Observer,
+) -> Result<Splits, Error> {
+    let train = tokenise(&encoder.tokenizer, &dataset.train, settings.max_length)?;
+    let dev = tokenise(&encoder.tokenizer, &dataset.dev, settings.max_length)?;
+    for (name, split) in [("training", &train), ("validation", &dev)] {
+        if split.truncated > 0 {
+            observer.event(Event::Note(&format!(
+                "{} of {} {name} examples are longer than {} tokens and were cut (--max-length)",
+                split.truncated,
+                split.examples.len(),
+                settings.max_length
+            )));
+        }
+    }
+    Ok(Splits { train, dev })
+}
+
+fn class_counts(dataset: &Dataset, train: &[Tokens]) -> Vec<(String, usize)> {
+    let count = |class: usize| train.iter().filter(|t| t.class as usize == class).count();
+    dataset.label_names.iter().enumerate().map(|(i, name)| (name.clone(), count(i))).collect()
+}
+
+/// sha256 over labels, texts and classes of both splits, in order.
+fn data_sha256(dataset: &Dataset) -> String {
+    let mut hasher = Sha256::new();
+    let mut text = |text: &str| {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    for name in &dataset.label_names {
+        text(name);
+    }
+    for split in [&dataset.train, &dataset.dev] {
+        text(&split.len().to_string());
+        for example in split {
+            let crate::data::Label::Class(class) = example.label;
+            text(&class.to_string());
+            match &example.input {
+                Input::Single(one) => text(one),
+                Input::Pair(one, two) => {
+                    text(one);
+                    text(two);
+                }
+            }
+        }
+    }
+    hex(&hasher.finalize())
+}
+
+/// What makes two runs the same run.
+fn fingerprint(encoder: &Encoder, settings: &Settings, data: &str) -> Result<String, Error> {
+    let parts = serde_json::json!({
+        "schema": record::SCHEMA,
+        "encoder": encoder.reference.weights_sha256,
+        "pooling": encoder.pooling,
+        "settings": settings,
+        "data": data,
+    });
+    Ok(hex(&Sha256::digest(parts.to_string().as_bytes())))
+}
+
+/// The most memory that this process ever held, where the system tells.
+fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

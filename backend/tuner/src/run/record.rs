@@ -1,0 +1,117 @@
+//! `run.json`: everything about a finished run but the numbers it tuned.
+
+use crate::data::Dataset;
+use crate::encoder::Pooling;
+use crate::train::{EpochRecord, Ledger, Settings};
+use serde::{Deserialize, Serialize};
+use tupate_tasks::{Metric, Recipe, TaskClass};
+
+/// Version of the record. A run of another one is not read.
+pub const SCHEMA: u32 = 1;
+
+/// What a zoo says of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskFacts {
+    /// The name shown to people.
+    pub name: String,
+    /// CR, QA or SL.
+    pub class: TaskClass,
+    /// The kind of decision.
+    pub family: String,
+    /// Licence of the data, if known.
+    pub licence: Option<String>,
+    /// The labels, by class.
+    pub label_names: Vec<String>,
+    /// Training examples in the files, before `--max-train`.
+    pub train_available: usize,
+    /// Validation examples.
+    pub dev_examples: usize,
+}
+
+impl TaskFacts {
+    pub(super) fn of(dataset: &Dataset) -> Self {
+        Self {
+            name: dataset.name.clone(),
+            class: dataset.class,
+            family: dataset.family.clone(),
+            licence: dataset.licence.clone(),
+            label_names: dataset.label_names.clone(),
+            train_available: dataset.train_available,
+            dev_examples: dataset.dev.len(),
+        }
+    }
+}
+
+/// One learning rate of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CandidateRecord {
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// The epoch with the best validation score, from 1.
+    pub best_epoch: usize,
+    /// That score.
+    pub best_score: f64,
+    /// Time spent training and evaluating.
+    pub seconds: f64,
+    /// Every epoch.
+    pub curve: Vec<EpochRecord>,
+    /// Why training stopped before its last epoch, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diverged: Option<String>,
+}
+
+/// A finished run. `tupate tune --json` prints it, with `out` added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of the program.
+    pub version: String,
+    /// The task's id.
+    pub task: String,
+    /// The method's name.
+    pub method: String,
+    /// The encoder's name.
+    pub encoder: String,
+    /// The recipe of the late parameters.
+    pub recipe: Recipe,
+    /// What `score` and `majority` are.
+    pub metric: Metric,
+    /// Best validation score.
+    pub score: f64,
+    /// Accuracy at the same epoch.
+    pub accuracy: f64,
+    /// Score of always guessing the majority class of the training split.
+    pub majority: f64,
+    /// Score of a linear head on the frozen encoder, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<f64>,
+    /// Training examples used.
+    pub train_examples: u64,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Optimiser steps of one learning rate.
+    pub steps: usize,
+    /// Time spent training and evaluating, all learning rates together.
+    pub seconds: f64,
+    /// Peak memory of the process, where the system tells.
+    pub peak_memory_bytes: Option<u64>,
+    /// The learning rate that was chosen on the validation split.
+    pub learning_rate: f64,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// What a zoo says of the task.
+    pub facts: TaskFacts,
+    /// Whether the run was long enough for early parameters.
+    pub has_early: bool,
+    /// Every learning rate that was tried.
+    pub candidates: Vec<CandidateRecord>,
+    /// How the task was tuned.
+    pub settings: Settings,
+    /// How sequences became vectors for the head.
+    pub pooling: Pooling,
+    /// sha256 over the examples.
+    pub data_sha256: String,
+    /// sha256 over everything that decides the result.
+    pub fingerprint: String,
+}

@@ -1,0 +1,62 @@
+//! AdamW (Loshchilov and Hutter 2019), with its state in the open so that a run
+//! can be stopped and resumed.
+
+use candle_core::{Result, Tensor, Var, backprop::GradStore};
+
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+/// AdamW over a fixed list of parameters, as PyTorch defines it.
+pub struct AdamW {
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Steps taken so far.
+    pub steps: usize,
+    /// First moments, one a parameter.
+    pub first: Vec<Tensor>,
+    /// Second moments, one a parameter.
+    pub second: Vec<Tensor>,
+}
+
+impl AdamW {
+    /// A fresh optimiser: all moments zero.
+    ///
+    /// # Errors
+    /// Only those of the device.
+    pub fn new(vars: &[Var], weight_decay: f64) -> Result<Self> {
+        let zeros = || vars.iter().map(|v| v.zeros_like()).collect::<Result<Vec<_>>>();
+        Ok(Self { weight_decay, steps: 0, first: zeros()?, second: zeros()? })
+    }
+
+    /// One step with gradients multiplied by `scale`. Parameters without a
+    /// gradient stay as they are.
+    ///
+    /// # Errors
+    /// Only those of the device.
+    pub fn step(
+        &mut self,
+        vars: &[Var],
+        gradients: &GradStore,
+        learning_rate: f64,
+        scale: f64,
+    ) -> Result<()> {
+        self.steps += 1;
+        let correction = |beta: f64| 1.0 / (1.0 - beta.powi(self.steps as i32));
+        let (scale1, scale2) = (correction(BETA1), correction(BETA2));
+        for (i, var) in vars.iter().enumerate() {
+            let Some(gradient) = gradients.get(var) else { continue };
+            let gradient = (gradient * scale)?;
+            let first = ((&self.first[i] * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
+            let second = ((&self.second[i] * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
+            let denominator = ((&second * scale2)?.sqrt()? + EPSILON)?;
+            let update = ((&first * scale1)? / denominator)?;
+            let decayed = (var.as_tensor() * (1.0 - learning_rate * self.weight_decay))?;
+            var.set(&(decayed - (update * learning_rate)?)?)?;
+            // Detached, or each step would keep the graph of all before it.
+            self.first[i] = first.detach();
+            self.second[i] = second.detach();
+        }
+        Ok(())
+    }
+}

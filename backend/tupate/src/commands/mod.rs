@@ -1,0 +1,39 @@
+//! One file a command.
+
+pub mod embed;
+pub mod encoder;
+pub mod rank;
+pub mod serve;
+pub mod task;
+pub mod tune;
+pub mod zoo;
+
+use crate::failure::Failure;
+use crate::fetch;
+use serde::Serialize;
+use std::io::Write;
+use tupate_zoo::Zoo;
+
+/// Prints one JSON document to stdout.
+fn print_json(document: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string(document)
+        .map_err(|e| Failure::Run(format!("the result cannot be printed: {e}")))?;
+    print(&json)
+}
+
+/// Prints one line to stdout. A closed pipe (`tupate … | head`) is no failure.
+fn print(line: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Run(format!("cannot print the result: {e}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads and checks a zoo.
+fn read_zoo(source: &str) -> Result<(Zoo, Vec<u8>), Failure> {
+    let bytes = fetch::bytes(source)?;
+    let zoo = Zoo::parse(&bytes).map_err(|e| Failure::from(e).while_doing(source))?;
+    Ok((zoo, bytes))
+}

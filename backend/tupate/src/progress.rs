@@ -1,0 +1,106 @@
+//! Progress on stderr, never in the results.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+use tupate_tuner::train::{Event, Observer};
+
+/// Someone who is told how a download gets on.
+pub trait Watch {
+    /// Something worth telling once.
+    fn note(&mut self, note: &str);
+    /// `done` bytes of a file are there, of `total` if that is known.
+    fn download(&mut self, file: &str, done: u64, total: Option<u64>);
+}
+
+/// A bar on stderr; plain lines where stderr is not a terminal.
+pub struct Bar {
+    bar: ProgressBar,
+    prefix: String,
+    terminal: bool,
+    stop: Arc<AtomicBool>,
+}
+
+impl Bar {
+    /// A bar for the work called `prefix`.
+    pub fn new(prefix: &str) -> Self {
+        use std::io::IsTerminal;
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+        Self {
+            bar,
+            prefix: prefix.to_owned(),
+            terminal: std::io::stderr().is_terminal(),
+            stop: Arc::default(),
+        }
+    }
+
+    /// A flag that stops the run when it is set.
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
+    fn line(&self, text: &str) {
+        if self.terminal {
+            self.bar.println(text);
+        } else {
+            eprintln!("{text}");
+        }
+    }
+
+    fn style(&self, template: &str) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("━╸─"));
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Watch for Bar {
+    fn note(&mut self, note: &str) {
+        self.line(note);
+    }
+
+    fn download(&mut self, file: &str, done: u64, total: Option<u64>) {
+        if self.bar.message() != file {
+            self.style("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left");
+            self.bar.set_message(file.to_owned());
+            self.bar.set_length(total.unwrap_or(0));
+            self.bar.reset_eta();
+        }
+        self.bar.set_position(done);
+    }
+}
+
+impl Observer for Bar {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Note(note) => self.line(&format!("{}: {note}", self.prefix)),
+            Event::Step { done, total, learning_rate, epoch, loss } => {
+                if self.bar.length() != Some(total as u64) {
+                    self.style("{prefix} {wide_bar} {pos}/{len} steps, {eta} left  {msg}");
+                    self.bar.set_prefix(self.prefix.clone());
+                    self.bar.set_length(total as u64);
+                    self.bar.set_position(done.saturating_sub(1) as u64);
+                    self.bar.reset_eta();
+                    self.bar.enable_steady_tick(Duration::from_millis(500));
+                }
+                self.bar.set_position(done as u64);
+                self.bar.set_message(format!("epoch {epoch}, loss {loss:.3}, lr {learning_rate}"));
+            }
+            Event::Epoch { learning_rate, record } => self.line(&format!(
+                "{}: lr {learning_rate}, epoch {}: loss {:.4}, validation {:.4}",
+                self.prefix, record.epoch, record.loss, record.score
+            )),
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}

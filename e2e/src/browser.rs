@@ -1,0 +1,159 @@
+//! A headless Chromium with a fresh profile, driven by chromedriver.
+
+use crate::process::Process;
+use crate::settings;
+use anyhow::{Context, Result};
+use serde_json::json;
+use std::ops::Deref;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+use thirtyfour::prelude::*;
+use thirtyfour::{BrowserLogEntry, LoggingPrefsLogLevel};
+
+/// Headless, without anything that talks to the outside or waits for it.
+const FLAGS: [&str; 11] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--window-size=1280,800",
+];
+
+/// A browser of its own. Its fields are dropped in this order: the session
+/// ends the browser, then the driver is killed, then the profile removed.
+#[derive(Debug)]
+pub struct Browser {
+    driver: WebDriver,
+    _process: Process,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// When Chromium or chromedriver is missing or does not start.
+    pub async fn start() -> Result<Self> {
+        let chromium = settings::chromium()?;
+        let profile = TempDir::new().context("no place for the browser's profile")?;
+        // The driver takes a free port and says which.
+        let process = Process::start(Command::new(settings::chromedriver()?).arg("--port=0"))?;
+        let port = process.wait_for_line(port)?;
+        let mut wanted = DesiredCapabilities::chrome();
+        wanted.set_binary(&chromium.to_string_lossy())?;
+        for flag in FLAGS {
+            wanted.add_arg(flag)?;
+        }
+        wanted.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
+        wanted.set_browser_log_level(LoggingPrefsLogLevel::All)?;
+        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted)
+            .await
+            .with_context(|| format!("{} does not start", chromium.display()))?;
+        Ok(Self { driver, _process: process, _profile: profile })
+    }
+
+    /// Makes the page's area exactly this large.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", metrics).await?;
+        Ok(())
+    }
+
+    /// Makes the system prefer `light` or `dark`.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub async fn prefer_theme(&self, theme: &str) -> Result<()> {
+        let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
+        let media = json!({ "features": features });
+        self.driver.cdp().send_raw("Emulation.setEmulatedMedia", media).await?;
+        Ok(())
+    }
+
+    /// Lets pages use the clipboard, as a visitor would allow it.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub async fn allow_clipboard(&self) -> Result<()> {
+        let permissions = json!(["clipboardReadWrite", "clipboardSanitizedWrite"]);
+        let grant = json!({ "permissions": permissions });
+        self.driver.cdp().send_raw("Browser.grantPermissions", grant).await?;
+        Ok(())
+    }
+
+    /// Waits until what is due has been painted: the second frame from now
+    /// begins when the first is on the screen.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn painted(&self) -> Result<()> {
+        let script = "const done = arguments[0];
+             requestAnimationFrame(() => requestAnimationFrame(() => done()));";
+        self.driver.execute_async(script, Vec::new()).await?;
+        Ok(())
+    }
+
+    /// Writes a picture of what the window shows.
+    ///
+    /// # Errors
+    /// When it cannot be taken or written.
+    pub async fn picture(&self, file: &Path) -> Result<()> {
+        let image = self.driver.screenshot_as_png().await?;
+        std::fs::write(file, image).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// Warnings and errors of the browser's console since the last call.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn complaints(&self) -> Result<Vec<BrowserLogEntry>> {
+        let mut entries = self.driver.browser_log().await?;
+        entries.retain(|entry| matches!(entry.level.as_str(), "WARNING" | "SEVERE"));
+        Ok(entries)
+    }
+
+    /// Ends the browser.
+    ///
+    /// # Errors
+    /// When it does not end by itself; then it is killed.
+    pub async fn quit(self) -> Result<()> {
+        self.driver.quit().await.context("the browser does not end")
+    }
+}
+
+impl Deref for Browser {
+    type Target = WebDriver;
+
+    fn deref(&self) -> &WebDriver {
+        &self.driver
+    }
+}
+
+/// `ChromeDriver was started successfully on port 41235.` The line before it
+/// only repeats the port that was asked for.
+fn port(line: &str) -> Option<u16> {
+    line.split_once(" successfully on port ")?.1.trim_end_matches('.').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::port;
+
+    #[test]
+    fn the_driver_says_its_port() {
+        assert_eq!(port("ChromeDriver was started successfully on port 41235."), Some(41235));
+        assert_eq!(port("Starting ChromeDriver 140.0 on port 0"), None);
+        assert_eq!(port("Only local connections are allowed."), None);
+    }
+}

@@ -1,0 +1,30 @@
+//! Journeys of visitors: a real browser, the real program, a real zoo.
+
+mod broken;
+mod foreign;
+mod links;
+mod looks;
+mod ranking;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// The bytes of the zoo under test.
+fn zoo_bytes() -> Result<Vec<u8>> {
+    let path = tupate_e2e::settings::zoo()?;
+    std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// A fragment of the page's address, escaped as links are.
+fn fragment(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}

@@ -1,0 +1,181 @@
+//! What there is to know of the zoo that is shown, and the link to share it.
+
+use crate::answer::{Loaded, Origin};
+use crate::platform;
+use crate::state::Store;
+use crate::words;
+use leptos::prelude::*;
+use std::sync::Arc;
+use tupate_zoo::EmbeddingSet;
+
+/// The zoo's facts.
+#[component]
+pub fn Facts() -> impl IntoView {
+    let store = expect_context::<Store>();
+    move || store.loaded.get().map(|loaded| facts(store, &loaded))
+}
+
+fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
+    let zoo = &loaded.zoo;
+    let description = Some(zoo.description().trim().to_owned()).filter(|text| !text.is_empty());
+    let tasks = words::count(zoo.tasks().len() as u64);
+    let hash = loaded.sha256.clone();
+    let from = match &loaded.origin {
+        Origin::File(name) => format!("{name}, from this device"),
+        Origin::Server { url, .. } | Origin::Url(url) => url.clone(),
+    };
+    let address = loaded.origin.address().map(str::to_owned);
+    let recipe = {
+        let loaded = loaded.clone();
+        move || {
+            let key = store.view.with(|view| view.method.clone());
+            let set = crate::answer::choose_set(&loaded.zoo, key.as_deref()).ok();
+            set.map(recipe)
+        }
+    };
+    view! {
+        <h2 class="zoo-name" data-testid="zoo-name">
+            {zoo.name().to_owned()}
+        </h2>
+        {description.map(|text| view! { <p class="zoo-description">{text}</p> })}
+        <dl>
+            <dt>"Tasks"</dt>
+            <dd>{tasks}</dd>
+            {recipe}
+            <dt>"File"</dt>
+            <dd class="from">
+                {words::size(loaded.bytes)} ", "
+                {match address {
+                    Some(address) => {
+                        view! {
+                            <a href=address download data-testid="download">
+                                "download"
+                            </a>
+                        }
+                            .into_any()
+                    }
+                    None => from.clone().into_any(),
+                }}
+            </dd>
+            <dt>"sha256"</dt>
+            <dd>
+                <code data-testid="zoo-sha256" data-full=hash.clone() title=hash.clone()>
+                    {words::short_hash(&hash)}
+                </code>
+                <Copier label="Copy" what="The hash" text=Callback::new(move |()| hash.clone()) />
+            </dd>
+        </dl>
+    }
+}
+
+/// The recipe of one embedding set, as rows of the list of facts.
+fn recipe(set: &EmbeddingSet) -> impl IntoView + use<> {
+    let recipe = &set.recipe;
+    let encoder = &recipe.encoder;
+    view! {
+        <dt>"Encoder"</dt>
+        <dd>
+            {encoder.name.clone()}
+            {format!(", {} layers of {}, frozen; weights ", encoder.layers, encoder.hidden_size)}
+            <code title=encoder.weights_sha256.clone()>
+                {words::short_hash(&encoder.weights_sha256)}
+            </code>
+        </dd>
+        <dt>"Method"</dt>
+        <dd>{recipe.method.to_string()}</dd>
+        <dt>"Taken"</dt>
+        <dd>{words::checkpoint(recipe.checkpoint)}</dd>
+        <dt>"Vector"</dt>
+        <dd>{words::vector(recipe, set.dim)}</dd>
+        <dt>"Start"</dt>
+        <dd>
+            {format!("seed {}", recipe.init_seed)}
+            {if set.has_initial { ", initial values included" } else { ", initial values not included" }}
+        </dd>
+    }
+}
+
+/// The button that copies a link to what is shown.
+#[component]
+pub fn CopyLink() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let link = Callback::new(move |()| {
+        platform::link(&store.view.with_untracked(tupate_zoo::link::View::to_fragment))
+    });
+    let local =
+        move || store.loaded.with(|l| l.as_ref().is_some_and(|l| l.origin.address().is_none()));
+    view! {
+        <div class="share">
+            <Copier label="Copy link" what="The link" text=link hook="copy-link" solid=true />
+            <Show when=local>
+                <p class="hint">
+                    "A link cannot carry the file: whoever opens it needs the same one."
+                </p>
+            </Show>
+        </div>
+    }
+}
+
+/// A button that copies a text, or shows it where copying is not allowed.
+#[component]
+fn Copier(
+    label: &'static str,
+    /// What is copied, as the subject of a sentence.
+    what: &'static str,
+    /// The text at the moment of the click.
+    text: Callback<(), String>,
+    /// The button's test hook.
+    #[prop(default = "copy")]
+    hook: &'static str,
+    /// Drawn as a main action.
+    #[prop(default = false)]
+    solid: bool,
+) -> impl IntoView {
+    let said = RwSignal::new("");
+    let by_hand = RwSignal::new(None::<String>);
+    let copy = move |_| {
+        leptos::task::spawn_local(async move {
+            let text = text.run(());
+            if platform::copy(&text).await {
+                by_hand.set(None);
+                said.set("Copied");
+                platform::sleep(2000).await;
+                // The page may have gone elsewhere meanwhile.
+                let _ = said.try_set("");
+            } else {
+                by_hand.set(Some(text));
+            }
+        });
+    };
+    view! {
+        <button
+            type="button"
+            class=if solid { "solid" } else { "quiet" }
+            data-testid=hook
+            aria-label=format!("{label}: {}", what.to_lowercase())
+            on:click=copy
+        >
+            {move || if said.get().is_empty() { label } else { said.get() }}
+        </button>
+        <span class="hidden" role="status">
+            {move || if said.get().is_empty() { String::new() } else { format!("{what} is copied") }}
+        </span>
+        {move || {
+            by_hand
+                .get()
+                .map(|text| {
+                    view! {
+                        <label class="by-hand">
+                            "The browser does not let this page copy. Copy it from here:"
+                            <input
+                                type="text"
+                                readonly
+                                prop:value=text
+                                on:focus=move |event| platform::select_text(&event)
+                            />
+                        </label>
+                    }
+                })
+        }}
+    }
+}

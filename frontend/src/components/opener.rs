@@ -1,0 +1,146 @@
+//! Opening a zoo: one of the server's, by address, or from this device.
+
+use crate::failure::LARGEST_FILE;
+use crate::platform::{self, LocalFile};
+use crate::state::Store;
+use crate::words;
+use leptos::prelude::*;
+
+/// The ways to open a zoo.
+#[component]
+pub fn Opener() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let typed = RwSignal::new(String::new());
+    view! {
+        <ServerZoos />
+        <form
+            class="by-address"
+            on:submit=move |event| {
+                event.prevent_default();
+                store.open_typed(&typed.get_untracked());
+            }
+        >
+            <label for="zoo-address">"By address"</label>
+            <div class="joined">
+                <input
+                    id="zoo-address"
+                    data-testid="url-input"
+                    type="text"
+                    inputmode="url"
+                    autocomplete="off"
+                    autocapitalize="none"
+                    spellcheck="false"
+                    placeholder="https://…/zoo.safetensors"
+                    prop:value=move || typed.get()
+                    on:input=move |event| typed.set(event_target_value(&event))
+                />
+                <button type="submit" data-testid="url-open">
+                    "Open"
+                </button>
+            </div>
+        </form>
+        <div class="by-file">
+            <label class="button">
+                <input
+                    class="hidden"
+                    type="file"
+                    data-testid="file-input"
+                    accept=".safetensors"
+                    on:change=move |event| {
+                        if let Some(file) = LocalFile::chosen(&event) {
+                            store.open_file(file);
+                        }
+                    }
+                />
+                "Open a file…"
+            </label>
+            <p class="hint">
+                "or drop it anywhere on the page. It stays on your device. At most "
+                {words::size(LARGEST_FILE)} "."
+            </p>
+        </div>
+    }
+}
+
+/// The zoos that the server lists, where there is more than the one shown.
+#[component]
+fn ServerZoos() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let shown = Memo::new(move |_| {
+        store.loaded.with(|l| l.as_ref().and_then(|l| l.origin.address().map(str::to_owned)))
+    });
+    let list = move || {
+        let zoos = store.server.with(|s| s.as_ref().map_or(Vec::new(), |s| s.zoos.clone()));
+        let other = zoos.iter().any(|zoo| Some(&zoo.url) != shown.get().as_ref());
+        other.then(|| {
+            let rows = zoos.into_iter().map(|zoo| {
+                let facts =
+                    format!("{}, {}", words::counted(zoo.tasks, "task"), words::size(zoo.bytes));
+                let (name, url) = (zoo.name.clone(), zoo.url.clone());
+                let current = {
+                    let url = url.clone();
+                    move || (shown.get().as_ref() == Some(&url)).then_some("true")
+                };
+                view! {
+                    <li>
+                        <button
+                            type="button"
+                            data-testid="server-zoo"
+                            data-url=url
+                            aria-current=current
+                            on:click=move |_| store.open_listed(zoo.clone())
+                        >
+                            <span>{name}</span>
+                            <small>{facts}</small>
+                        </button>
+                    </li>
+                }
+            });
+            view! {
+                <h3 id="server-zoos">"On this server"</h3>
+                <ul class="zoos" aria-labelledby="server-zoos">
+                    {rows.collect_view()}
+                </ul>
+            }
+        })
+    };
+    list
+}
+
+/// Lets files be dropped anywhere on the page.
+#[component]
+pub fn DropZone() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let over = RwSignal::new(false);
+    let handles = [
+        window_event_listener(leptos::ev::dragover, move |event| {
+            if platform::drags_files(&event) {
+                event.prevent_default();
+                over.set(true);
+            }
+        }),
+        window_event_listener(leptos::ev::dragleave, move |event| {
+            if platform::left_page(&event) {
+                over.set(false);
+            }
+        }),
+        window_event_listener(leptos::ev::drop, move |event| {
+            over.set(false);
+            if platform::drags_files(&event) {
+                // Without this the browser leaves the page to show the file.
+                event.prevent_default();
+                if let Some(file) = LocalFile::dropped(&event) {
+                    store.open_file(file);
+                }
+            }
+        }),
+    ];
+    on_cleanup(move || handles.into_iter().for_each(WindowListenerHandle::remove));
+    view! {
+        <Show when=move || over.get()>
+            <div class="drop" aria-hidden="true">
+                <p>"Drop the zoo file to open it"</p>
+            </div>
+        </Show>
+    }
+}

@@ -1,0 +1,234 @@
+//! The answer: a sentence, and the sources in order.
+
+use super::messages::ErrorBox;
+use crate::answer::{Answer, Loaded};
+use crate::scale::{Axis, Kind};
+use crate::state::Store;
+use crate::words;
+use leptos::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tupate_zoo::{RankedSource, TaskEntry};
+
+/// Rows that are drawn at first, and added on demand.
+const ROWS: usize = 100;
+
+/// The ranking that is shown, prepared for drawing.
+#[derive(Clone, Debug, PartialEq)]
+struct Shown {
+    axis: Axis,
+    rows: Vec<RankedSource>,
+    /// Place in `rows` by task.
+    at: BTreeMap<String, usize>,
+    all: usize,
+}
+
+impl Shown {
+    fn of(answer: &Answer, most: usize) -> Self {
+        let sources = &answer.ranking.sources;
+        let rows: Vec<_> = sources.iter().take(most).cloned().collect();
+        let scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
+        let at = rows.iter().enumerate().map(|(at, row)| (row.task.clone(), at)).collect();
+        Self { axis: Axis::of(&scores), rows, at, all: sources.len() }
+    }
+}
+
+/// Sentence and list, or why there are none.
+#[component]
+pub fn Ranking() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let most = RwSignal::new(ROWS);
+    let shown = Memo::new(move |_| {
+        store.answer.with(|answer| match answer {
+            Some(Ok(answer)) => Some(Shown::of(answer, most.get())),
+            _ => None,
+        })
+    });
+    let sentence = move || {
+        let loaded = store.loaded.get()?;
+        store.answer.with(|answer| match answer {
+            Some(Ok(answer)) => {
+                let name = |id: &str| name_of(&loaded, id);
+                Some(words::sentence(&answer.ranking, name))
+            }
+            _ => None,
+        })
+    };
+    let failure = move || {
+        store.answer.with(|answer| match answer {
+            Some(Err(failure)) => Some(view! { <ErrorBox failure=failure.clone() /> }),
+            _ => None,
+        })
+    };
+    let some = Memo::new(move |_| shown.with(|s| s.as_ref().is_some_and(|s| !s.rows.is_empty())));
+    view! {
+        <section class="answer" aria-labelledby="answer-head">
+            <h2 id="answer-head" class="hidden">
+                "Sources, closest first"
+            </h2>
+            <div aria-live="polite" aria-atomic="true">
+                <p class="sentence" data-testid="sentence">
+                    {sentence}
+                </p>
+            </div>
+            {failure}
+            <Show when=move || some.get()>
+                <p class="hint caveat">{words::CAVEAT}</p>
+                <Chart shown=shown />
+                <More shown=shown most=most />
+            </Show>
+        </section>
+    }
+}
+
+fn name_of(loaded: &Arc<Loaded>, id: &str) -> String {
+    loaded.zoo.task(id).map_or_else(|| id.to_owned(), |task| task.name.clone())
+}
+
+#[component]
+fn Chart(shown: Memo<Option<Shown>>) -> impl IntoView {
+    let axis = Memo::new(move |_| {
+        shown.with(|s| s.as_ref().map_or_else(|| Axis::of(&[]), |s| s.axis.clone()))
+    });
+    let kind = move || match axis.with(|axis| axis.kind) {
+        Kind::Whole => "whole",
+        Kind::Signed => "signed",
+        Kind::Cut => "cut",
+    };
+    let ids = move || {
+        shown.with(|s| {
+            s.as_ref().map_or(Vec::new(), |s| s.rows.iter().map(|row| row.task.clone()).collect())
+        })
+    };
+    view! {
+        <div class="chart" data-kind=kind>
+            <div class="axis" aria-hidden="true">
+                <div class="axis-scale">
+                    {move || axis.with(ticks)}
+                </div>
+            </div>
+            <ol class="sources" aria-describedby="axis-note">
+                <For each=ids key=Clone::clone let:id>
+                    <Row id shown axis />
+                </For>
+            </ol>
+            <p class="hint" id="axis-note">
+                {move || axis.with(Axis::note)}
+            </p>
+        </div>
+    }
+}
+
+fn ticks(axis: &Axis) -> impl IntoView + use<> {
+    let label = |tick: &f64| {
+        let (place, label) = (axis.place(*tick).to_string(), axis.label(*tick));
+        view! { <span class:zero=*tick == 0.0 style=("--at", place)>{label}</span> }
+    };
+    axis.ticks.iter().map(label).collect_view()
+}
+
+fn grid(axis: &Axis) -> impl IntoView + use<> {
+    let zero = axis.kind == Kind::Signed;
+    axis.ticks
+        .iter()
+        .map(|tick| {
+            let place = axis.place(*tick).to_string();
+            view! { <i class:zero=zero && *tick == 0.0 style=("--at", place)></i> }
+        })
+        .collect_view()
+}
+
+/// One source. It stays the same element while its rank changes, so that its
+/// bar moves instead of flashing.
+#[component]
+fn Row(id: String, shown: Memo<Option<Shown>>, axis: Memo<Axis>) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let row = {
+        let id = id.clone();
+        Memo::new(move |_| {
+            shown.with(|s| s.as_ref().and_then(|s| s.rows.get(*s.at.get(&id)?).cloned()))
+        })
+    };
+    let score = move || row.with(|row| row.as_ref().map_or(0.0, |row| row.score));
+    let rank = move || row.with(|row| row.as_ref().map_or(0, |row| row.rank));
+    let mark = Memo::new(move |_| axis.with(|axis| axis.mark(score())));
+    let task = store.loaded.with_untracked(|l| l.as_ref().and_then(|l| l.zoo.task(&id).cloned()));
+    let name = task.as_ref().map_or_else(|| id.clone(), |task| task.name.clone());
+    view! {
+        <li
+            class:first=move || rank() == 1
+            data-testid="source"
+            data-task=id
+            data-rank=move || rank().to_string()
+            data-score=move || score().to_string()
+        >
+            <span class="rank">{move || rank().to_string()}</span>
+            <span class="name">{name}</span>
+            <span class="kind">{task.as_ref().map(kind)}</span>
+            <span class="track" aria-hidden="true">
+                {move || axis.with(grid)}
+                <b
+                    style=("--from", move || mark.get().0.to_string())
+                    style=("--to", move || mark.get().1.to_string())
+                    class:negative=move || score() < 0.0
+                ></b>
+            </span>
+            <span class="score">{move || words::score(score())}</span>
+            {task.as_ref().map(data)}
+        </li>
+    }
+}
+
+fn kind(task: &TaskEntry) -> impl IntoView + use<> {
+    let line = format!(
+        "{} · {} · {}",
+        task.class.short(),
+        task.family,
+        words::counted(task.train_examples, "example")
+    );
+    let weak = words::is_weak(task);
+    view! {
+        {line}
+        {weak.then(|| view! { " · " <span class="weak">"no better than guessing"</span> })}
+    }
+}
+
+/// Where the task's data is, and under which licence.
+fn data(task: &TaskEntry) -> impl IntoView + use<> {
+    let licence = task.licence.as_ref().map(|licence| words::clipped(licence, 40));
+    let label = format!("Data of {}", task.name);
+    // A zoo is a stranger's file: only addresses that open a page are followed.
+    let link = task.link.clone().filter(|l| l.starts_with("https://") || l.starts_with("http://"));
+    view! {
+        <span class="data">
+            {link
+                .map(|link| {
+                    view! {
+                        <a href=link rel="noopener noreferrer" target="_blank" aria-label=label>
+                            "data"
+                        </a>
+                        " "
+                    }
+                })} {licence}
+        </span>
+    }
+}
+
+#[component]
+fn More(shown: Memo<Option<Shown>>, most: RwSignal<usize>) -> impl IntoView {
+    let left = Memo::new(move |_| shown.with(|s| s.as_ref().map_or(0, |s| s.all - s.rows.len())));
+    view! {
+        <Show when=move || { left.get() > 0 }>
+            <button
+                type="button"
+                data-testid="more"
+                on:click=move |_| most.update(|most| *most += ROWS)
+            >
+                {move || {
+                    let left = left.get();
+                    format!("Show {} more of {}", left.min(ROWS), words::count(left as u64))
+                }}
+            </button>
+        </Show>
+    }
+}

@@ -1,0 +1,118 @@
+//! The switches: similarity, and which embeddings.
+
+use crate::state::Store;
+use crate::words;
+use leptos::prelude::*;
+use tupate_zoo::SIMILARITIES;
+
+/// A choice of one among a few, as native radio buttons.
+#[component]
+fn Switch(
+    /// Name of the group, unique on the page; prefix of the test hooks.
+    name: &'static str,
+    /// What is chosen.
+    legend: &'static str,
+    /// Key and label of each entry.
+    entries: Vec<(String, String)>,
+    /// The chosen key.
+    chosen: Signal<Option<String>>,
+    /// What choosing does.
+    choose: Callback<String>,
+    /// A sentence on the entry that is chosen.
+    #[prop(into)]
+    describe: Signal<String>,
+) -> impl IntoView {
+    let described = format!("{name}-describe");
+    let description = described.clone();
+    let many = entries.len() > 3;
+    let entries = entries.into_iter().map(|(key, label)| {
+        let (test, value) = (format!("{name}-{key}"), key.clone());
+        let checked = {
+            let key = key.clone();
+            move || chosen.with(|chosen| chosen.as_ref() == Some(&key))
+        };
+        view! {
+            <label>
+                <input
+                    type="radio"
+                    name=name
+                    value=value
+                    data-testid=test
+                    prop:checked=checked
+                    on:change=move |_| choose.run(key.clone())
+                />
+                <span>{label}</span>
+            </label>
+        }
+    });
+    view! {
+        <fieldset class="switch" aria-describedby=description>
+            <legend>{legend}</legend>
+            <div class="segments" class:many=many>{entries.collect_view()}</div>
+            <p class="hint" id=described>
+                {describe}
+            </p>
+        </fieldset>
+    }
+}
+
+/// How embeddings are compared.
+#[component]
+pub fn SimilaritySwitch() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let entries = SIMILARITIES
+        .iter()
+        .map(|s| (s.name.to_owned(), words::similarity_label(s.name)))
+        .collect::<Vec<_>>();
+    let chosen = Signal::derive(move || {
+        let named = store.view.with(|view| view.similarity.clone());
+        let found = crate::answer::choose_similarity(named.as_deref()).ok();
+        found.map(|similarity| similarity.name.to_owned())
+    });
+    let describe = Signal::derive(move || {
+        let chosen = chosen.get();
+        let found = SIMILARITIES.iter().find(|s| chosen.as_deref() == Some(s.name));
+        found.map_or_else(String::new, |s| s.describe.to_owned())
+    });
+    let choose = Callback::new(move |name: String| store.choose_similarity(&name));
+    view! { <Switch name="similarity" legend="Similarity" entries chosen choose describe /> }
+}
+
+/// Which embeddings are compared.
+#[component]
+pub fn SetSwitch() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let entries = Memo::new(move |_| {
+        store.loaded.with(|loaded| {
+            let sets = loaded.iter().flat_map(|l| l.zoo.sets());
+            sets.map(|set| (set.key.clone(), words::set_label(set))).collect::<Vec<_>>()
+        })
+    });
+    // A link may name a method only: what is shown is the set it led to.
+    let chosen = Signal::derive(move || {
+        let named = store.view.with(|view| view.method.clone());
+        store.loaded.with(|loaded| {
+            let loaded = loaded.as_ref()?;
+            crate::answer::choose_set(&loaded.zoo, named.as_deref()).ok().map(|set| set.key.clone())
+        })
+    });
+    let describe = Signal::derive(move || {
+        store.loaded.with(|loaded| {
+            let found = chosen.with(|chosen| {
+                loaded.as_ref()?.zoo.sets().find(|set| Some(&set.key) == chosen.as_ref())
+            });
+            found.map_or_else(String::new, |set| {
+                format!(
+                    "{}; parameters taken {}.",
+                    set.recipe.method,
+                    words::checkpoint(set.recipe.checkpoint)
+                )
+            })
+        })
+    });
+    let choose = Callback::new(move |key: String| store.choose_set(key));
+    move || {
+        let entries = entries.get();
+        view! { <Switch name="set" legend="Embeddings" entries chosen choose describe /> }
+    }
+}

@@ -1,0 +1,55 @@
+//! The pages. A new one is a file beside [`rank`] and a row in [`PAGES`].
+//!
+//! The page is chosen by the address's query (`?page=SLUG`): its fragment
+//! belongs to the view of the zoo, and paths would ask every file host to answer
+//! addresses that are no files.
+
+pub mod rank;
+
+use leptos::prelude::*;
+
+/// One page.
+#[derive(Debug)]
+pub struct Page {
+    /// Its name in addresses; empty for the first.
+    pub slug: &'static str,
+    /// Its name in the navigation.
+    pub nav: &'static str,
+    /// What it shows.
+    pub view: fn() -> AnyView,
+}
+
+/// Every page, in the order of the navigation. The first is shown unasked.
+pub const PAGES: &[Page] =
+    &[Page { slug: "", nav: "Rank sources", view: || view! { <rank::RankPage /> }.into_any() }];
+
+impl Page {
+    /// The page that an address's query asks for, or else the first.
+    pub fn in_query(query: &str) -> &'static Self {
+        let query = query.strip_prefix('?').unwrap_or(query);
+        let slug = query.split('&').find_map(|pair| pair.strip_prefix("page="));
+        PAGES.iter().find(|page| Some(page.slug) == slug).unwrap_or(&PAGES[0])
+    }
+
+    /// The page's address, relative to the site.
+    pub fn address(&self) -> String {
+        if self.slug.is_empty() { "./".into() } else { format!("./?page={}", self.slug) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_is_found_by_its_address_and_anything_else_is_the_first() {
+        for page in PAGES {
+            let address = page.address();
+            let query = address.strip_prefix("./").unwrap();
+            assert_eq!(Page::in_query(query).slug, page.slug);
+        }
+        for query in ["", "?", "?page=none", "?x=y&page="] {
+            assert_eq!(Page::in_query(query).slug, "");
+        }
+    }
+}

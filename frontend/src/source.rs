@@ -1,0 +1,82 @@
+//! Where zoos are to be had: from the server, from an address, from this device.
+
+use crate::failure::{Address, Failure, Trouble};
+use crate::platform::{self, Cancel, LocalFile};
+use tupate_api::{Info, ZooFile};
+
+/// Where a zoo is to be had.
+#[derive(Clone)]
+pub enum Source {
+    /// One of the server's.
+    Server(ZooFile),
+    /// Any address.
+    Url(Address),
+    /// A file on this device.
+    File(LocalFile),
+}
+
+impl Source {
+    /// What it is called in messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Server(zoo) => zoo.name.clone(),
+            Self::Url(address) => address.href.clone(),
+            Self::File(file) => file.name(),
+        }
+    }
+
+    /// Its size in bytes, if known beforehand.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::Server(zoo) => Some(zoo.bytes),
+            Self::Url(_) => None,
+            Self::File(file) => Some(file.size()),
+        }
+    }
+
+    /// Its address; a file of this device has none.
+    pub fn address(&self) -> Option<Address> {
+        match self {
+            Self::Server(zoo) => platform::address(&zoo.url),
+            Self::Url(address) => Some(address.clone()),
+            Self::File(_) => None,
+        }
+    }
+
+    /// Who is asked for it.
+    pub fn host(&self) -> String {
+        self.address().map_or_else(|| "this device".into(), |address| address.host)
+    }
+}
+
+/// The address in a text, if a page may open it.
+///
+/// # Errors
+/// When it is no address, or not a safe one.
+pub fn checked_address(text: &str) -> Result<Address, Failure> {
+    let address = platform::address(text).ok_or_else(|| Failure::no_address(text))?;
+    address.check()?;
+    Ok(address)
+}
+
+/// What the server has; `None` on a plain file host, where there is nobody to
+/// ask.
+///
+/// # Errors
+/// When there is a server and its answer cannot be used.
+pub async fn ask_server() -> Result<Option<Info>, Failure> {
+    let (Some(address), Some(cancel)) = (platform::address("/api/v1/info"), Cancel::new()) else {
+        return Ok(None);
+    };
+    match platform::fetch(&address, &cancel, |_, _| ()).await {
+        // Some hosts answer whatever they do not know with a page.
+        Ok(bytes) if bytes.trim_ascii_start().first() != Some(&b'{') => Ok(None),
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| Failure::server_list(&error.to_string())),
+        Err(Trouble::Status { status: 500.., detail }) => {
+            Err(Failure::server_list(&detail.unwrap_or_else(|| "the server is in trouble".into())))
+        }
+        Err(_) => Ok(None),
+    }
+}

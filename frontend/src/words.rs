@@ -1,0 +1,280 @@
+//! Numbers and facts as people read them.
+
+use tupate_tasks::{
+    Aggregation, Checkpoint, MethodSpec, Metric, ParameterSet, Recipe, TaskClass, Values,
+};
+use tupate_zoo::{EmbeddingSet, Ranking, TaskEntry};
+
+/// A number with a fixed number of decimals, a true minus sign, and no
+/// negative zero.
+pub fn number(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let zero = text.bytes().all(|b| b == b'0' || b == b'.');
+    if value < 0.0 && !zero { format!("−{text}") } else { text }
+}
+
+/// A similarity, as everywhere on the page: four decimals.
+pub fn score(value: f64) -> String {
+    number(value, 4)
+}
+
+/// `393000` → `393,000`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 task`, `2 tasks`.
+pub fn counted(n: u64, one: &str) -> String {
+    format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// A size in bytes, KiB or MiB.
+pub fn size(bytes: u64) -> String {
+    const KIB: f64 = 1024.0;
+    let bytes_f = bytes as f64;
+    match bytes {
+        0..1024 => counted(bytes, "byte"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes_f / KIB),
+        _ => format!("{:.1} MiB", bytes_f / KIB / KIB),
+    }
+}
+
+/// The start of a hash: enough to tell two apart by eye.
+pub fn short_hash(hex: &str) -> String {
+    match hex.get(..12) {
+        Some(start) if hex.len() > 12 => format!("{start}…"),
+        _ => hex.to_owned(),
+    }
+}
+
+/// A text that came from outside, cut to what fits a message.
+pub fn clipped(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A task's class in full.
+pub fn class(class: TaskClass) -> &'static str {
+    match class {
+        TaskClass::ClassificationRegression => "classification or regression",
+        TaskClass::QuestionAnswering => "question answering",
+        TaskClass::SequenceLabelling => "sequence labelling",
+    }
+}
+
+/// A metric's name in words.
+pub fn metric(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Accuracy => "accuracy",
+        Metric::AccuracyF1 => "mean of accuracy and F1",
+        Metric::Mcc => "Matthews correlation",
+        Metric::PearsonSpearman => "mean of Pearson and Spearman",
+        Metric::TokenF1 => "token F1",
+    }
+}
+
+/// The task's score against that of guessing the majority class.
+pub fn score_of_task(task: &TaskEntry) -> String {
+    match (task.score, task.majority) {
+        (Some(score), Some(majority)) => {
+            format!("{} against {}", number(score, 3), number(majority, 3))
+        }
+        (Some(score), None) => number(score, 3),
+        (None, Some(majority)) => format!("unknown, majority {}", number(majority, 3)),
+        (None, None) => "unknown".into(),
+    }
+}
+
+/// Whether tuning on the task did no better than guessing: what such an
+/// embedding says about the task is doubtful.
+pub fn is_weak(task: &TaskEntry) -> bool {
+    matches!((task.score, task.majority), (Some(score), Some(majority)) if score <= majority)
+}
+
+/// A method's name as its authors write it.
+pub fn method(method: &MethodSpec) -> &'static str {
+    match method {
+        MethodSpec::Lora { .. } => "LoRA",
+        MethodSpec::BitFit => "BitFit",
+        MethodSpec::PTuningV2 { .. } => "P-Tuning v2",
+    }
+}
+
+/// The name of an embedding set on its switch: `LoRA, late`.
+pub fn set_label(set: &EmbeddingSet) -> String {
+    let label = format!("{}, {}", method(&set.recipe.method), set.recipe.checkpoint.name());
+    let usual = format!("{}.{}", set.recipe.method.name(), set.recipe.checkpoint.name());
+    match set.key.strip_prefix(&usual) {
+        Some("") => label,
+        Some(suffix) => format!("{label} ({})", suffix.trim_start_matches('.')),
+        None => set.key.clone(),
+    }
+}
+
+/// When the parameters were taken, in words.
+pub fn checkpoint(checkpoint: Checkpoint) -> &'static str {
+    match checkpoint {
+        Checkpoint::Early => "early: after two epochs",
+        Checkpoint::Late => "late: at the best validation score",
+    }
+}
+
+/// What of the tuned parameters makes the vector, in words.
+pub fn vector(recipe: &Recipe, dim: usize) -> String {
+    let parameters = match recipe.parameters {
+        ParameterSet::All => "all tuned parameters",
+        ParameterSet::KeysOnly => "key prefixes only",
+    };
+    let values = match recipe.values {
+        Values::Absolute => "",
+        Values::Delta => ", change from the start",
+    };
+    let aggregation = match recipe.aggregation {
+        Aggregation::LayerMean => "mean over layers",
+        Aggregation::Flatten => "layers one after another",
+        Aggregation::PositionMean => "mean over prefix positions",
+    };
+    format!("{parameters}{values}, {aggregation}: {} values", count(dim as u64))
+}
+
+/// A similarity's name on its switch.
+pub fn similarity_label(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn similarity_phrase(name: &str) -> String {
+    match name {
+        "cosine" => "cosine".into(),
+        "centred" => "centred cosine".into(),
+        "delta" => "cosine of the change".into(),
+        other => format!("{other} similarity"),
+    }
+}
+
+/// The answer, in one sentence. `name` gives the name of a task by its id.
+pub fn sentence(ranking: &Ranking, name: impl Fn(&str) -> String) -> String {
+    let target = name(&ranking.target);
+    let phrase = similarity_phrase(&ranking.similarity);
+    let (best, second) = match &ranking.sources[..] {
+        [] => return format!("There is no other task here to start {target} from."),
+        [best, rest @ ..] => (best, rest.first()),
+    };
+    let first = name(&best.task);
+    let shown = score(best.score);
+    let n = count(ranking.sources.len() as u64);
+    match second {
+        None => format!(
+            "To start on {target} there is only {first}: no other task is here to compare it with ({phrase} {shown})."
+        ),
+        Some(_) if best.score <= 0.0 => format!(
+            "To start on {target}, train on {first} first, if on any: its embedding is the closest of {n}, yet points away ({phrase} {shown})."
+        ),
+        Some(second) if score(second.score) == shown => format!(
+            "To start on {target}, train on {first} or {} first: their embeddings are equally close, the closest of {n} ({phrase} {shown}).",
+            name(&second.task)
+        ),
+        Some(_) => format!(
+            "To start on {target}, train on {first} first: its embedding is the closest of {n} ({phrase} {shown})."
+        ),
+    }
+}
+
+/// What the sentence does not promise.
+pub const CAVEAT: &str = "Closest means the most similar tuned parameters. It is a good first guess, not a promise of a gain.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tupate_tasks::EncoderRef;
+    use tupate_zoo::RankedSource;
+
+    fn ranking(similarity: &str, scores: &[(&str, f64)]) -> Ranking {
+        let encoder = EncoderRef {
+            name: "tiny".into(),
+            weights_sha256: "ab".repeat(32),
+            layers: 2,
+            hidden_size: 4,
+        };
+        Ranking {
+            target: "rte".into(),
+            recipe: Recipe::paper(encoder, MethodSpec::BitFit, 0, Checkpoint::Late),
+            similarity: similarity.into(),
+            sources: scores
+                .iter()
+                .enumerate()
+                .map(|(i, (task, score))| RankedSource {
+                    rank: i + 1,
+                    task: (*task).into(),
+                    score: *score,
+                })
+                .collect(),
+        }
+    }
+
+    fn said(similarity: &str, scores: &[(&str, f64)]) -> String {
+        sentence(&ranking(similarity, scores), str::to_uppercase)
+    }
+
+    #[test]
+    fn the_sentence_names_target_source_and_figure() {
+        assert_eq!(
+            said("centred", &[("mnli", 0.4123), ("snli", 0.2), ("cola", -0.3)]),
+            "To start on RTE, train on MNLI first: its embedding is the closest of 3 (centred cosine 0.4123)."
+        );
+    }
+
+    #[test]
+    fn the_sentence_owns_up_to_ties_and_to_nothing_near() {
+        let tie = said("cosine", &[("mnli", 0.99501), ("snli", 0.99499)]);
+        assert!(
+            tie.contains("train on MNLI or SNLI first") && tie.contains("equally close"),
+            "{tie}"
+        );
+        let far = said("centred", &[("mnli", -0.1), ("snli", -0.4)]);
+        assert!(far.contains("MNLI first, if on any") && far.contains("points away"), "{far}");
+        assert!(said("cosine", &[("mnli", 0.9)]).contains("only MNLI"));
+        assert_eq!(said("cosine", &[]), "There is no other task here to start RTE from.");
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(score(0.99123456), "0.9912");
+        assert_eq!(score(-0.5), "−0.5000");
+        assert_eq!(score(-0.00001), "0.0000");
+        assert_eq!(
+            [count(0), count(999), count(1000), count(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!([size(1), size(2048), size(3 << 20)], ["1 byte", "2.0 KiB", "3.0 MiB"]);
+        assert_eq!(short_hash(&"ab".repeat(32)), "abababababab…");
+        assert_eq!(short_hash("é"), "é");
+        assert_eq!(clipped("straße", 4), "str…");
+    }
+
+    #[test]
+    fn sets_are_named_by_method_and_moment() {
+        let mut set = EmbeddingSet {
+            key: "bitfit.late".into(),
+            recipe: ranking("cosine", &[]).recipe,
+            tasks: vec!["rte".into()],
+            dim: 1,
+            has_initial: false,
+        };
+        assert_eq!(set_label(&set), "BitFit, late");
+        set.key = "bitfit.late.2".into();
+        assert_eq!(set_label(&set), "BitFit, late (2)");
+        set.key = "mine".into();
+        assert_eq!(set_label(&set), "mine");
+    }
+}

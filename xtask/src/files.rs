@@ -1,0 +1,96 @@
+//! The repository's own files, and what they hold in one number.
+
+use anyhow::{Context as _, Result};
+use sha2::{Digest, Sha256};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Folders that hold products and never sources, wherever they lie.
+const PRODUCTS: &[&str] =
+    &[".git", "target", "dist", "artifacts", "runs", "node_modules", "__pycache__"];
+
+/// All files below a folder, or the file itself, in the order of their
+/// paths; products of builds are left out.
+pub fn sources(at: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    walk(at, &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+fn walk(at: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    let reading = || format!("cannot read {}", at.display());
+    // A link is named but not followed: it could lead anywhere.
+    if !fs::symlink_metadata(at).with_context(reading)?.is_dir() {
+        found.push(at.to_path_buf());
+        return Ok(());
+    }
+    for entry in fs::read_dir(at).with_context(reading)? {
+        let entry = entry.with_context(reading)?;
+        if !PRODUCTS.iter().any(|product| entry.file_name() == *product) {
+            walk(&entry.path(), found)?;
+        }
+    }
+    Ok(())
+}
+
+/// One sha256 over the names and contents of these files, in this order, and
+/// over the notes; names are relative to `root`, so that a moved checkout
+/// has the same one.
+pub fn digest(root: &Path, files: &[PathBuf], notes: &[&str]) -> Result<String> {
+    let mut hash = Sha256::new();
+    // Every part is preceded by its length: no two lists run into one another.
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    for note in notes {
+        part(note.as_bytes());
+    }
+    for file in files {
+        part(file.strip_prefix(root).unwrap_or(file).as_os_str().as_encoded_bytes());
+        part(&fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_path_buf();
+        fs::create_dir_all(root.join("b/target")).unwrap();
+        fs::write(root.join("b/target/product"), "x").unwrap();
+        fs::write(root.join("b/file"), "one").unwrap();
+        fs::write(root.join("a"), "two").unwrap();
+        (folder, root)
+    }
+
+    #[test]
+    fn products_are_no_sources() {
+        let (_folder, root) = tree();
+        assert_eq!(sources(&root).unwrap(), [root.join("a"), root.join("b/file")]);
+        assert_eq!(sources(&root.join("a")).unwrap(), [root.join("a")]);
+        assert!(sources(&root.join("none")).is_err());
+    }
+
+    #[test]
+    fn a_digest_follows_names_contents_and_notes_but_not_the_place() {
+        let (_one, root) = tree();
+        let (_two, other) = tree();
+        let of =
+            |root: &Path, notes: &[&str]| digest(root, &sources(root).unwrap(), notes).unwrap();
+        let first = of(&root, &["v1"]);
+        assert_eq!(first.len(), 64);
+        assert_eq!(first, of(&other, &["v1"]));
+        assert_ne!(first, of(&root, &["v2"]));
+        fs::write(other.join("a"), "three").unwrap();
+        assert_ne!(first, of(&other, &["v1"]));
+        fs::rename(root.join("a"), root.join("c")).unwrap();
+        assert_ne!(first, of(&root, &["v1"]));
+    }
+}
