@@ -1,15 +1,17 @@
 //! A headless Chromium with a fresh profile, driven by chromedriver.
 
 use crate::process::Process;
-use crate::settings;
+use crate::{PATIENCE, settings};
 use anyhow::{Context, Result};
-use serde_json::json;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use thirtyfour::prelude::*;
 use thirtyfour::{BrowserLogEntry, LoggingPrefsLogLevel};
+use tokio::time::timeout;
 
 /// Headless, without anything that talks to the outside or waits for it.
 const FLAGS: [&str; 11] = [
@@ -26,11 +28,12 @@ const FLAGS: [&str; 11] = [
     "--window-size=1280,800",
 ];
 
-/// A browser of its own. Its fields are dropped in this order: the session
-/// ends the browser, then the driver is killed, then the profile removed.
+/// A browser of its own. It ends with [`Browser::quit`]; dropping it kills it.
+/// After the browser its driver is killed, then the profile removed.
 #[derive(Debug)]
 pub struct Browser {
     driver: WebDriver,
+    pid: Option<Pid>,
     _process: Process,
     _profile: TempDir,
 }
@@ -56,7 +59,9 @@ impl Browser {
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted)
             .await
             .with_context(|| format!("{} does not start", chromium.display()))?;
-        Ok(Self { driver, _process: process, _profile: profile })
+        let pid = driver.capabilities().get("goog:processID").and_then(Value::as_i64);
+        let pid = pid.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+        Ok(Self { driver, pid, _process: process, _profile: profile })
     }
 
     /// Makes the page's area exactly this large.
@@ -113,13 +118,13 @@ impl Browser {
         std::fs::write(file, image).with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// Warnings and errors of the browser's console since the last call.
+    /// Errors in the browser's console since the last call.
     ///
     /// # Errors
     /// When the browser does not answer.
     pub async fn complaints(&self) -> Result<Vec<BrowserLogEntry>> {
         let mut entries = self.driver.browser_log().await?;
-        entries.retain(|entry| matches!(entry.level.as_str(), "WARNING" | "SEVERE"));
+        entries.retain(|entry| entry.level == "SEVERE");
         Ok(entries)
     }
 
@@ -128,7 +133,22 @@ impl Browser {
     /// # Errors
     /// When it does not end by itself; then it is killed.
     pub async fn quit(self) -> Result<()> {
-        self.driver.quit().await.context("the browser does not end")
+        let quit = timeout(PATIENCE, self.driver.clone().quit()).await;
+        quit.context("the browser does not end")?.context("the browser does not end")
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // A session that has not quit would now be ended by a request that
+        // blocks the test for minutes, and killing the driver leaves the
+        // browser running. Where it has quit there is nothing to kill.
+        if self.driver.clone().leak().is_ok()
+            && let Some(pid) = self.pid
+        {
+            // Fails only where the browser has ended by itself.
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 /// What the browser's console may complain about.
 #[derive(Clone, Debug)]
 pub enum Tolerate {
-    /// Nothing: any warning or error fails the journey.
+    /// Nothing: any error fails the journey.
     Nothing,
     /// Requests to this host, which the journey makes fail.
     Host(String),
@@ -62,6 +62,8 @@ impl Journey {
                 Ok(()) => format!("{} shows the page", picture.display()),
                 Err(error) => format!("no picture of the page: {error:#}"),
             };
+            // If it does not end by itself it is killed.
+            let _ = self.page.into_browser().quit().await;
             return Err(error.context(format!("journey {}; {seen}", self.name)));
         }
         self.page.into_browser().quit().await

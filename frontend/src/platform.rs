@@ -197,7 +197,7 @@ async fn read(
             give_up(&reader).await;
             return Err(Trouble::Cancelled);
         }
-        let step: JsValue = step.map_err(|_| Trouble::Broken { received })?.into();
+        let step = step.map_err(|_| Trouble::Broken { received })?;
         let field = |name: &str| Reflect::get(&step, &JsValue::from_str(name));
         let Ok(Ok(chunk)) = field("value").map(JsCast::dyn_into::<Uint8Array>) else {
             // Without a value the stream is done, or not one of bytes.

@@ -155,7 +155,9 @@ mod tests {
         let other = File::create(context.cache.join(".lock")).unwrap();
         assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
         drop(held);
-        other.try_lock().unwrap();
+        // Waits, since a child that another test is just starting has the
+        // file for a moment, too.
+        other.lock().unwrap();
     }
 
     #[test]

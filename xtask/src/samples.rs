@@ -25,6 +25,14 @@ const TASKS: &[&str] = &[
 /// How each of them is tuned.
 const TUNE: &[&str] = &["--method", "lora", "--encoder", "minilm"];
 
+/// How they are packed.
+const PACK: &[&str] = &[
+    "--name",
+    "Sample tasks",
+    "--description",
+    "Six small tasks in sentences made for Tupate, each tuned by LoRA on MiniLM.",
+];
+
 /// The file with the samples' embeddings.
 pub fn zoo(context: &Context) -> PathBuf {
     folder(context).join("samples.safetensors")
@@ -68,23 +76,27 @@ fn run_folder(context: &Context, task: &str) -> PathBuf {
 fn tune(context: &Context, program: &Path, task: &str) -> Result<String> {
     let out = run_folder(context, task);
     let key = format!("samples {VERSION}: tune {task} {}\n", TUNE.join(" "));
-    let key_file = out.join("samples.key");
-    if out.join("run.json").is_file() && fs::read_to_string(&key_file).is_ok_and(|k| k == key) {
+    // Beside the run: the program takes no folder that holds something else.
+    let key_file = out.with_extension("key");
+    let same = fs::read_to_string(&key_file).is_ok_and(|there| there == key);
+    if same && out.join("run.json").is_file() {
         return Ok("tuned before".to_owned());
     }
-    // An interrupted run, or one of other arguments.
+    let tune = |more: &[&str]| {
+        let command = context.command(program, ["tune", task]).args(TUNE).arg("--out").arg(&out);
+        command.args(more).quiet().ignore_stdout().run()
+    };
+    // An interrupted run goes on where it was, if this program still can.
+    if same && out.join("resume").is_dir() && tune(&["--resume"]).is_ok() {
+        return Ok("resumed and tuned".to_owned());
+    }
     if out.exists() {
         fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
     }
-    context
-        .command(program, ["tune", task])
-        .args(TUNE)
-        .arg("--out")
-        .arg(&out)
-        .quiet()
-        .ignore_stdout()
-        .run()?;
-    fs::write(&key_file, key).with_context(|| format!("cannot write {}", key_file.display()))?;
+    fs::create_dir_all(folder(context).join("runs"))
+        .and_then(|()| fs::write(&key_file, key))
+        .with_context(|| format!("cannot write {}", key_file.display()))?;
+    tune(&[])?;
     Ok("tuned".to_owned())
 }
 
@@ -95,7 +107,7 @@ fn pack(context: &Context, program: &Path) -> Result<String> {
     for run in &runs {
         parts.extend(files::sources(run)?);
     }
-    let key = files::digest(&context.cache, &parts, &[])?;
+    let key = files::digest(&context.cache, &parts, PACK)?;
     let key_file = zoo.with_extension("key");
     if zoo.is_file() && fs::read_to_string(&key_file).is_ok_and(|k| k == key) {
         return Ok("unchanged".to_owned());
@@ -108,6 +120,7 @@ fn pack(context: &Context, program: &Path) -> Result<String> {
     context
         .command(program, ["zoo", "pack"])
         .args(&runs)
+        .args(PACK)
         .arg("--out")
         .arg(&packed)
         .quiet()
@@ -125,18 +138,31 @@ mod tests {
     /// Stands in for `tupate`: writes what the real one leaves behind, and
     /// notes every call.
     const FAKE: &str = r#"#!/bin/sh
-echo "$@" >> "$(dirname "$0")/calls"
-for last; do :; done
-case "$1" in
-  tune) mkdir -p "$last" && echo '{}' > "$last/run.json" ;;
-  zoo) echo zoo > "$last" ;;
+echo "$@" >> calls
+while [ $# -gt 0 ]; do
+  case "$1" in
+    tune | zoo) command=$1 ;;
+    --out) out=$2 ;;
+  esac
+  shift
+done
+case "$command" in
+  tune) mkdir -p "$out" && rm -rf "$out/resume" && echo '{}' > "$out/run.json" ;;
+  zoo) echo zoo > "$out" ;;
 esac
+"#;
+
+    /// Is interrupted after its first epoch.
+    const INTERRUPTED: &str = r#"#!/bin/sh
+while [ "$1" != --out ]; do shift; done
+mkdir -p "$2/resume"
+exit 1
 "#;
 
     struct Place {
         context: Context,
         program: PathBuf,
-        folder: tempfile::TempDir,
+        _folder: tempfile::TempDir,
     }
 
     impl Place {
@@ -145,7 +171,7 @@ esac
             let place = Self {
                 context: Context::inside(folder.path()),
                 program: folder.path().join("tupate"),
-                folder,
+                _folder: folder,
             };
             place.install(FAKE);
             place
@@ -166,9 +192,9 @@ esac
             notes
         }
 
-        fn calls(&self) -> usize {
-            let calls = fs::read_to_string(self.folder.path().join("calls")).unwrap();
-            calls.lines().count()
+        fn calls(&self) -> Vec<String> {
+            let calls = fs::read_to_string(self.context.root.join("calls")).unwrap();
+            calls.lines().map(ToOwned::to_owned).collect()
         }
     }
 
@@ -177,20 +203,20 @@ esac
         let place = Place::new();
         assert_eq!(place.all(), ["tuned", "tuned", "tuned", "tuned", "tuned", "tuned", "packed"]);
         assert!(zoo(&place.context).is_file());
-        assert_eq!(place.calls(), 7);
+        assert_eq!(place.calls().len(), 7);
         assert!(place.all().iter().all(|note| note == "tuned before" || note == "unchanged"));
-        assert_eq!(place.calls(), 7);
+        assert_eq!(place.calls().len(), 7);
     }
 
     #[test]
-    fn an_interrupted_run_and_other_arguments_are_tuned_anew_and_packed() {
+    fn other_arguments_and_damaged_runs_are_tuned_anew_and_packed() {
         let place = Place::new();
         place.all();
         let run = run_folder(&place.context, "sample_topic");
         fs::remove_file(run.join("run.json")).unwrap();
         fs::write(run.join("half"), "").unwrap();
         let other = run_folder(&place.context, "sample_similarity");
-        fs::write(other.join("samples.key"), "samples 0: tune\n").unwrap();
+        fs::write(other.with_extension("key"), "samples 0: tune\n").unwrap();
 
         let notes = place.all();
         assert_eq!(notes.iter().filter(|note| *note == "tuned").count(), 2, "{notes:?}");
@@ -202,12 +228,26 @@ esac
     }
 
     #[test]
-    fn a_program_that_fails_leaves_nothing_that_counts_as_finished() {
+    fn an_interrupted_run_is_resumed() {
         let place = Place::new();
-        place.install("#!/bin/sh\nexit 1\n");
-        let error = tune(&place.context, &place.program, "sample_topic").unwrap_err().to_string();
+        place.install(INTERRUPTED);
+        let tuned = || tune(&place.context, &place.program, "sample_topic");
+        let error = tuned().unwrap_err().to_string();
         assert!(error.contains("tune sample_topic"), "{error}");
         place.install(FAKE);
-        assert_eq!(tune(&place.context, &place.program, "sample_topic").unwrap(), "tuned");
+        assert_eq!(tuned().unwrap(), "resumed and tuned");
+        assert!(place.calls()[0].ends_with(" --resume"));
+        assert_eq!(tuned().unwrap(), "tuned before");
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_resumed_is_begun_anew() {
+        let place = Place::new();
+        let tuned = || tune(&place.context, &place.program, "sample_topic");
+        place.install(INTERRUPTED);
+        tuned().unwrap_err();
+        place.install(&FAKE.replace("shift\n", "[ \"$1\" != --resume ] || exit 3\n  shift\n"));
+        assert_eq!(tuned().unwrap(), "tuned");
+        assert_eq!(place.calls().len(), 2);
     }
 }

@@ -69,7 +69,7 @@ fn ServerZoos() -> impl IntoView {
     let shown = Memo::new(move |_| {
         store.loaded.with(|l| l.as_ref().and_then(|l| l.origin.address().map(str::to_owned)))
     });
-    let list = move || {
+    move || {
         let zoos = store.server.with(|s| s.as_ref().map_or(Vec::new(), |s| s.zoos.clone()));
         let other = zoos.iter().any(|zoo| Some(&zoo.url) != shown.get().as_ref());
         other.then(|| {
@@ -103,8 +103,7 @@ fn ServerZoos() -> impl IntoView {
                 </ul>
             }
         })
-    };
-    list
+    }
 }
 
 /// Lets files be dropped anywhere on the page.

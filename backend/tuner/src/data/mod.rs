@@ -26,7 +26,7 @@ mod tests;
 
 pub use error::Error;
 pub use known::{DATASETS, Known, Layout, find, known};
-pub use summary::{ClassCount, Source, Summary, source};
+pub use summary::{ClassCount, Source, Summary, about, source};
 
 use draw::{Draw, Purpose};
 use locate::Found;
@@ -84,7 +84,7 @@ pub struct Dataset {
     pub metric: Metric,
     /// The classes' names by number. Known tasks have the order of their row
     /// in [`DATASETS`]; a user's own labels are sorted, as numbers if all of
-    /// them are integers.
+    /// them are numbers.
     pub label_names: Vec<String>,
     /// Training examples.
     pub train: Vec<Example>,

@@ -29,6 +29,11 @@ pub fn source(id: &str) -> Source {
     }
 }
 
+/// What a generated task asks, and what makes it hard, in one line.
+pub fn about(id: &str) -> Option<&'static str> {
+    samples::find(id).map(|sample| sample.about)
+}
+
 /// How many examples have one label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClassCount {

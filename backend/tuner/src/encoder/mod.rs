@@ -137,3 +137,6 @@ pub(crate) fn hex(digest: &[u8]) -> String {
         hex
     })
 }
+
+#[cfg(test)]
+mod tests;

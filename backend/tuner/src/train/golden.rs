@@ -93,6 +93,20 @@ fn the_frozen_encoder_is_berts() {
 }
 
 #[test]
+fn a_roberta_counts_its_positions_from_behind_the_padding_id() {
+    let golden = golden();
+    let roberta =
+        Encoder::load("tiny-roberta", &here().join("fixtures/tiny-roberta"), &Device::Cpu).unwrap();
+    assert_eq!((roberta.pooling, roberta.config().max_length()), (Pooling::First, 98));
+    let mut batch = batch(&golden);
+    for (id, real) in batch.input_ids.iter_mut().zip(&batch.attention_mask) {
+        *id = if *real { *id } else { 1 };
+    }
+    let hidden = roberta.model.forward(&batch, &Frozen).unwrap();
+    assert_close("hidden", &real(&hidden, &batch), &golden["roberta.hidden"], 1e-5);
+}
+
+#[test]
 fn lora_learns_as_peft_does() {
     let (encoder, golden) = (encoder(), golden());
     let batch = batch(&golden);

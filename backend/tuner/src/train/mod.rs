@@ -7,6 +7,8 @@ mod ledger;
 mod optimizer;
 mod probe;
 mod resume;
+#[cfg(test)]
+mod tests;
 
 pub use evaluate::{Scores, majority_score, score};
 pub use ledger::{Ledger, Trained};

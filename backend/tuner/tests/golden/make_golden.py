@@ -17,10 +17,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
 
 HERE = pathlib.Path(__file__).parent
-FIXTURE = HERE.parent / "fixtures" / "tiny-bert"
+FIXTURES = HERE.parent / "fixtures"
 LEARNING_RATE = 1e-2
 STEPS = 10
 
@@ -42,39 +42,45 @@ def tokenizer():
     return made
 
 
-def main():
-    torch.manual_seed(20221101)
-    torch.set_num_threads(1)
-    FIXTURE.mkdir(parents=True, exist_ok=True)
-    made = tokenizer()
-    made.save(str(FIXTURE / "tokenizer.json"))
-    config = BertConfig(
-        vocab_size=made.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=160,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        initializer_range=0.2,
-    )
-    bert = BertModel(config)
+SHAPE = dict(
+    hidden_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    intermediate_size=64,
+    hidden_dropout_prob=0.0,
+    attention_probs_dropout_prob=0.0,
+    initializer_range=0.2,
+)
+
+
+def write_encoder(folder, model, config, made):
+    folder.mkdir(parents=True, exist_ok=True)
+    made.save(str(folder / "tokenizer.json"))
     with torch.no_grad():
-        for name, parameter in bert.named_parameters():
+        for name, parameter in model.named_parameters():
             # Biases start at zero and norms at one: no test would miss them.
             if parameter.dim() == 1:
                 parameter.add_(0.1 * torch.randn_like(parameter))
     save_file(
-        {k: v.contiguous() for k, v in bert.state_dict().items()},
-        FIXTURE / "model.safetensors",
+        {k: v.contiguous() for k, v in model.state_dict().items()},
+        folder / "model.safetensors",
         metadata={"format": "pt"},
     )
     kept = ["model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"]
     kept += ["intermediate_size", "max_position_embeddings", "type_vocab_size", "layer_norm_eps"]
     kept += ["pad_token_id", "hidden_act"]
     written = {key: config.to_dict()[key] for key in kept}
-    (FIXTURE / "config.json").write_text(json.dumps(written, indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n")
+
+
+def main():
+    torch.manual_seed(20221101)
+    torch.set_num_threads(1)
+    made = tokenizer()
+    vocabulary = made.get_vocab_size()
+    config = BertConfig(vocab_size=vocabulary, max_position_embeddings=160, **SHAPE)
+    bert = BertModel(config)
+    write_encoder(FIXTURES / "tiny-bert", bert, config, made)
 
     texts = [
         ("a plain line.", None),
@@ -96,6 +102,17 @@ def main():
         # Padding positions hold numbers that nobody reads.
         golden["frozen.hidden"] = out.last_hidden_state * real
         golden["frozen.pooled"] = out.pooler_output
+
+    # Padding has RoBERTa's id 1, and positions depend on it.
+    config = RobertaConfig(
+        vocab_size=vocabulary, max_position_embeddings=100, type_vocab_size=1, pad_token_id=1, **SHAPE
+    )
+    roberta = RobertaModel(config, add_pooling_layer=False)
+    write_encoder(FIXTURES / "tiny-roberta", roberta, config, made)
+    with torch.no_grad():
+        padded = ids * mask + (1 - mask)
+        out = roberta(input_ids=padded, attention_mask=mask)
+        golden["roberta.hidden"] = out.last_hidden_state * real
 
     lora = LoraConfig(r=8, lora_alpha=8, lora_dropout=0.0, target_modules=["query", "value"])
     model = get_peft_model(bert, lora)

@@ -19,16 +19,23 @@ pub fn fetch(known: &Known, folder: &Path, watch: &mut dyn Watch) -> Result<(), 
         .enable_all()
         .build()
         .map_err(|e| Failure::Run(format!("no runtime for downloads: {e}")))?;
-    runtime.block_on(async {
-        let client = HFClient::builder().build().map_err(|e| failed(known, &e))?;
-        for file in known.files {
-            let path = folder.join(file.path);
-            if !is_complete(&path, file.sha256)? {
-                fetch_file(&client, known, file, &path, watch).await?;
-            }
+    let client = HFClient::builder().build().map_err(|e| failed(known, &e))?;
+    runtime.block_on(fetch_with(&client, known, folder, watch))
+}
+
+async fn fetch_with(
+    client: &HFClient,
+    known: &Known,
+    folder: &Path,
+    watch: &mut dyn Watch,
+) -> Result<(), Failure> {
+    for file in known.files {
+        let path = folder.join(file.path);
+        if !is_complete(&path, file.sha256)? {
+            fetch_file(client, known, file, &path, watch).await?;
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 fn failed(known: &Known, error: &HFError) -> Failure {
@@ -102,3 +109,6 @@ async fn fetch_file(
     super::check(partial, file.sha256)?;
     std::fs::rename(partial, path).map_err(unwritable)
 }
+
+#[cfg(test)]
+mod tests;

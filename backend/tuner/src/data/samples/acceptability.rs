@@ -4,8 +4,12 @@
 use super::{Kind, Sample, Words, Writer, single};
 use crate::data::Input;
 
-pub(super) const SAMPLE: Sample =
-    Sample { id: "sample_acceptability", labels: &["unacceptable", "acceptable"], kinds: KINDS };
+pub(super) const SAMPLE: Sample = Sample {
+    id: "sample_acceptability",
+    about: "is it a well-formed English sentence? word order, agreement, reflexives, prepositions, questions",
+    labels: &["unacceptable", "acceptable"],
+    kinds: KINDS,
+};
 
 const KINDS: &[Kind] = &[
     word_order,

@@ -7,6 +7,7 @@ use crate::data::Input;
 
 pub(super) const SAMPLE: Sample = Sample {
     id: "sample_entailment",
+    about: "does the second sentence follow from the first, contradict it, or neither? states, kinds of things, roles, quantifiers",
     labels: &["entailment", "neutral", "contradiction"],
     kinds: KINDS,
 };

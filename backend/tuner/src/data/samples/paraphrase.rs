@@ -1,14 +1,19 @@
-//! Do two sentences say the same? Synonyms against opposites, and the same
-//! words with their roles, clauses or terms of comparison exchanged.
+//! Do two sentences say the same? Events in other words, synonyms against
+//! opposites, and the same words with their roles, clauses or terms of
+//! comparison exchanged.
 
 use super::{Kind, Sample, Words, Writer, pair};
 use crate::data::Input;
 
-pub(super) const SAMPLE: Sample =
-    Sample { id: "sample_paraphrase", labels: &["different", "paraphrase"], kinds: KINDS };
+pub(super) const SAMPLE: Sample = Sample {
+    id: "sample_paraphrase",
+    about: "do two sentences say the same? other wordings, synonyms against opposites, exchanged roles, clauses and terms of comparison",
+    labels: &["different", "paraphrase"],
+    kinds: KINDS,
+};
 
 const KINDS: &[Kind] =
-    &[synonym, role, synonym, order, synonym, comparison, synonym, transfer, synonym, order];
+    &[event, role, event, synonym, event, order, event, comparison, event, transfer];
 
 const PARAPHRASE: usize = 1;
 
@@ -101,6 +106,45 @@ fn synonym(w: &mut Writer, class: usize) -> Input {
         },
     );
     if w.coin() { pair(&one, &two) } else { pair(&two, &one) }
+}
+
+/// An event in two wordings that share next to no words, so that how many
+/// words two sentences share says nothing here.
+const HAPPENED: Words<[&str; 2]> = Words {
+    both: &[
+        ["cooked a large meal", "prepared a big dinner"],
+        ["travelled abroad by plane", "flew to a foreign country"],
+        ["wrote a long letter", "penned many pages to a friend"],
+        ["cleaned the whole house", "tidied up every room"],
+        ["quit the job", "resigned from the post"],
+        ["won the lottery", "got rich by a lucky ticket"],
+        ["got married", "had a wedding"],
+        ["overslept", "did not wake up in time"],
+    ],
+    train: &[
+        ["bought a new car", "purchased another vehicle"],
+        ["missed an early train", "got to the railway station too late"],
+        ["fell asleep at the desk", "dozed off at work"],
+        ["dyed the curtains blue", "gave the drapes another colour"],
+    ],
+    dev: &[
+        ["broke a leg", "fractured a bone above the foot"],
+        ["moved to a bigger flat", "found a roomier apartment"],
+        ["took driving lessons", "learned how to handle a car"],
+        ["burned the toast", "left the bread in the toaster too long"],
+    ],
+};
+
+fn event(w: &mut Writer, class: usize) -> Input {
+    let (happened, other) = w.two(&HAPPENED);
+    let Person(who, alias) = w.word(&PEOPLE);
+    let (when, turn) = (w.word(&WHEN), w.draw.below(2));
+    let second = if class == PARAPHRASE { happened[1 - turn] } else { w.pick(other) };
+    let first = happened[turn];
+    let again = w.either(who, alias);
+    let one = w.either(format!("{when}, {who} {first}"), format!("{who} {first} {when}"));
+    let two = w.either(format!("{when}, {again} {second}"), format!("{again} {second} {when}"));
+    pair(&one, &two)
 }
 
 const ROLES: Words<&str> = Words {

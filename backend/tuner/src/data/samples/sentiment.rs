@@ -4,8 +4,12 @@
 use super::{Kind, Sample, Words, Writer, a, single};
 use crate::data::Input;
 
-pub(super) const SAMPLE: Sample =
-    Sample { id: "sample_sentiment", labels: &["negative", "positive"], kinds: KINDS };
+pub(super) const SAMPLE: Sample = Sample {
+    id: "sample_sentiment",
+    about: "is a remark praise or blame? plain, negated, set against its opposite, expected and not met",
+    labels: &["negative", "positive"],
+    kinds: KINDS,
+};
 
 const KINDS: &[Kind] =
     &[plain, negated, contrasted, plain, expected, plain, negated, contrasted, plain, plain];

@@ -5,8 +5,12 @@
 use super::{Kind, Sample, Words, Writer, pair};
 use crate::data::Input;
 
-pub(super) const SAMPLE: Sample =
-    Sample { id: "sample_similarity", labels: &["unrelated", "related", "same"], kinds: KINDS };
+pub(super) const SAMPLE: Sample = Sample {
+    id: "sample_similarity",
+    about: "do two descriptions show the same activity, two of one theme, or unrelated ones?",
+    labels: &["unrelated", "related", "same"],
+    kinds: KINDS,
+};
 
 const KINDS: &[Kind] = &[described];
 

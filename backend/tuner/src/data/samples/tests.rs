@@ -4,6 +4,7 @@
 use super::*;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use tupate_tasks::InputShape;
 
 fn all() -> impl Iterator<Item = Dataset> {
     SAMPLES.iter().map(Sample::dataset)
@@ -85,12 +86,12 @@ fn the_samples_are_the_same_bytes_everywhere() {
         })
         .collect();
     let expected = [
-        ("sample_sentiment", ""),
-        ("sample_topic", ""),
-        ("sample_entailment", ""),
-        ("sample_paraphrase", ""),
-        ("sample_acceptability", ""),
-        ("sample_similarity", ""),
+        ("sample_sentiment", "9a8a0692ed7fa929"),
+        ("sample_topic", "a9637a4701191a4a"),
+        ("sample_entailment", "a1dfad9158061d30"),
+        ("sample_paraphrase", "5e36fc84c0fa50bc"),
+        ("sample_acceptability", "47f97ed890bdeaf7"),
+        ("sample_similarity", "aa61fb367f7240f4"),
     ];
     let expected = expected.map(|(id, digest)| (id.to_owned(), digest.to_owned()));
     assert_eq!(digests, expected);

