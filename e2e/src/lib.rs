@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How long anything is waited for. Generous: only failures take so long.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Tries until it works, and fails with the last reason why it did not.
 ///

@@ -131,9 +131,14 @@ mod tests {
     fn raw_cosines_get_a_cut_axis_that_says_so() {
         let axis = Axis::of(&[0.9961, 0.9942, 0.9931]);
         assert_eq!(axis.kind, Kind::Cut);
-        assert_eq!(labels(&axis), ["0.992", "0.994", "0.996", "0.998", "1.000"]);
-        assert!(axis.note().contains("from 0.992 to 1.000, not from 0"));
+        assert_eq!(labels(&axis), ["0.992", "0.993", "0.994", "0.995", "0.996", "0.997"]);
+        assert!(axis.note().contains("from 0.992 to 0.997, not from 0"));
         assert!(axis.place(0.9931) > 0.0);
+    }
+
+    #[test]
+    fn a_cut_axis_reaches_1_where_that_squeezes_nothing() {
+        assert_eq!(Axis::of(&[0.9996, 0.9991, 0.9988]).to, 1.0);
     }
 
     #[test]

@@ -23,7 +23,7 @@ const TASKS: &[&str] = &[
 ];
 
 /// How each of them is tuned.
-const TUNE: &[&str] = &["--method", "lora", "--encoder", "minilm"];
+const TUNE: &[&str] = &["--method", "lora", "--encoder", "minilm", "--epochs", "8", "--lr", "2e-3"];
 
 /// How they are packed.
 const PACK: &[&str] = &[

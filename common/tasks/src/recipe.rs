@@ -35,6 +35,7 @@ pub enum MethodSpec {
     #[serde(rename = "bitfit")]
     BitFit,
     /// Trained key and value prefixes in every layer (Liu et al. 2021).
+    #[serde(rename = "ptuning-v2")]
     PTuningV2 {
         /// Prefix length `P`.
         prefix_length: usize,

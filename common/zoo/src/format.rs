@@ -20,6 +20,7 @@ use crate::{Error, Zoo};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use safetensors::{Dtype as FileDtype, SafeTensors};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -54,6 +55,15 @@ struct Blob {
     dtype: &'static str,
     shape: Vec<usize>,
     bytes: Vec<u8>,
+}
+
+/// One entry of the header. Typed, because the order of a generic JSON object's
+/// keys is a build option that any other crate may turn on.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum HeaderEntry<'a> {
+    Metadata(BTreeMap<&'a str, &'a str>),
+    Tensor { data_offsets: [usize; 2], dtype: &'a str, shape: &'a [usize] },
 }
 
 pub(crate) fn write(zoo: &Zoo, dtype: Dtype) -> Result<Vec<u8>, Error> {
@@ -99,18 +109,18 @@ pub(crate) fn write(zoo: &Zoo, dtype: Dtype) -> Result<Vec<u8>, Error> {
 
     // Written here and not by the safetensors crate, whose metadata is a hash
     // map: its order, and with it the file's bytes, would change from run to run.
-    let mut header: BTreeMap<String, serde_json::Value> = BTreeMap::new();
-    header.insert(
-        "__metadata__".into(),
-        serde_json::json!({ MANIFEST_KEY: manifest, DIGEST_KEY: digest }),
-    );
+    let mut header: BTreeMap<&str, HeaderEntry<'_>> = BTreeMap::new();
+    let metadata = [(MANIFEST_KEY, manifest.as_str()), (DIGEST_KEY, digest.as_str())];
+    header.insert("__metadata__", HeaderEntry::Metadata(metadata.into()));
     let mut offset = 0;
     for blob in &blobs {
         let end = offset + blob.bytes.len();
-        header.insert(
-            blob.name.clone(),
-            serde_json::json!({ "dtype": blob.dtype, "shape": blob.shape, "data_offsets": [offset, end] }),
-        );
+        let entry = HeaderEntry::Tensor {
+            data_offsets: [offset, end],
+            dtype: blob.dtype,
+            shape: &blob.shape,
+        };
+        header.insert(&blob.name, entry);
         offset = end;
     }
     let mut header = serde_json::to_vec(&header)

@@ -117,7 +117,10 @@ fn links_of_today_open_tomorrow() {
         )
     );
     assert_eq!(View::from_fragment(&view.to_fragment()), view);
-    assert_eq!(View::from_fragment("#target=a&later=1"), View { target: Some("a".into()), ..View::default() });
+    assert_eq!(
+        View::from_fragment("#target=a&later=1"),
+        View { target: Some("a".into()), ..View::default() }
+    );
     assert_eq!(View::from_fragment("#sha256=XYZ"), View::default(), "no sum, no claim");
     assert_eq!(View::from_fragment(""), View::default());
     assert_eq!(View::default().to_fragment(), "");

@@ -230,7 +230,8 @@ impl Bert {
             adapter.linear(site(Module::AttentionOutput), &layer.attention_output, &context)?;
         let hidden = self.norm(&(attended + hidden)?, &layer.attention_norm)?;
         let inner = adapter.linear(site(Module::Intermediate), &layer.intermediate, &hidden)?;
-        let output = adapter.linear(site(Module::Output), &layer.output, &kernels::gelu(&inner)?)?;
+        let output =
+            adapter.linear(site(Module::Output), &layer.output, &kernels::gelu(&inner)?)?;
         self.norm(&(output + hidden)?, &layer.output_norm)
     }
 }

@@ -85,7 +85,9 @@ impl Config {
             "bert" => Family::Bert,
             "roberta" => Family::Roberta,
             other => {
-                return Err(bad(format!("model_type is {other:?}; bert and roberta are supported")));
+                return Err(bad(format!(
+                    "model_type is {other:?}; bert and roberta are supported"
+                )));
             }
         };
         if raw.hidden_act != "gelu" {

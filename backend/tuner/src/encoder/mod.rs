@@ -13,7 +13,7 @@ pub use weights::KeyReport;
 use candle_core::Device;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tokenizers::Tokenizer;
 use tupate_tasks::EncoderRef;
 use weights::Weights;
@@ -92,8 +92,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
-fn load_tokenizer(path: &PathBuf, config: &Config) -> Result<Tokenizer, Error> {
-    let bad = |what: String| Error::Tokenizer { path: path.clone(), what };
+fn load_tokenizer(path: &Path, config: &Config) -> Result<Tokenizer, Error> {
+    let bad = |what: String| Error::Tokenizer { path: path.to_owned(), what };
     let bytes = read(path)?;
     let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|e| bad(e.to_string()))?;
     let size = tokenizer.get_vocab_size(true);

@@ -4,6 +4,7 @@ use super::*;
 use safetensors::{SafeTensors, tensor::TensorView};
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 type Tensors = BTreeMap<String, (safetensors::Dtype, Vec<usize>, Vec<u8>)>;
 
@@ -26,9 +27,9 @@ fn changed(change: impl FnOnce(&mut Tensors)) -> Result<Encoder, Error> {
         .map(|(name, view)| (name, (view.dtype(), view.shape().to_vec(), view.data().to_vec())))
         .collect();
     change(&mut tensors);
-    let views = tensors
-        .iter()
-        .map(|(name, (dtype, shape, data))| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
+    let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+        (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
     fs::write(dir.path().join(WEIGHTS_FILE), safetensors::serialize(views, None).unwrap()).unwrap();
     Encoder::load("changed", dir.path(), &Device::Cpu)
 }
@@ -107,7 +108,8 @@ fn an_encoder_without_pooler_uses_the_first_token_and_half_a_pooler_is_refused()
 
 #[test]
 fn files_that_are_missing_or_foreign_are_named() {
-    let message = |folder: &Path| Encoder::load("x", folder, &Device::Cpu).err().unwrap().to_string();
+    let message =
+        |folder: &Path| Encoder::load("x", folder, &Device::Cpu).err().unwrap().to_string();
     let dir = tempfile::tempdir().unwrap();
     assert!(message(dir.path()).contains("config.json"));
     fs::write(dir.path().join(CONFIG_FILE), "{\"model_type\": \"gpt2\"}").unwrap();

@@ -170,12 +170,18 @@ fn floats(view: &TensorView<'_>) -> Result<Vec<f32>, Dtype> {
     let data = view.data();
     match view.dtype() {
         Dtype::F32 => Ok(data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
-        Dtype::F16 => {
-            Ok(data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect())
-        }
-        Dtype::BF16 => {
-            Ok(data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect())
-        }
+        Dtype::F16 => Ok(data
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|b| half::f16::from_le_bytes(*b).to_f32())
+            .collect()),
+        Dtype::BF16 => Ok(data
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|b| half::bf16::from_le_bytes(*b).to_f32())
+            .collect()),
         other => Err(other),
     }
 }

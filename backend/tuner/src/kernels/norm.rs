@@ -1,7 +1,9 @@
 //! LayerNorm with frozen scale and shift.
 
 use super::{math, rows};
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Storage, Tensor, bail,
+};
 
 /// `(x - mean)/√(var + eps)·gamma + beta` over the last dimension, `[.., H]` →
 /// `[.., H]`. Only `x` has a gradient.

@@ -1,7 +1,9 @@
 //! Attention probabilities: scaled, masked softmax.
 
 use super::{math, rows};
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Storage, Tensor, bail,
+};
 
 /// `softmax(scale·scores + mask)` over the last dimension.
 ///

@@ -103,7 +103,8 @@ fn softmax_is_softmax() {
 #[test]
 fn masked_keys_get_nothing_and_rows_sum_to_one() {
     let scores = var(&[2, 2, 3, 4], 5);
-    let mask = Tensor::new(&[[0.0_f32, 0.0, -1e9, -1e9], [0.0, -1e9, 0.0, -1e9]], &Device::Cpu).unwrap();
+    let mask =
+        Tensor::new(&[[0.0_f32, 0.0, -1e9, -1e9], [0.0, -1e9, 0.0, -1e9]], &Device::Cpu).unwrap();
     let p = masked_softmax(scores.as_tensor(), &mask, 1.0).unwrap();
     for (row, p) in values(&p).chunks_exact(4).enumerate() {
         let hidden: [usize; 2] = if row < 6 { [2, 3] } else { [1, 3] };

@@ -55,7 +55,12 @@ fn every_tensor_gets_a_gradient_by_the_second_step() {
             let gradients = loss.backward().unwrap();
             for (named, seen) in adapter.vars().iter().zip(&mut seen) {
                 let gradient = gradients.get(&named.var).unwrap_or_else(|| {
-                    panic!("{}: no gradient for layer {} {}", method.name(), named.layer, named.name)
+                    panic!(
+                        "{}: no gradient for layer {} {}",
+                        method.name(),
+                        named.layer,
+                        named.name
+                    )
                 });
                 *seen |= values(gradient).iter().any(|g| *g != 0.0);
                 let step = (named.var.as_tensor() - (gradient * 0.1).unwrap()).unwrap();
@@ -63,7 +68,13 @@ fn every_tensor_gets_a_gradient_by_the_second_step() {
             }
         }
         for (named, seen) in adapter.vars().iter().zip(seen) {
-            assert!(seen, "{}: layer {} {} has no gradient", method.name(), named.layer, named.name);
+            assert!(
+                seen,
+                "{}: layer {} {} has no gradient",
+                method.name(),
+                named.layer,
+                named.name
+            );
         }
     }
 }

@@ -30,8 +30,11 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write_atomically(path, bytes)
-        .map_err(|e| Error::Io { action: "write", path: e.path, source: e.source })
+    write_atomically(path, bytes).map_err(|e| Error::Io {
+        action: "write",
+        path: e.path,
+        source: e.source,
+    })
 }
 
 impl Folder {

@@ -19,9 +19,7 @@ use crate::batch::{Tokenised, tokenise};
 use crate::data::{Dataset, Input};
 use crate::encoder::{Encoder, hex};
 use crate::peft::PeftMethod;
-use crate::train::{
-    Event, Ledger, Observer, Session, Settings, linear_probe, majority_score,
-};
+use crate::train::{Event, Ledger, Observer, Session, Settings, linear_probe, majority_score};
 use crate::{Error, batch::Tokens};
 use folder::Folder;
 use sha2::{Digest, Sha256};

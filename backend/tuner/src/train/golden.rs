@@ -113,11 +113,8 @@ fn lora_learns_as_peft_does() {
     let adapter: Box<dyn Adapter> =
         Lora.build(&Lora.paper_spec(), encoder.config(), 0, &Device::Cpu).unwrap();
     let head = Head::new(3, 32, 0, &Device::Cpu).unwrap();
-    let mut named: Vec<(String, Var)> = adapter
-        .vars()
-        .iter()
-        .map(|n| (format!("{}.{}", n.layer, n.name), n.var.clone()))
-        .collect();
+    let mut named: Vec<(String, Var)> =
+        adapter.vars().iter().map(|n| (format!("{}.{}", n.layer, n.name), n.var.clone())).collect();
     named.push(("head.weight".into(), head.weight.clone()));
     named.push(("head.bias".into(), head.bias.clone()));
     for (name, var) in &named {
@@ -139,7 +136,10 @@ fn lora_learns_as_peft_does() {
             }
         }
         let loss = loss.to_scalar::<f32>().unwrap();
-        assert!((loss - wanted).abs() <= 1e-5 * wanted.abs().max(1e-2), "step {step}: {loss}, {wanted}");
+        assert!(
+            (loss - wanted).abs() <= 1e-5 * wanted.abs().max(1e-2),
+            "step {step}: {loss}, {wanted}"
+        );
         optimizer.step(&vars, &gradients, LEARNING_RATE, 1.0).unwrap();
     }
     assert_eq!(losses.len(), STEPS);

@@ -94,7 +94,10 @@ mod tests {
     #[test]
     fn each_violation_is_found() {
         assert!(ledger(3, 0.1, "a").judge().ok);
-        assert_eq!(ledger(0, 0.0, "a").judge().violations, ["layer 0 query.lora_A never got a gradient"]);
+        assert_eq!(
+            ledger(0, 0.0, "a").judge().violations,
+            ["layer 0 query.lora_A never got a gradient"]
+        );
         assert_eq!(ledger(3, 0.0, "a").judge().violations, ["layer 0 query.lora_A did not move"]);
         assert_eq!(ledger(3, 0.1, "b").judge().violations, ["a frozen weight changed"]);
     }

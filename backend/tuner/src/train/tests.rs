@@ -78,7 +78,8 @@ fn sixteen_examples_can_be_learnt_by_heart() {
     let dir = tempfile::tempdir().unwrap();
     let mut data = dataset(16, 0);
     data.dev.clone_from(&data.train);
-    let record = go(&dir.path().join("run"), &settings(60, &[1e-2]), &data, false, usize::MAX).unwrap();
+    let record =
+        go(&dir.path().join("run"), &settings(60, &[1e-2]), &data, false, usize::MAX).unwrap();
     assert_eq!(record.score, 1.0, "{:?}", record.candidates[0].curve.last());
     assert!(record.ledger.ok && record.ledger.beats_majority);
     assert_eq!(record.ledger.frozen_sha256_before, record.ledger.frozen_sha256_after);
@@ -116,14 +117,15 @@ fn a_folder_in_use_is_not_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let (out, data) = (dir.path().join("run"), dataset(16, 8));
     let three = settings(3, &[1e-3]);
-    go(&out, &three, &data, false, 2).unwrap_err();
-    let error = go(&out, &three, &data, false, 2).unwrap_err().to_string();
+    // Two steps an epoch.
+    go(&out, &three, &data, false, 1).unwrap_err();
+    let error = go(&out, &three, &data, false, 1).unwrap_err().to_string();
     assert!(error.contains("unfinished run; continue it with --resume"), "{error}");
-    let error = go(&out, &settings(4, &[1e-3]), &data, true, 2).map(|_| ());
+    let error = go(&out, &settings(4, &[1e-3]), &data, true, 1).map(|_| ());
     // Nothing was saved before the first epoch ended: another setting is fine.
     assert!(matches!(error, Err(Error::Cancelled)));
     go(&out, &three, &data, true, 4).unwrap_err();
-    let error = go(&out, &settings(4, &[1e-3]), &data, true, 9).unwrap_err().to_string();
+    let error = go(&out, &settings(4, &[1e-3]), &data, true, usize::MAX).unwrap_err().to_string();
     assert!(error.contains("other settings, data or another encoder"), "{error}");
 
     let first = go(&out, &three, &data, true, usize::MAX).unwrap();
@@ -163,7 +165,8 @@ fn a_run_gives_the_embedding_of_its_checkpoints() {
 fn divergence_is_an_error_only_when_no_learning_rate_survives() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(16, 8);
-    let error = go(&dir.path().join("a"), &settings(3, &[1e30]), &data, false, usize::MAX).unwrap_err();
+    let error =
+        go(&dir.path().join("a"), &settings(3, &[1e30]), &data, false, usize::MAX).unwrap_err();
     assert!(matches!(error, Error::Diverged { .. }), "{error}");
     assert!(error.to_string().contains("try a smaller --lr"), "{error}");
     let both = settings(3, &[1e30, 1e-3]);
@@ -201,7 +204,7 @@ fn senseless_settings_are_refused_by_flag() {
 fn a_probe_learns_what_is_linear() {
     let encoder = encoder();
     let data = dataset(64, 32);
-    let tokens = |examples| crate::batch::tokenise(&encoder.tokenizer, examples, 64).unwrap().examples;
+    let tokens = |examples| batch::tokenise(&encoder.tokenizer, examples, 64).unwrap().examples;
     let (train, dev) = (tokens(&data.train), tokens(&data.dev));
     let scores = linear_probe(&encoder, &train, &dev, 2, 8, Metric::Accuracy, 0).unwrap();
     assert!(scores.score > 0.9, "{scores:?}");

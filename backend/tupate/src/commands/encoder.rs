@@ -62,7 +62,11 @@ fn show(wanted: &str, as_json: bool) -> Result<(), Failure> {
     }
     print(&format!(
         "{name}: {:?}, {} layers, H={}, {} heads, {} tokens of vocabulary, texts up to {} tokens",
-        config.family, config.layers, config.hidden_size, config.heads, config.vocab_size,
+        config.family,
+        config.layers,
+        config.hidden_size,
+        config.heads,
+        config.vocab_size,
         config.max_length()
     ))?;
     print(&format!("folder   {}", folder.display()))?;

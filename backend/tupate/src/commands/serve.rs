@@ -9,8 +9,7 @@ use tupate_server::{Config, Server, ZooFiles};
 
 pub fn run(args: ServeArgs) -> Result<(), Failure> {
     // Logs belong to stderr; TUPATE_LOG chooses how much of them.
-    let filter =
-        EnvFilter::try_from_env("TUPATE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("TUPATE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let paths = args.zoo.into_iter().chain(args.data);
     let zoos = ZooFiles::read(paths)?;

@@ -61,10 +61,8 @@ fn use_threads(threads: Option<u16>) -> Result<(), Failure> {
     }
     let program = std::env::current_exe()
         .map_err(|e| Failure::Run(format!("cannot set the number of threads: {e}")))?;
-    let error = Command::new(program)
-        .args(std::env::args_os().skip(1))
-        .env(THREADS, &threads)
-        .exec();
+    let error =
+        Command::new(program).args(std::env::args_os().skip(1)).env(THREADS, &threads).exec();
     Err(Failure::Run(format!("cannot set the number of threads: {error}")))
 }
 
@@ -103,7 +101,9 @@ fn report(record: &RunRecord, args: &TuneArgs) -> Result<(), Failure> {
         record.task,
         record.score,
         record.majority,
-        record.probe.map_or(String::new(), |p| format!(", frozen encoder with a linear head {p:.4}")),
+        record
+            .probe
+            .map_or(String::new(), |p| format!(", frozen encoder with a linear head {p:.4}")),
         record.learning_rate,
         record.epochs,
         record.seconds

@@ -61,8 +61,7 @@ async fn fetch_file(
     let partial = Path::new(&partial);
     let (owner, name) = known.repository;
     let repository = client.model(owner, name);
-    let request =
-        || repository.download_file_stream().filename(file.path).revision(known.revision);
+    let request = || repository.download_file_stream().filename(file.path).revision(known.revision);
 
     // A file without a pinned sum cannot be told from another one cut off.
     let have = match (file.sha256, partial.metadata()) {

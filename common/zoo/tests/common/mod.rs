@@ -43,12 +43,7 @@ pub fn embedding(id: &str, checkpoint: Checkpoint, values: &[f32]) -> NewEmbeddi
 
 /// Four tasks in the plane: `a` and `b` point east, `c` north, `d` west.
 pub fn zoo() -> Zoo {
-    let late = [
-        ("d", [-1.0, 0.25]),
-        ("a", [1.0, 0.0]),
-        ("c", [0.25, 1.0]),
-        ("b", [2.0, 0.5]),
-    ];
+    let late = [("d", [-1.0, 0.25]), ("a", [1.0, 0.0]), ("c", [0.25, 1.0]), ("b", [2.0, 0.5])];
     let early = [("a", [1.0, 1.0]), ("b", [1.0, -1.0])];
     let late = late.iter().map(|(id, v)| embedding(id, Checkpoint::Late, v));
     let early = early.iter().map(|(id, v)| embedding(id, Checkpoint::Early, v));

@@ -41,7 +41,12 @@ struct Hub {
     wrong: bool,
 }
 
-async fn answer(State(hub): State<Arc<Hub>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+async fn answer(
+    State(hub): State<Arc<Hub>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok()).unwrap_or("").to_owned();
     if method == Method::GET {
         hub.requests.lock().unwrap().push(format!("{} {range}", uri.path()).trim_end().to_owned());
@@ -63,11 +68,18 @@ async fn answer(State(hub): State<Arc<Hub>>, method: Method, uri: Uri, headers: 
         .header("x-repo-commit", KNOWN.revision)
         .header(header::ETAG, "\"abc\"")
         .header(header::CONTENT_LENGTH, body.len());
-    let cut = (method == Method::GET && body.len() > 10).then(|| hub.cut_after.lock().unwrap().pop());
+    let cut =
+        (method == Method::GET && body.len() > 10).then(|| hub.cut_after.lock().unwrap().pop());
     match cut.flatten() {
         Some(cut) => {
-            let parts = [Ok(Bytes::from(body[..cut].to_vec())), Err(io::Error::other("cut"))];
-            response.body(Body::from_stream(futures::stream::iter(parts))).unwrap()
+            let first = Bytes::from(body[..cut].to_vec());
+            let parts =
+                futures::stream::once(async { Ok(first) }).chain(futures::stream::once(async {
+                    // Time for the first part to leave; an error at once takes it along.
+                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                    Err(io::Error::other("cut"))
+                }));
+            response.body(Body::from_stream(parts)).unwrap()
         }
         None => response.body(Body::from(body)).unwrap(),
     }
@@ -143,17 +155,18 @@ async fn wrong_bytes_are_refused_and_removed() {
     let hub = Arc::new(Hub { wrong: true, ..Hub::default() });
     let error = fetch_from(hub, dir.path(), 1).await.unwrap_err().to_string();
     assert!(error.contains("it was removed, pull again"), "{error}");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the pooling folder is left");
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        1,
+        "only the pooling folder is left"
+    );
 }
 
 #[tokio::test]
 async fn a_hub_that_is_not_there_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let client = HFClient::builder()
-        .endpoint("http://127.0.0.1:9")
-        .retry_max_attempts(0)
-        .build()
-        .unwrap();
+    let client =
+        HFClient::builder().endpoint("http://127.0.0.1:9").retry_max_attempts(0).build().unwrap();
     let error = fetch_with(&client, &KNOWN, dir.path(), &mut Silent).await.unwrap_err().to_string();
     assert!(error.starts_with("cannot get owner/name from the Hugging Face hub"), "{error}");
 }
