@@ -34,7 +34,10 @@ fn the_bytes_do_not_depend_on_the_order_of_arrival() {
 fn the_format_stays_as_it_is() {
     // Links carry the sha256 of a file: the same zoo must give these bytes in
     // every later version of format 1.
-    assert_eq!(sha256_hex(&zoo().to_bytes(Dtype::F16).unwrap()), "c9804082828813aa16cefdf552012ace8671d633b048c0195131ecbe31c3f594");
+    assert_eq!(
+        sha256_hex(&zoo().to_bytes(Dtype::F16).unwrap()),
+        "c9804082828813aa16cefdf552012ace8671d633b048c0195131ecbe31c3f594"
+    );
 }
 
 #[test]
