@@ -1,7 +1,7 @@
 //! Zoo files, share links and the ranking of source tasks.
 //!
 //! A [`Zoo`] is a set of task embeddings with what must be known to compare
-//! them. It is read from bytes and written to bytes ([`format`]), ranked with
+//! them. It is read from bytes and written to bytes ([`mod@format`]), ranked with
 //! [`select`], and pointed to by a [`link`]. No files, no network, no clock:
 //! the command line and the page bring those.
 

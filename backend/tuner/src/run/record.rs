@@ -63,7 +63,7 @@ pub struct CandidateRecord {
 /// A finished run. `tupate tune --json` prints it, with `out` added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// [`SCHEMA`].
+    /// Version of this record's form.
     pub schema: u32,
     /// Version of the program.
     pub version: String,
