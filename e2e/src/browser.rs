@@ -140,9 +140,9 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // A session that has not quit would now be ended by a request that
-        // blocks the test for minutes, and killing the driver leaves the
-        // browser running. Where it has quit there is nothing to kill.
+        // What has not quit would now be ended by a request that blocks the
+        // test for minutes, and killing the driver leaves the browser running.
+        // Where it has quit there is nothing to kill.
         if self.driver.clone().leak().is_ok()
             && let Some(pid) = self.pid
         {

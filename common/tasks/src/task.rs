@@ -160,12 +160,12 @@ pub const TASKS: &[TaskInfo] = &[
     },
     qa("comqa", "ComQA", "web questions", 11_000),
     qa("cq", "ComplexQuestions", "web questions", 2_000),
-    cr("sample_sentiment", "Sample: sentiment", "sentiment", Single, Accuracy, None),
-    cr("sample_topic", "Sample: topic", "topic", Single, Accuracy, None),
-    cr("sample_entailment", "Sample: entailment", "entailment", Pair, Accuracy, None),
-    cr("sample_paraphrase", "Sample: paraphrase", "paraphrase", Pair, Accuracy, None),
-    cr("sample_acceptability", "Sample: acceptability", "acceptability", Single, Accuracy, None),
-    cr("sample_similarity", "Sample: similarity", "similarity", Pair, Accuracy, None),
+    cr("sample_sentiment", "Sentiment (sample)", "sentiment", Single, Accuracy, None),
+    cr("sample_topic", "Topic (sample)", "topic", Single, Accuracy, None),
+    cr("sample_entailment", "Entailment (sample)", "entailment", Pair, Accuracy, None),
+    cr("sample_paraphrase", "Paraphrase (sample)", "paraphrase", Pair, Accuracy, None),
+    cr("sample_acceptability", "Acceptability (sample)", "acceptability", Single, Accuracy, None),
+    cr("sample_similarity", "Similarity (sample)", "similarity", Pair, Accuracy, None),
 ];
 
 /// The row of [`TASKS`] with this id.

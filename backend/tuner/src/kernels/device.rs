@@ -25,11 +25,16 @@ pub fn device(name: &str) -> Result<Device, Error> {
 
 #[cfg(feature = "cuda")]
 fn gpu(index: usize) -> Result<Device, String> {
-    // Where the driver's library is missing, loading it panics: ask first.
-    if !candle_core::cuda_backend::cudarc::driver::sys::is_culib_present() {
-        return Err("this machine has no CUDA driver".into());
+    // Where the driver's library is missing, loading it panics: look for the
+    // driver first (the second name is its form under WSL), and take a panic
+    // for what it then means.
+    if !["/dev/nvidiactl", "/dev/dxg"].iter().any(|file| std::path::Path::new(file).exists()) {
+        return Err("this machine has no NVIDIA driver; use --device cpu".into());
     }
-    Device::new_cuda(index).map_err(|e| e.to_string())
+    match std::panic::catch_unwind(|| Device::new_cuda(index)) {
+        Ok(device) => device.map_err(|e| e.to_string()),
+        Err(_) => Err("the CUDA libraries of the driver cannot be loaded".into()),
+    }
 }
 
 #[cfg(not(feature = "cuda"))]

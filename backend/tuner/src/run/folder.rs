@@ -4,7 +4,7 @@ use super::RunRecord;
 use super::record::SCHEMA;
 use crate::Error;
 use crate::files::write_atomically;
-use crate::train::{Session, Snapshot};
+use crate::train::{Snapshot, Trainer};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tupate_embedding::{AdapterState, TaskEmbedding, aggregate, peft};
@@ -98,11 +98,11 @@ impl Folder {
     pub fn write_adapter(
         &self,
         name: &str,
-        session: &Session<'_>,
+        trainer: &Trainer<'_>,
         values: &Snapshot,
     ) -> Result<(), Error> {
-        let (state, head) = session.export(values)?;
-        let files = peft::write(&state, &head, session.encoder_name(), "")?;
+        let (state, head) = trainer.export(values)?;
+        let files = peft::write(&state, &head, trainer.encoder_name(), "")?;
         let folder = self.root.join(name);
         std::fs::create_dir_all(&folder).map_err(io("make the folder", &folder))?;
         write(&folder.join(peft::WEIGHTS_FILE), &files.weights)?;

@@ -19,7 +19,7 @@ use crate::batch::{Tokenised, tokenise};
 use crate::data::{Dataset, Input};
 use crate::encoder::{Encoder, hex};
 use crate::peft::PeftMethod;
-use crate::train::{Event, Ledger, Observer, Session, Settings, linear_probe, majority_score};
+use crate::train::{Event, Ledger, Observer, Settings, Trainer, linear_probe, majority_score};
 use crate::{Error, batch::Tokens};
 use folder::Folder;
 use sha2::{Digest, Sha256};
@@ -52,7 +52,7 @@ struct Splits {
 
 /// A learning rate that was trained to the end.
 struct Candidate<'a> {
-    session: Session<'a>,
+    trainer: Trainer<'a>,
     record: CandidateRecord,
 }
 
@@ -90,11 +90,11 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         false => None,
     };
 
-    let progress = &best.session.progress;
-    let late = progress.late.as_ref().expect("a finished session has a best epoch");
+    let progress = &best.trainer.progress;
+    let late = progress.late.as_ref().expect("a finished trainer has a best epoch");
     let majority = majority_score(dataset.metric, &splits.train.examples, &splits.dev.examples)?;
     let score = best.record.best_score;
-    let trained = best.session.trained(late);
+    let trained = best.trainer.trained(late);
     let ledger = Ledger {
         ok: true,
         violations: Vec::new(),
@@ -152,11 +152,11 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         data_sha256,
         fingerprint,
     };
-    folder.write_adapter("initial", &best.session, best.session.initial())?;
+    folder.write_adapter("initial", &best.trainer, best.trainer.initial())?;
     if let Some(early) = &progress.early {
-        folder.write_adapter("early", &best.session, early)?;
+        folder.write_adapter("early", &best.trainer, early)?;
     }
-    folder.write_adapter("late", &best.session, late)?;
+    folder.write_adapter("late", &best.trainer, late)?;
     folder.finish(&record)?;
     Ok(record)
 }
@@ -179,22 +179,22 @@ fn search<'a>(
     let mut failure = None;
     for (i, &learning_rate) in settings.learning_rates.iter().enumerate() {
         let classes = dataset.label_names.len();
-        let mut session =
-            Session::new(encoder, method, settings, classes, dataset.metric, learning_rate)?;
+        let mut trainer =
+            Trainer::new(encoder, method, settings, classes, dataset.metric, learning_rate)?;
         if let Some(bytes) = folder.saved(i)? {
-            session.restore(&bytes, fingerprint)?;
-            let done = session.progress.curve.len();
+            trainer.restore(&bytes, fingerprint)?;
+            let done = trainer.progress.curve.len();
             observer.event(Event::Note(&format!(
                 "going on after epoch {done} with learning rate {learning_rate}"
             )));
         }
         let mut outcome = Ok(());
-        while outcome.is_ok() && !session.finished() {
-            let done = i * steps + session.progress.curve.len() * steps_per_epoch;
+        while outcome.is_ok() && !trainer.finished() {
+            let done = i * steps + trainer.progress.curve.len() * steps_per_epoch;
             let (train, dev) = (&splits.train.examples, &splits.dev.examples);
-            outcome = session.epoch(train, dev, done, total, observer);
+            outcome = trainer.epoch(train, dev, done, total, observer);
             if outcome.is_ok() {
-                folder.save(i, &session.save(fingerprint)?)?;
+                folder.save(i, &trainer.save(fingerprint)?)?;
             }
         }
         let diverged = match outcome {
@@ -209,16 +209,16 @@ fn search<'a>(
         };
         let record = CandidateRecord {
             learning_rate,
-            best_epoch: session.progress.best_epoch,
-            best_score: session.progress.best_score.unwrap_or(f64::MIN),
-            seconds: session.progress.seconds,
-            curve: session.progress.curve.clone(),
+            best_epoch: trainer.progress.best_epoch,
+            best_score: trainer.progress.best_score.unwrap_or(f64::MIN),
+            seconds: trainer.progress.seconds,
+            curve: trainer.progress.curve.clone(),
             diverged: diverged.clone(),
         };
         records.push(record.clone());
         let better = best.as_ref().is_none_or(|b| record.best_score > b.record.best_score);
         if diverged.is_none() && better {
-            best = Some(Candidate { session, record });
+            best = Some(Candidate { trainer, record });
         }
     }
     match (best, failure) {

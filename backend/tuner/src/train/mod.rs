@@ -147,11 +147,11 @@ pub trait Observer {
     }
 }
 
-/// Values of every trainable tensor, in the order of [`Session::names`].
+/// Values of every trainable tensor, in the order of [`Trainer::names`].
 pub(crate) type Snapshot = Vec<Vec<f32>>;
 
 /// One learning rate's training of one task, from start to finish.
-pub(crate) struct Session<'a> {
+pub(crate) struct Trainer<'a> {
     encoder: &'a Encoder,
     settings: &'a Settings,
     metric: Metric,
@@ -165,7 +165,7 @@ pub(crate) struct Session<'a> {
     pub progress: Progress,
 }
 
-/// Everything about a session that is not a tensor.
+/// Everything about a trainer that is not a tensor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     pub curve: Vec<EpochRecord>,
@@ -179,7 +179,7 @@ pub(crate) struct Progress {
     pub late: Option<Snapshot>,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Trainer<'a> {
     pub fn new(
         encoder: &'a Encoder,
         method: &dyn PeftMethod,

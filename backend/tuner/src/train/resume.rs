@@ -1,16 +1,16 @@
-//! The state of an unfinished session as bytes.
+//! The state of an unfinished trainer as bytes.
 //!
 //! One safetensors file: tensors `KIND/INDEX` for the parameters as they are,
 //! both moments of the optimiser, and the early and late parameters; the rest
 //! as JSON in the metadata.
 
-use super::{Progress, Session, Snapshot, load, snapshot};
+use super::{Progress, Snapshot, Trainer, load, snapshot};
 use crate::Error;
 use candle_core::Tensor;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-const METADATA_KEY: &str = "tupate_session";
+const METADATA_KEY: &str = "tupate_trainer";
 
 /// What a state file says beside its tensors.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ fn damaged(what: impl std::fmt::Display) -> Error {
     Error::Resume(format!("the saved state is damaged ({what}); start again without --resume"))
 }
 
-impl Session<'_> {
+impl Trainer<'_> {
     /// Everything needed to go on from here.
     pub fn save(&self, fingerprint: &str) -> Result<Vec<u8>, Error> {
         let moments = |m: &[Tensor]| -> Result<Snapshot, Error> {
@@ -67,12 +67,12 @@ impl Session<'_> {
             .map_err(damaged)
     }
 
-    /// Goes on from where [`Session::save`] was called. Every float is restored
+    /// Goes on from where [`Trainer::save`] was called. Every float is restored
     /// to the bit.
     pub fn restore(&mut self, bytes: &[u8], fingerprint: &str) -> Result<(), Error> {
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let json = metadata.metadata().as_ref().and_then(|m| m.get(METADATA_KEY));
-        let json = json.ok_or_else(|| damaged("no session in it"))?;
+        let json = json.ok_or_else(|| damaged("no trainer in it"))?;
         let saved: Saved = serde_json::from_str(json).map_err(damaged)?;
         if saved.fingerprint != fingerprint {
             return Err(Error::Resume(
