@@ -80,6 +80,8 @@ pub fn metric(metric: Metric) -> &'static str {
         Metric::Mcc => "Matthews correlation",
         Metric::PearsonSpearman => "mean of Pearson and Spearman",
         Metric::TokenF1 => "token F1",
+        Metric::SpanF1 => "span F1",
+        Metric::F05 => "F0.5",
     }
 }
 

@@ -63,13 +63,14 @@ pub fn tokenise(
         .map_err(|e| Error::Setting(format!("--max-length {max_length}: {e}")))?;
     let mut tokenised = Tokenised { examples: Vec::with_capacity(examples.len()), truncated: 0 };
     for (i, example) in examples.iter().enumerate() {
-        let encoding = match example.input.texts() {
-            (text, None) => tokenizer.encode(text, true),
-            (first, Some(second)) => tokenizer.encode((first, second), true),
+        let encoding = match example.input.texts()[..] {
+            [text] => tokenizer.encode(text, true),
+            [first, second] => tokenizer.encode((first, second), true),
+            _ => unreachable!("only texts and pairs are tuned on"),
         }
         .map_err(|e| Error::Tokenise { example: i + 1, why: e.to_string() })?;
         tokenised.truncated += usize::from(!encoding.get_overflowing().is_empty());
-        let Label::Class(class) = example.label;
+        let Label::Class(class) = example.label else { unreachable!("only classes") };
         tokenised.examples.push(Tokens {
             input_ids: encoding.get_ids().to_vec(),
             token_type_ids: encoding.get_type_ids().to_vec(),

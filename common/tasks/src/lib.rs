@@ -11,4 +11,4 @@ mod task;
 pub use recipe::{
     Aggregation, Checkpoint, EncoderRef, FieldDifference, MethodSpec, ParameterSet, Recipe, Values,
 };
-pub use task::{InputShape, Metric, TASKS, TaskClass, TaskInfo, task};
+pub use task::{InputShape, METRICS, Metric, TASKS, TaskClass, TaskInfo, task};

@@ -38,6 +38,8 @@ pub enum InputShape {
     Pair,
     /// A question and a context that holds the answer span.
     Span,
+    /// The words of a sentence, one label each.
+    Words,
 }
 
 /// The score a task is judged by on its validation split. Greater is better;
@@ -55,6 +57,11 @@ pub enum Metric {
     PearsonSpearman,
     /// Token F1 of the predicted answer (question answering).
     TokenF1,
+    /// F1 over whole labelled spans of words (named entities, chunks).
+    SpanF1,
+    /// F0.5 of the positive class over words: precision counts twice
+    /// (grammatical error detection).
+    F05,
 }
 
 impl Metric {
@@ -66,9 +73,22 @@ impl Metric {
             Self::Mcc => "mcc",
             Self::PearsonSpearman => "pearson_spearman",
             Self::TokenF1 => "token_f1",
+            Self::SpanF1 => "span_f1",
+            Self::F05 => "f05",
         }
     }
 }
+
+/// Every metric.
+pub const METRICS: &[Metric] = &[
+    Metric::Accuracy,
+    Metric::AccuracyF1,
+    Metric::Mcc,
+    Metric::PearsonSpearman,
+    Metric::TokenF1,
+    Metric::SpanF1,
+    Metric::F05,
+];
 
 /// One row of the task table: what is known of a task before any of its data
 /// has been read.
@@ -195,7 +215,7 @@ mod tests {
 
     #[test]
     fn names_in_json_are_the_names_in_code() {
-        for metric in [Accuracy, AccuracyF1, Mcc, PearsonSpearman, Metric::TokenF1] {
+        for metric in METRICS {
             assert_eq!(serde_json::to_value(metric).unwrap(), metric.name());
         }
         for task in TASKS {

@@ -5,7 +5,7 @@ use super::draw::{Draw, Purpose};
 use super::known::{Known, Layout};
 use super::locate::Files;
 use super::records::{self, Format};
-use super::{Dataset, Error, Example, Input, Label, grouped, present, text};
+use super::{Dataset, Error, Example, Input, Label, Objective, grouped, present, text};
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -81,6 +81,7 @@ pub(super) fn assemble(files: Files, seed: u64) -> Result<Dataset, Error> {
         name: files.info.map_or_else(|| files.task.clone(), |info| info.name.to_owned()),
         class: files.info.map_or(TaskClass::ClassificationRegression, |info| info.class),
         family: files.info.map_or("own", |info| info.family).to_owned(),
+        objective: Objective::Classification,
         metric: files.info.map_or(Metric::Accuracy, |info| info.metric),
         task: files.task,
         label_names: labels.names,
@@ -261,8 +262,10 @@ fn hold_out(
 ) -> Result<(Vec<Example>, Vec<Example>), usize> {
     let mut draw = Draw::new(seed, Purpose::HoldOut);
     let mut of_class = vec![Vec::new(); classes];
-    for (i, Example { label: Label::Class(class), .. }) in examples.iter().enumerate() {
-        of_class[*class as usize].push(i);
+    for (i, example) in examples.iter().enumerate() {
+        for class in example.label.classes() {
+            of_class[*class as usize].push(i);
+        }
     }
     let mut held = HashSet::new();
     for (class, members) in of_class.iter_mut().enumerate() {

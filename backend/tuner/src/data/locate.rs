@@ -46,6 +46,7 @@ pub(super) fn locate(request: &Request<'_>) -> Result<Found, Error> {
     if let (Some(info), None) = (info, known) {
         let reason = match info.input {
             InputShape::Span => "answers that are spans of a text are not supported yet",
+            InputShape::Words => "labels of single words are not supported yet",
             _ => "labels that are numbers to predict are not supported yet",
         };
         return Err(Error::Unsupported { task: id.to_owned(), reason });

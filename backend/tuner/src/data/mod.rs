@@ -40,16 +40,39 @@ pub enum Input {
     Single(String),
     /// Two texts, in the task's order.
     Pair(String, String),
+    /// A question, and a text in which its answer stands.
+    Question {
+        /// The question.
+        question: String,
+        /// The text; only this one is cut into windows where it is too long.
+        context: String,
+    },
+    /// The words of a sentence, one label each.
+    Words(Vec<String>),
 }
 
 impl Input {
-    /// The first text, and the second if there is one.
-    pub fn texts(&self) -> (&str, Option<&str>) {
+    /// All texts, in order.
+    pub fn texts(&self) -> Vec<&str> {
         match self {
-            Self::Single(text) => (text, None),
-            Self::Pair(first, second) => (first, Some(second)),
+            Self::Single(text) => vec![text],
+            Self::Pair(first, second) | Self::Question { question: first, context: second } => {
+                vec![first, second]
+            }
+            Self::Words(words) => words.iter().map(String::as_str).collect(),
         }
     }
+}
+
+/// One accepted answer of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The answer as it stands in the context, or is accepted without standing
+    /// there.
+    pub text: String,
+    /// Byte offset of `text` in the context; `None` for an accepted spelling
+    /// that is not there.
+    pub start: Option<usize>,
 }
 
 /// What is to be predicted for one example.
@@ -57,6 +80,38 @@ impl Input {
 pub enum Label {
     /// A class: an index into [`Dataset::label_names`].
     Class(u32),
+    /// A number, finite, on the data set's own scale.
+    Score(f32),
+    /// The accepted answers, the one to train on first; none where the context
+    /// has no answer.
+    Answers(Vec<Answer>),
+    /// A class for each word: indices into [`Dataset::label_names`].
+    Tags(Vec<u32>),
+}
+
+impl Label {
+    /// The classes of this label: one, one a word, or none.
+    pub fn classes(&self) -> &[u32] {
+        match self {
+            Self::Class(class) => std::slice::from_ref(class),
+            Self::Tags(tags) => tags,
+            Self::Score(_) | Self::Answers(_) => &[],
+        }
+    }
+}
+
+/// What a task asks of the encoder: it decides head, loss and metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// One of several classes for a text or pair: [`Label::Class`].
+    Classification,
+    /// A number for a text or pair: [`Label::Score`].
+    Regression,
+    /// The span of a context that answers a question: [`Label::Answers`].
+    SpanExtraction,
+    /// One of several classes for each word: [`Label::Tags`].
+    TokenClassification,
 }
 
 /// One example of a task.
@@ -80,11 +135,13 @@ pub struct Dataset {
     pub class: TaskClass,
     /// The kind of decision; `own` for a user's own task.
     pub family: String,
+    /// What is asked; the labels of all examples are of its kind.
+    pub objective: Objective,
     /// The score the task is judged by.
     pub metric: Metric,
     /// The classes' names by number. Known tasks have the order of their row
     /// in [`DATASETS`]; a user's own labels are sorted, as numbers if all of
-    /// them are numbers.
+    /// them are numbers. Empty for regression and span extraction.
     pub label_names: Vec<String>,
     /// Training examples.
     pub train: Vec<Example>,
@@ -147,7 +204,7 @@ pub fn load(request: &Request<'_>) -> Result<Dataset, Error> {
 /// Which of `classes` classes occur in `examples`.
 fn present(examples: &[Example], classes: usize) -> Vec<bool> {
     let mut there = vec![false; classes];
-    for Label::Class(class) in examples.iter().map(|example| &example.label) {
+    for class in examples.iter().flat_map(|example| example.label.classes()) {
         if let Some(there) = there.get_mut(*class as usize) {
             *there = true;
         }

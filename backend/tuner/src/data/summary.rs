@@ -2,7 +2,7 @@
 //! its examples are spread.
 
 use super::known::{self, Known};
-use super::{Dataset, Label, samples};
+use super::{Dataset, Input, samples};
 use serde::Serialize;
 use tupate_tasks::task;
 
@@ -80,12 +80,7 @@ impl Dataset {
     /// The data set in numbers.
     pub fn summary(&self) -> Summary {
         let classes = |examples: &[super::Example]| -> Vec<u32> {
-            examples
-                .iter()
-                .map(|example| match example.label {
-                    Label::Class(c) => c,
-                })
-                .collect()
+            examples.iter().flat_map(|example| example.label.classes()).copied().collect()
         };
         let (train, dev) = (classes(&self.train), classes(&self.dev));
         let count = |labels: &[u32], class| labels.iter().filter(|&&c| c as usize == class).count();
@@ -96,9 +91,7 @@ impl Dataset {
             .iter()
             .chain(&self.dev)
             .map(|example| {
-                let (first, second) = example.input.texts();
-                let second = second.unwrap_or_default();
-                first.split_whitespace().chain(second.split_whitespace()).count()
+                example.input.texts().into_iter().flat_map(str::split_whitespace).count()
             })
             .collect();
         let label = |(class, name): (usize, &String)| ClassCount {
@@ -110,7 +103,10 @@ impl Dataset {
             task: self.task.clone(),
             name: self.name.clone(),
             metric: self.metric.name(),
-            pair: self.train.first().is_some_and(|example| example.input.texts().1.is_some()),
+            pair: self
+                .train
+                .first()
+                .is_some_and(|example| matches!(example.input, Input::Pair(..))),
             train: train.len(),
             train_available: self.train_available,
             dev: dev.len(),

@@ -16,7 +16,7 @@ pub use folder::{Run, read_adapter};
 pub use record::{CandidateRecord, RunRecord, TaskFacts};
 
 use crate::batch::{Tokenised, tokenise};
-use crate::data::{Dataset, Input};
+use crate::data::Dataset;
 use crate::encoder::{Encoder, hex};
 use crate::peft::PeftMethod;
 use crate::train::{Event, Ledger, Observer, Settings, Trainer, linear_probe, majority_score};
@@ -267,15 +267,10 @@ fn data_sha256(dataset: &Dataset) -> String {
     for split in [&dataset.train, &dataset.dev] {
         text(&split.len().to_string());
         for example in split {
-            let crate::data::Label::Class(class) = example.label;
-            text(&class.to_string());
-            match &example.input {
-                Input::Single(one) => text(one),
-                Input::Pair(one, two) => {
-                    text(one);
-                    text(two);
-                }
-            }
+            text(&format!("{:?}", example.label));
+            let texts = example.input.texts();
+            text(&texts.len().to_string());
+            texts.into_iter().for_each(&mut text);
         }
     }
     hex(&hasher.finalize())

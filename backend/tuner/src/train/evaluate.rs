@@ -26,7 +26,7 @@ pub fn score(metric: Metric, gold: &[u32], predicted: &[u32]) -> Result<f64, Err
         Metric::Accuracy => Ok(accuracy(gold, predicted)),
         Metric::AccuracyF1 => Ok((accuracy(gold, predicted) + binary_f1(gold, predicted)) / 2.0),
         Metric::Mcc => Ok(matthews(gold, predicted)),
-        Metric::PearsonSpearman | Metric::TokenF1 => {
+        Metric::PearsonSpearman | Metric::TokenF1 | Metric::SpanF1 | Metric::F05 => {
             Err(Error::Setting(format!("{} is no metric of a classification task", metric.name())))
         }
     }

@@ -20,6 +20,7 @@ fn dataset(train: usize, dev: usize) -> Dataset {
         name: "Letters".into(),
         class: TaskClass::ClassificationRegression,
         family: "own".into(),
+        objective: crate::data::Objective::Classification,
         metric: Metric::Accuracy,
         label_names: vec!["without".into(), "with".into()],
         train: (0..train).map(example).collect(),

@@ -21,7 +21,7 @@ mod topic;
 mod tests;
 
 use super::draw::{Draw, Purpose};
-use super::{Dataset, Example, Input, Label};
+use super::{Dataset, Example, Input, Label, Objective};
 use std::collections::HashSet;
 use tupate_tasks::{Metric, TaskClass, task};
 
@@ -167,6 +167,7 @@ impl Sample {
             name: info.map_or(self.id, |info| info.name).to_owned(),
             class: info.map_or(TaskClass::ClassificationRegression, |info| info.class),
             family: info.map_or("sample", |info| info.family).to_owned(),
+            objective: Objective::Classification,
             metric: info.map_or(Metric::Accuracy, |info| info.metric),
             label_names: self.labels.iter().map(|&name| name.to_owned()).collect(),
             train_available: train.len(),
@@ -194,19 +195,15 @@ impl Sample {
             let (class, kind) = (i % classes, self.kinds[(i / classes) % self.kinds.len()]);
             for _ in 0..ATTEMPTS {
                 let input = kind(&mut writer, class);
-                let (first, second) = input.texts();
-                let key = (first.to_owned(), second.map(str::to_owned));
-                let old = used.contains(first) || second.is_some_and(|text| used.contains(text));
-                if !old && written.insert(key) {
+                let texts: Vec<_> = input.texts().into_iter().map(str::to_owned).collect();
+                let old = texts.iter().any(|text| used.contains(text));
+                if !old && written.insert(texts) {
                     examples.push(Example { input, label: Label::Class(class as u32) });
                     break;
                 }
             }
         }
-        for (first, second) in written {
-            used.insert(first);
-            used.extend(second);
-        }
+        used.extend(written.into_iter().flatten());
         writer.draw.shuffle(&mut examples);
         examples
     }

@@ -50,7 +50,7 @@ fn plain(dir: &TempDir, error: &Error) -> String {
 }
 
 fn labels(examples: &[Example]) -> Vec<u32> {
-    examples.iter().map(|Example { label: Label::Class(class), .. }| *class).collect()
+    examples.iter().flat_map(|example| example.label.classes()).copied().collect()
 }
 
 /// `n` examples of two classes as CSV lines.
