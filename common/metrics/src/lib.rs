@@ -4,10 +4,16 @@
 //! accumulated in `f64`. The crate depends on nothing and does no input or
 //! output, so that the command line and the page compute the very same numbers.
 
+mod answers;
+mod correlation;
 mod rank;
 mod score;
 mod similarity;
+mod spans;
 
+pub use answers::{answer_f1, exact_match};
+pub use correlation::{average_ranks, kendall_tau, pearson, spearman};
 pub use rank::descending;
-pub use score::{accuracy, binary_f1, majority_class, matthews};
+pub use score::{accuracy, binary_f1, f_beta, majority_class, matthews};
 pub use similarity::{centre, cosine, mean_vector, subtract};
+pub use spans::span_f1;

@@ -16,12 +16,25 @@ pub fn accuracy(gold: &[u32], predicted: &[u32]) -> f64 {
 /// F1 of class 1 against all others; 0 when it is never predicted or never
 /// gold (scikit-learn's `f1_score` with `zero_division=0`).
 pub fn binary_f1(gold: &[u32], predicted: &[u32]) -> f64 {
+    f_beta(gold, predicted, 1.0)
+}
+
+/// F_β of class 1 against all others: recall weighs `beta` times as much as
+/// precision, so that 0.5 favours precision. 0 when the class is never
+/// predicted or never gold (scikit-learn's `fbeta_score` with
+/// `zero_division=0`).
+///
+/// # Panics
+/// When `beta` is not a positive number.
+pub fn f_beta(gold: &[u32], predicted: &[u32], beta: f64) -> f64 {
     assert_eq!(gold.len(), predicted.len(), "a prediction for every example");
+    assert!(beta.is_finite() && beta > 0.0, "beta is a positive number");
     let count = |g: bool, p: bool| {
         gold.iter().zip(predicted).filter(|&(&a, &b)| (a == 1) == g && (b == 1) == p).count() as f64
     };
     let (tp, fp, fn_) = (count(true, true), count(false, true), count(true, false));
-    if tp == 0.0 { 0.0 } else { 2.0 * tp / (2.0 * tp + fp + fn_) }
+    let weight = beta * beta;
+    if tp == 0.0 { 0.0 } else { (1.0 + weight) * tp / ((1.0 + weight) * tp + weight * fn_ + fp) }
 }
 
 /// Matthews correlation coefficient, in `[-1, 1]`, for any number of classes
