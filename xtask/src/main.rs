@@ -8,6 +8,7 @@ mod browser;
 mod context;
 mod cuda;
 mod files;
+mod golden;
 mod page;
 mod program;
 mod samples;
@@ -36,6 +37,10 @@ cargo xtask COMMAND
   setup [--test]
           install the tools that the page needs (--test: and those of the
           tests) into the user's cache folder; run, build and test do it unasked
+  golden [--write]
+          make the golden values anew with PyTorch, transformers, peft and
+          adapters, and compare them with those that are committed (--write:
+          write what has changed); the packages take 7 GB in the cache folder
   tidy    crate arrows, texts and links only
 
 Products and tools are kept in $XDG_CACHE_HOME/tupate, else ~/.cache/tupate.
@@ -49,6 +54,7 @@ enum Request {
     Test,
     Build { cuda: bool },
     Setup { test: bool },
+    Golden { write: bool },
     Tidy,
 }
 
@@ -72,7 +78,7 @@ fn main() -> ExitCode {
 fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
     let mut command = None;
     let mut listen = None;
-    let (mut no_serve, mut cuda, mut test) = (false, false, false);
+    let (mut no_serve, mut cuda, mut test, mut write) = (false, false, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Request::Help),
@@ -81,6 +87,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
             Long("no-serve") => no_serve = true,
             Long("cuda") => cuda = true,
             Long("test") => test = true,
+            Long("write") => write = true,
             other => return Err(other.unexpected().into()),
         }
     }
@@ -91,6 +98,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
         (no_serve, "--no-serve", "run"),
         (cuda, "--cuda", "build"),
         (test, "--test", "setup"),
+        (write, "--write", "golden"),
     ] {
         if given && command != of {
             bail!("`{option}` is an option of `{of}`, not of `{command}`");
@@ -105,6 +113,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
         "test" => Request::Test,
         "build" => Request::Build { cuda },
         "setup" => Request::Setup { test },
+        "golden" => Request::Golden { write },
         "tidy" => Request::Tidy,
         other => bail!("there is no command `{other}`"),
     })
@@ -133,6 +142,7 @@ fn execute(request: Request) -> Result<()> {
             }
             Ok(())
         }
+        Request::Golden { write } => golden::run(&context, &mut steps, write),
         Request::Tidy => tidy::run(&context),
     }
 }
@@ -159,6 +169,7 @@ mod tests {
         assert_eq!(parsed("build"), Ok(Request::Build { cuda: false }));
         assert_eq!(parsed("build --cuda"), Ok(Request::Build { cuda: true }));
         assert_eq!(parsed("setup --test"), Ok(Request::Setup { test: true }));
+        assert_eq!(parsed("golden --write"), Ok(Request::Golden { write: true }));
         assert_eq!(parsed("tidy"), Ok(Request::Tidy));
     }
 

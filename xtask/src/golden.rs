@@ -1,0 +1,106 @@
+//! Golden values from PyTorch, transformers, peft and adapters: checked, or
+//! written anew.
+//!
+//! The packages are installed into an environment of their own in the project's
+//! cache folder, in the versions of the committed requirements file.
+
+use crate::{context::Context, files, steps::Steps};
+use anyhow::{Context as _, Result, bail};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Where the scripts and their requirements lie.
+const FOLDER: &str = "backend/tuner/tests/golden";
+/// The oldest Python that the pinned packages have wheels for.
+const OLDEST_PYTHON: (u32, u32) = (3, 10);
+
+/// Installs what is missing, and runs every script. Checking fails when a
+/// committed number has changed; writing changes it.
+pub fn run(context: &Context, steps: &mut Steps, write: bool) -> Result<()> {
+    let mut python = PathBuf::new();
+    steps.take("python packages", || {
+        let (path, note) = environment(context)?;
+        python = path;
+        Ok(note)
+    })?;
+    let mode = if write { "write" } else { "check" };
+    steps.take("golden values", || script(context, &python, "golden.py", &[mode]))
+}
+
+/// Runs a script; its last line on stdout is what it says about the result.
+fn script(context: &Context, python: &Path, name: &str, arguments: &[&str]) -> Result<String> {
+    let path = Path::new(FOLDER).join(name);
+    let said = context
+        .command(python, ["-B"])
+        .arg(path)
+        .args(arguments)
+        // Nothing here may come from a model hub.
+        .env("HF_HUB_OFFLINE", "1")
+        .quiet()
+        .read()?;
+    Ok(said.lines().last().unwrap_or_default().to_owned())
+}
+
+/// The environment's Python, made where it is not there yet.
+fn environment(context: &Context) -> Result<(PathBuf, String)> {
+    let folder = context.cache.join("golden");
+    let _lock = context.lock(&folder)?;
+    let requirements = context.root.join(FOLDER).join("requirements.txt");
+    let digest = files::digest(&context.root, std::slice::from_ref(&requirements), &[])?;
+    let (root, mark) = (folder.join("environment"), folder.join("requirements.sha256"));
+    let python = root.join("bin/python");
+    if python.exists() && fs::read_to_string(&mark).is_ok_and(|there| there == digest) {
+        return Ok((python, "there".to_owned()));
+    }
+    let system = system_python(context)?;
+    if root.exists() {
+        fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
+    }
+    eprintln!("installing PyTorch and others, 7 GB, which takes some minutes once");
+    context
+        .command(system, ["-m", "venv"])
+        .arg(&root)
+        .quiet()
+        .run()
+        .context("Python makes no environment; Debian has what it needs in python3-venv")?;
+    context
+        .command(&python, ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--requirement"])
+        .arg(&requirements)
+        .quiet()
+        .run()
+        .context("the packages of requirements.txt cannot be installed")?;
+    fs::write(&mark, digest).with_context(|| format!("cannot write {}", mark.display()))?;
+    Ok((python, "installed".to_owned()))
+}
+
+/// A Python of the system that is new enough.
+fn system_python(context: &Context) -> Result<&'static str> {
+    for name in ["python3", "python"] {
+        let version = context.version(name);
+        if version.as_deref().and_then(python_version).is_some_and(|v| v >= OLDEST_PYTHON) {
+            return Ok(name);
+        }
+    }
+    let (major, minor) = OLDEST_PYTHON;
+    bail!("Python {major}.{minor} or newer is missing: install it (Debian: python3, python3-venv)")
+}
+
+/// `Python 3.11.7` → (3, 11).
+fn python_version(line: &str) -> Option<(u32, u32)> {
+    let mut parts = line.strip_prefix("Python ")?.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_python_is_read() {
+        assert_eq!(python_version("Python 3.11.7"), Some((3, 11)));
+        assert_eq!(python_version("Python 3.14.0rc1"), Some((3, 14)));
+        assert_eq!(python_version("something else"), None);
+    }
+}
