@@ -37,6 +37,9 @@ pub enum Error {
         /// What is not a number.
         what: &'static str,
     },
+    /// The linear head on the frozen encoder could not be fitted.
+    #[error("the linear probe could not be fitted: {0}")]
+    Probe(String),
     /// The run did not do what it seemed to do.
     #[error("the run is not valid: {}", .0.join("; "))]
     Ledger(Vec<String>),
@@ -91,6 +94,7 @@ impl Error {
             | Self::Tokenise { .. } => true,
             Self::Setting(_)
             | Self::Diverged { .. }
+            | Self::Probe(_)
             | Self::Ledger(_)
             | Self::Io { .. }
             | Self::Out(_)

@@ -171,9 +171,22 @@ pub struct TuneArgs {
     /// method's own from the paper.
     #[arg(long, value_name = "X[,Y]", value_delimiter = ',')]
     pub lr: Vec<f64>,
-    /// Most tokens a text or pair may have; longer ones are cut and counted.
+    /// Most tokens of a sequence; longer texts are cut and counted, a question's
+    /// context is read in windows [default: 128, for questions with a context 384].
+    #[arg(long, value_name = "N")]
+    pub max_length: Option<usize>,
+    /// Tokens that two neighbouring windows of a context share.
     #[arg(long, value_name = "N", default_value_t = 128)]
-    pub max_length: usize,
+    pub doc_stride: usize,
+    /// LoRA's rank [default: 8].
+    #[arg(long, value_name = "N")]
+    pub rank: Option<usize>,
+    /// LoRA's scale α [default: 8].
+    #[arg(long, value_name = "X")]
+    pub alpha: Option<f64>,
+    /// P-Tuning v2's prefix length [default: 20].
+    #[arg(long, value_name = "N")]
+    pub prefix_length: Option<usize>,
     /// Seed of the method's initial parameters; one for all tasks of a zoo.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub init_seed: u64,
@@ -329,10 +342,25 @@ mod tests {
             panic!("not tune");
         };
         let method = tupate_tuner::peft::METHODS[0];
-        let paper = tupate_tuner::train::Settings::paper(method);
+        let objective = tupate_tuner::data::Objective::Classification;
+        let paper = tupate_tuner::train::Settings::paper(method, objective);
+        let training = paper.training;
         assert_eq!(args.method, method.name());
-        assert_eq!((args.epochs, args.batch_size), (paper.epochs, paper.batch_size));
-        assert_eq!((args.max_length, args.init_seed), (paper.max_length, paper.init_seed));
+        assert_eq!((args.epochs, args.batch_size), (training.epochs, training.batch_size));
+        assert_eq!((args.doc_stride, args.init_seed), (training.doc_stride, paper.init_seed));
+        let help = Cli::command().find_subcommand("tune").unwrap().clone().render_long_help();
+        let help = help.to_string();
+        use tupate_tuner::data::Objective::SpanExtraction;
+        let lengths = [objective, SpanExtraction].map(tupate_tuner::train::default_max_length);
+        for shown in [
+            format!("[default: {}, for questions with a context {}]", lengths[0], lengths[1]),
+            "LoRA's rank [default: 8]".into(),
+            "LoRA's scale α [default: 8]".into(),
+            "prefix length [default: 20]".into(),
+        ] {
+            let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words(&help).contains(&shown), "{shown}");
+        }
         assert!(args.lr.is_empty());
         assert_eq!(args.encoder, crate::encoders::ENCODERS[0].name);
     }

@@ -95,7 +95,7 @@ impl Observer for Bar {
             }
             Event::Epoch { learning_rate, record } => self.line(&format!(
                 "{}: lr {learning_rate}, epoch {}: loss {:.4}, validation {:.4}",
-                self.prefix, record.epoch, record.loss, record.score
+                self.prefix, record.epoch, record.loss, record.scores.score
             )),
         }
     }

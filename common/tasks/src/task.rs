@@ -80,15 +80,8 @@ impl Metric {
 }
 
 /// Every metric.
-pub const METRICS: &[Metric] = &[
-    Metric::Accuracy,
-    Metric::AccuracyF1,
-    Metric::Mcc,
-    Metric::PearsonSpearman,
-    Metric::TokenF1,
-    Metric::SpanF1,
-    Metric::F05,
-];
+pub const METRICS: &[Metric] =
+    &[Accuracy, AccuracyF1, Mcc, PearsonSpearman, Metric::TokenF1, Metric::SpanF1, Metric::F05];
 
 /// One row of the task table: what is known of a task before any of its data
 /// has been read.

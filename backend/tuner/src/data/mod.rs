@@ -155,6 +155,17 @@ pub struct Dataset {
     pub notes: Vec<String>,
 }
 
+impl Dataset {
+    /// Training examples of each class, words where each has a label.
+    pub fn class_counts(&self) -> Vec<(String, usize)> {
+        let mut counts = vec![0; self.label_names.len()];
+        for class in self.train.iter().flat_map(|example| example.label.classes()) {
+            counts[*class as usize] += 1;
+        }
+        self.label_names.iter().cloned().zip(counts).collect()
+    }
+}
+
 /// Which data is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {

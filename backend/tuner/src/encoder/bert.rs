@@ -1,103 +1,136 @@
-//! BERT on candle tensors, differentiable everywhere.
+//! BERT and its kin on candle tensors, differentiable everywhere.
 //!
-//! Post-norm Transformer encoder (Devlin et al. 2019). The encoder itself is
-//! frozen; at every linear map, every LayerNorm and in every attention an
-//! [`Adapter`] may step in.
+//! Post-norm Transformer encoder (Devlin et al. 2019). The encoder is frozen; at
+//! every linear map and LayerNorm of a layer and in every attention an
+//! [`Adapter`] may step in. For full fine-tuning, [`Bert::learning`] gives a copy
+//! whose own weights learn.
 
+use super::parts::{Linear, Norm};
 use super::weights::Weights;
 use super::{Config, Family, Pooling, hex};
 use crate::batch::Batch;
 use crate::kernels;
 use crate::peft::{Adapter, Module, Site};
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, Var};
 use sha2::{Digest, Sha256};
-
-/// A linear map whose weight `[out, in]` and bias `[out]` never change.
-#[derive(Clone, Debug)]
-pub struct FrozenLinear {
-    /// `[out, in]`.
-    pub weight: Tensor,
-    /// `[out]`.
-    pub bias: Tensor,
-}
-
-impl FrozenLinear {
-    /// `x` `[.., in]` → `[.., out]`.
-    ///
-    /// # Errors
-    /// When the shape does not fit.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::linear(x, &self.weight, Some(&self.bias))
-    }
-}
-
-struct FrozenNorm {
-    gamma: Tensor,
-    beta: Tensor,
-}
+use std::collections::BTreeMap;
 
 struct Layer {
-    query: FrozenLinear,
-    key: FrozenLinear,
-    value: FrozenLinear,
-    attention_output: FrozenLinear,
-    attention_norm: FrozenNorm,
-    intermediate: FrozenLinear,
-    output: FrozenLinear,
-    output_norm: FrozenNorm,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    attention_output: Linear,
+    attention_norm: Norm,
+    intermediate: Linear,
+    output: Linear,
+    output_norm: Norm,
 }
 
-/// A frozen encoder of the BERT or RoBERTa family.
+/// An encoder of the BERT, RoBERTa, DistilBERT or MPNet family.
 pub struct Bert {
     config: Config,
     word: Tensor,
     position: Tensor,
-    token_type: Tensor,
-    norm: FrozenNorm,
+    token_type: Option<Tensor>,
+    /// MPNet's bias of attention scores by distance, `[buckets, N]`.
+    relative: Option<Tensor>,
+    norm: Norm,
     layers: Vec<Layer>,
-    pooler: Option<FrozenLinear>,
-    frozen: Vec<(String, Tensor)>,
+    pooler: Option<Linear>,
+    /// Every tensor by its canonical name.
+    tensors: BTreeMap<String, Tensor>,
+    /// Those of them that learn, in the order of their names.
+    vars: Vec<(String, Var)>,
 }
 
 /// Added to the score of a padding key: large enough that its probability is
 /// exactly zero, small enough that no sum overflows.
 const MASKED: f32 = -1e9;
 
+/// Where a tensor of the pooler begins its name.
+const POOLER: &str = "pooler.";
+
 impl Bert {
-    pub(super) fn new(config: Config, weights: &Weights) -> Self {
-        let linear = |name: &str| FrozenLinear {
-            weight: weights.get(&format!("{name}.weight")),
-            bias: weights.get(&format!("{name}.bias")),
+    pub(super) fn new(config: Config, weights: &Weights) -> Result<Self> {
+        Self::assemble(config, weights.all().clone(), Vec::new())
+    }
+
+    /// A copy of the encoder in which every weight learns: full fine-tuning. The
+    /// pooler learns only where `pooling` uses it.
+    ///
+    /// # Errors
+    /// Only those of the device.
+    pub fn learning(&self, pooling: Option<Pooling>) -> Result<Self> {
+        let mut tensors = BTreeMap::new();
+        let mut vars = Vec::new();
+        for (name, tensor) in &self.tensors {
+            if name.starts_with(POOLER) && pooling != Some(Pooling::Pooler) {
+                tensors.insert(name.clone(), tensor.clone());
+                continue;
+            }
+            let var = Var::from_tensor(&tensor.copy()?)?;
+            tensors.insert(name.clone(), var.as_tensor().clone());
+            vars.push((name.clone(), var));
+        }
+        Self::assemble(self.config.clone(), tensors, vars)
+    }
+
+    /// The encoder as it is now, with nothing that learns.
+    ///
+    /// # Errors
+    /// Only those of the device.
+    pub fn frozen(&self) -> Result<Self> {
+        let copies = self.tensors.iter().map(|(name, t)| Ok((name.clone(), t.detach().copy()?)));
+        Self::assemble(self.config.clone(), copies.collect::<Result<_>>()?, Vec::new())
+    }
+
+    fn assemble(
+        config: Config,
+        tensors: BTreeMap<String, Tensor>,
+        vars: Vec<(String, Var)>,
+    ) -> Result<Self> {
+        let get = |name: &str| tensors[name].clone();
+        let learns = |name: &str| vars.binary_search_by(|(own, _)| own.as_str().cmp(name)).is_ok();
+        let linear = |name: &str| {
+            let weight = format!("{name}.weight");
+            Linear {
+                learns: learns(&weight),
+                weight: get(&weight),
+                bias: get(&format!("{name}.bias")),
+            }
         };
-        let norm = |name: &str| FrozenNorm {
-            gamma: weights.get(&format!("{name}.weight")),
-            beta: weights.get(&format!("{name}.bias")),
+        let norm = |name: &str| {
+            let gamma = format!("{name}.weight");
+            let beta = get(&format!("{name}.bias"));
+            Norm::new(get(&gamma), beta, config.layer_norm_eps, learns(&gamma))
         };
         let layers = (0..config.layers)
             .map(|i| {
                 let at = |part: &str| format!("encoder.layer.{i}.{part}");
-                Layer {
+                Ok(Layer {
                     query: linear(&at("attention.self.query")),
                     key: linear(&at("attention.self.key")),
                     value: linear(&at("attention.self.value")),
                     attention_output: linear(&at("attention.output.dense")),
-                    attention_norm: norm(&at("attention.output.LayerNorm")),
+                    attention_norm: norm(&at("attention.output.LayerNorm"))?,
                     intermediate: linear(&at("intermediate.dense")),
                     output: linear(&at("output.dense")),
-                    output_norm: norm(&at("output.LayerNorm")),
-                }
+                    output_norm: norm(&at("output.LayerNorm"))?,
+                })
             })
-            .collect();
-        Self {
-            word: weights.get("embeddings.word_embeddings.weight"),
-            position: weights.get("embeddings.position_embeddings.weight"),
-            token_type: weights.get("embeddings.token_type_embeddings.weight"),
-            norm: norm("embeddings.LayerNorm"),
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            word: get("embeddings.word_embeddings.weight"),
+            position: get("embeddings.position_embeddings.weight"),
+            token_type: tensors.get("embeddings.token_type_embeddings.weight").cloned(),
+            relative: tensors.get("encoder.relative_attention_bias.weight").cloned(),
+            norm: norm("embeddings.LayerNorm")?,
             layers,
-            pooler: weights.has_pooler().then(|| linear("pooler.dense")),
-            frozen: weights.all().iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            pooler: tensors.contains_key("pooler.dense.weight").then(|| linear("pooler.dense")),
             config,
-        }
+            tensors,
+            vars,
+        })
     }
 
     /// The encoder's dimensions.
@@ -110,15 +143,42 @@ impl Bert {
         self.word.device()
     }
 
+    /// The weights that learn, by canonical name; none in a frozen encoder.
+    pub fn vars(&self) -> &[(String, Var)] {
+        &self.vars
+    }
+
+    /// Every tensor by canonical name, as it is now.
+    pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
+        &self.tensors
+    }
+
+    /// The bias of a linear map or the shift of a LayerNorm.
+    pub fn bias(&self, at: Site) -> &Tensor {
+        let layer = &self.layers[at.layer];
+        match at.module {
+            Module::Query => &layer.query.bias,
+            Module::Key => &layer.key.bias,
+            Module::Value => &layer.value.bias,
+            Module::AttentionOutput => &layer.attention_output.bias,
+            Module::AttentionNorm => &layer.attention_norm.beta,
+            Module::Intermediate => &layer.intermediate.bias,
+            Module::Output => &layer.output.bias,
+            Module::OutputNorm => &layer.output_norm.beta,
+        }
+    }
+
     /// Hidden states `[B, S, H]` of a batch, with `adapter` in place.
     ///
     /// # Errors
     /// Only those of the device.
     pub fn forward(&self, batch: &Batch, adapter: &dyn Adapter) -> Result<Tensor> {
-        let mut hidden = self.embed(batch)?; // [B, S, H]
-        let mask = self.mask(batch)?; // [B, S]
+        let prefix = adapter.prefix_length();
+        let mut hidden = self.embed(batch, prefix)?; // [B, S, H]
+        let mask = self.mask(batch, prefix)?; // [B, P+S]
+        let relative = self.relative_bias(batch.length, prefix)?; // [1, N, S, P+S]
         for (i, layer) in self.layers.iter().enumerate() {
-            hidden = self.layer(i, layer, &hidden, &mask, adapter)?;
+            hidden = self.layer(i, layer, &hidden, &mask, relative.as_ref(), adapter)?;
         }
         Ok(hidden)
     }
@@ -148,59 +208,84 @@ impl Bert {
         }
     }
 
-    /// sha256 over every frozen tensor as it is in memory now: equal before and
-    /// after tuning, or something moved that must not.
+    /// sha256 over every tensor that does not learn, as it is in memory now:
+    /// equal before and after tuning, or something moved that must not.
     ///
     /// # Errors
     /// Only those of the device.
     pub fn frozen_sha256(&self) -> Result<String> {
-        let mut hasher = Sha256::new();
-        for (name, tensor) in &self.frozen {
-            hasher.update(name.as_bytes());
-            let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-            let mut bytes = Vec::with_capacity(4 * values.len());
-            bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-            hasher.update(&bytes);
-        }
-        Ok(hex(&hasher.finalize()))
+        let learns = |name: &str| self.vars.iter().any(|(own, _)| own == name);
+        digest(self.tensors.iter().filter(|(name, _)| !learns(name)))
     }
 
-    fn embed(&self, batch: &Batch) -> Result<Tensor> {
+    /// sha256 over every tensor as it is in memory now.
+    ///
+    /// # Errors
+    /// Only those of the device.
+    pub fn sha256(&self) -> Result<String> {
+        digest(&self.tensors)
+    }
+
+    fn embed(&self, batch: &Batch, prefix: usize) -> Result<Tensor> {
         let (b, s, h) = (batch.size, batch.length, self.config.hidden_size);
         let pick = |table: &Tensor, ids: Vec<u32>| -> Result<Tensor> {
             let ids = Tensor::from_vec(ids, b * s, self.device())?;
             table.index_select(&ids, 0)?.reshape((b, s, h))
         };
-        let types = match self.config.family {
-            Family::Bert => batch.token_type_ids.clone(),
-            Family::Roberta => vec![0; b * s],
-        };
-        let sum = (pick(&self.word, batch.input_ids.clone())?
-            + pick(&self.position, self.positions(batch))?)?;
-        let sum = (sum + pick(&self.token_type, types)?)?;
-        self.norm(&sum, &self.norm)
+        let mut sum = (pick(&self.word, batch.input_ids.clone())?
+            + pick(&self.position, self.positions(batch, prefix))?)?;
+        if let Some(table) = &self.token_type {
+            let types = match self.config.family {
+                Family::Bert => batch.token_type_ids.clone(),
+                _ => vec![0; b * s],
+            };
+            sum = (sum + pick(table, types)?)?;
+        }
+        self.norm.forward(&sum)
     }
 
-    /// Position ids `[B·S]`. RoBERTa gives padding the padding id's position.
-    fn positions(&self, batch: &Batch) -> Vec<u32> {
-        let first = self.config.first_position() as u32;
+    /// Position ids `[B·S]`, counted on from a prefix as from past tokens, which
+    /// is what the reference implementations of prefix tuning do. Families that
+    /// count from behind the padding id give padding that id's position.
+    fn positions(&self, batch: &Batch, prefix: usize) -> Vec<u32> {
+        let first = (self.config.first_position() + prefix) as u32;
+        let padding = self.config.padding_position();
         let rows = batch.attention_mask.chunks_exact(batch.length);
         rows.flat_map(|row| {
-            row.iter().enumerate().map(move |(i, &real)| match self.config.family {
-                Family::Roberta if !real => self.config.pad_token_id,
+            row.iter().enumerate().map(move |(i, &real)| match padding {
+                Some(padding) if !real => padding,
                 _ => first + i as u32,
             })
         })
         .collect()
     }
 
-    fn mask(&self, batch: &Batch) -> Result<Tensor> {
-        let mask = batch.attention_mask.iter().map(|&real| if real { 0.0 } else { MASKED });
-        Tensor::from_vec(mask.collect::<Vec<f32>>(), (batch.size, batch.length), self.device())
+    /// `[B, P+S]`: 0 for what may be attended, the prefix always.
+    fn mask(&self, batch: &Batch, prefix: usize) -> Result<Tensor> {
+        let mut mask = Vec::with_capacity(batch.size * (prefix + batch.length));
+        for row in batch.attention_mask.chunks_exact(batch.length) {
+            mask.resize(mask.len() + prefix, 0.0);
+            mask.extend(row.iter().map(|&real| if real { 0.0 } else { MASKED }));
+        }
+        Tensor::from_vec(mask, (batch.size, prefix + batch.length), self.device())
     }
 
-    fn norm(&self, x: &Tensor, norm: &FrozenNorm) -> Result<Tensor> {
-        kernels::layer_norm(x, &norm.gamma, &norm.beta, self.config.layer_norm_eps)
+    /// MPNet's bias of attention scores, `[1, N, S, P+S]`; a prefix has no
+    /// distance, hence no bias.
+    fn relative_bias(&self, length: usize, prefix: usize) -> Result<Option<Tensor>> {
+        let Some(table) = &self.relative else { return Ok(None) };
+        let (buckets, heads) = table.dims2()?;
+        let ids: Vec<u32> = (0..length)
+            .flat_map(|from| (0..length).map(move |to| bucket(from, to, buckets)))
+            .collect();
+        let ids = Tensor::from_vec(ids, length * length, self.device())?;
+        let bias = table.index_select(&ids, 0)?.reshape((1, length, length, heads))?;
+        let bias = bias.permute((0, 3, 1, 2))?.contiguous()?;
+        if prefix == 0 {
+            return Ok(Some(bias));
+        }
+        let none = Tensor::zeros((1, heads, length, prefix), bias.dtype(), bias.device())?;
+        Tensor::cat(&[&none, &bias], 3).map(Some)
     }
 
     fn layer(
@@ -209,6 +294,7 @@ impl Bert {
         layer: &Layer,
         hidden: &Tensor,
         mask: &Tensor,
+        relative: Option<&Tensor>,
         adapter: &dyn Adapter,
     ) -> Result<Tensor> {
         let site = |module| Site { layer: index, module };
@@ -217,21 +303,66 @@ impl Bert {
         let heads = |x: Tensor| x.reshape((b, s, n, d))?.transpose(1, 2)?.contiguous();
 
         let query = heads(adapter.linear(site(Module::Query), &layer.query, hidden)?)?; // [B, N, S, d]
-        let key = heads(adapter.linear(site(Module::Key), &layer.key, hidden)?)?;
-        let value = heads(adapter.linear(site(Module::Value), &layer.value, hidden)?)?;
+        let mut key = heads(adapter.linear(site(Module::Key), &layer.key, hidden)?)?;
+        let mut value = heads(adapter.linear(site(Module::Value), &layer.value, hidden)?)?;
+        if let Some((prefix_key, prefix_value)) = adapter.prefix(index) {
+            let in_front = |prefix: &Tensor, own: &Tensor| {
+                let (p, _) = prefix.dims2()?;
+                let prefix = prefix.reshape((1, p, n, d))?.transpose(1, 2)?; // [1, N, P, d]
+                Tensor::cat(&[&prefix.broadcast_as((b, n, p, d))?, own], 2)?.contiguous()
+            };
+            key = in_front(prefix_key, &key)?; // [B, N, P+S, d]
+            value = in_front(prefix_value, &value)?;
+        }
 
-        let scores = query.matmul(&key.transpose(2, 3)?)?; // [B, N, S, S]
+        let mut scores = query.matmul(&key.transpose(2, 3)?)?; // [B, N, S, P+S]
         let scale = 1.0 / (d as f32).sqrt();
+        if let Some(relative) = relative {
+            // The softmax scales what it is given; the bias is not to be scaled.
+            scores = scores.broadcast_add(&(relative / f64::from(scale))?)?;
+        }
         let probabilities = kernels::masked_softmax(&scores, mask, scale)?;
         let context = probabilities.matmul(&value)?; // [B, N, S, d]
         let context = context.transpose(1, 2)?.contiguous()?.reshape((b, s, h))?;
 
         let attended =
             adapter.linear(site(Module::AttentionOutput), &layer.attention_output, &context)?;
-        let hidden = self.norm(&(attended + hidden)?, &layer.attention_norm)?;
+        let attended = (attended + hidden)?;
+        let hidden = adapter.norm(site(Module::AttentionNorm), &layer.attention_norm, &attended)?;
         let inner = adapter.linear(site(Module::Intermediate), &layer.intermediate, &hidden)?;
         let output =
             adapter.linear(site(Module::Output), &layer.output, &kernels::gelu(&inner)?)?;
-        self.norm(&(output + hidden)?, &layer.output_norm)
+        adapter.norm(site(Module::OutputNorm), &layer.output_norm, &(output + hidden)?)
     }
+}
+
+/// The bucket of a distance (Raffel et al. 2020, section 2.1): half of them for
+/// each direction; of these, half for exact distances, the rest logarithmic up to
+/// 128.
+fn bucket(from: usize, to: usize, buckets: usize) -> u32 {
+    const FARTHEST: f32 = 128.0;
+    let half = buckets / 2;
+    let exact = half / 2;
+    let distance = from.abs_diff(to);
+    let within = if distance < exact {
+        distance
+    } else {
+        // In f32 as the reference implementation has it: a bucket must not
+        // depend on the precision of a logarithm.
+        let steps = (distance as f32 / exact as f32).ln() / (FARTHEST / exact as f32).ln();
+        (exact + (steps * (half - exact) as f32) as usize).min(half - 1)
+    };
+    (within + if to > from { half } else { 0 }) as u32
+}
+
+fn digest<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for (name, tensor) in tensors {
+        hasher.update(name.as_bytes());
+        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+        let mut bytes = Vec::with_capacity(4 * values.len());
+        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        hasher.update(&bytes);
+    }
+    Ok(hex(&hasher.finalize()))
 }

@@ -9,8 +9,13 @@ use std::path::Path;
 pub enum Family {
     /// Positions from 0, two token types.
     Bert,
-    /// Positions start behind the padding id, no token types.
+    /// Positions start behind the padding id; one token type.
     Roberta,
+    /// Positions from 0, no token types, no pooler (Sanh et al. 2019).
+    DistilBert,
+    /// Positions start behind the padding id, no token types; attention scores
+    /// have a bias by distance (Song et al. 2020).
+    MpNet,
 }
 
 /// What the forward pass needs to know of an encoder.
@@ -30,8 +35,10 @@ pub struct Config {
     pub intermediate_size: usize,
     /// Rows of the position embedding.
     pub positions: usize,
-    /// Rows of the token-type embedding.
+    /// Rows of the token-type embedding; 0 where there is none.
     pub token_types: usize,
+    /// Rows of the relative attention bias; 0 where there is none.
+    pub relative_buckets: usize,
     /// Added to the variance in every LayerNorm.
     pub layer_norm_eps: f32,
     /// Id of the padding token.
@@ -42,9 +49,13 @@ pub struct Config {
 struct Raw {
     model_type: String,
     vocab_size: usize,
+    #[serde(alias = "dim")]
     hidden_size: usize,
+    #[serde(alias = "n_layers")]
     num_hidden_layers: usize,
+    #[serde(alias = "n_heads")]
     num_attention_heads: usize,
+    #[serde(alias = "hidden_dim")]
     intermediate_size: usize,
     max_position_embeddings: usize,
     #[serde(default = "two")]
@@ -53,7 +64,9 @@ struct Raw {
     layer_norm_eps: f32,
     #[serde(default)]
     pad_token_id: u32,
-    #[serde(default = "gelu")]
+    #[serde(default = "thirty_two")]
+    relative_attention_num_buckets: usize,
+    #[serde(default = "gelu", alias = "activation")]
     hidden_act: String,
     #[serde(default = "absolute")]
     position_embedding_type: String,
@@ -61,6 +74,9 @@ struct Raw {
 
 fn two() -> usize {
     2
+}
+fn thirty_two() -> usize {
+    32
 }
 fn tiny() -> f32 {
     1e-12
@@ -84,9 +100,11 @@ impl Config {
         let family = match raw.model_type.as_str() {
             "bert" => Family::Bert,
             "roberta" => Family::Roberta,
+            "distilbert" => Family::DistilBert,
+            "mpnet" => Family::MpNet,
             other => {
                 return Err(bad(format!(
-                    "model_type is {other:?}; bert and roberta are supported"
+                    "model_type is {other:?}; bert, roberta, distilbert and mpnet are supported"
                 )));
             }
         };
@@ -107,6 +125,7 @@ impl Config {
             ("intermediate_size", raw.intermediate_size),
             ("max_position_embeddings", raw.max_position_embeddings),
             ("type_vocab_size", raw.type_vocab_size),
+            ("relative_attention_num_buckets", raw.relative_attention_num_buckets),
         ] {
             if value == 0 || value > 1 << 24 {
                 return Err(bad(format!("{name} is {value}")));
@@ -126,17 +145,30 @@ impl Config {
             heads: raw.num_attention_heads,
             intermediate_size: raw.intermediate_size,
             positions: raw.max_position_embeddings,
-            token_types: raw.type_vocab_size,
+            token_types: match family {
+                Family::Bert | Family::Roberta => raw.type_vocab_size,
+                Family::DistilBert | Family::MpNet => 0,
+            },
+            relative_buckets: match family {
+                Family::MpNet => raw.relative_attention_num_buckets,
+                _ => 0,
+            },
             layer_norm_eps: raw.layer_norm_eps,
             pad_token_id: raw.pad_token_id,
         })
     }
 
-    /// Position of the first token: RoBERTa counts from behind the padding id.
+    /// Position of the first token: RoBERTa and MPNet count from behind the
+    /// padding id.
     pub fn first_position(&self) -> usize {
+        self.padding_position().map_or(0, |padding| padding as usize + 1)
+    }
+
+    /// The position of padding, where it has one of its own.
+    pub fn padding_position(&self) -> Option<u32> {
         match self.family {
-            Family::Bert => 0,
-            Family::Roberta => self.pad_token_id as usize + 1,
+            Family::Bert | Family::DistilBert => None,
+            Family::Roberta | Family::MpNet => Some(self.pad_token_id),
         }
     }
 

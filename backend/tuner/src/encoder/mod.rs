@@ -3,11 +3,13 @@
 mod bert;
 mod config;
 mod error;
+mod parts;
 mod weights;
 
-pub use bert::{Bert, FrozenLinear};
+pub use bert::Bert;
 pub use config::{Config, Family};
 pub use error::Error;
+pub use parts::{Linear, Norm};
 pub use weights::KeyReport;
 
 use candle_core::Device;
@@ -76,7 +78,7 @@ impl Encoder {
                 hidden_size: config.hidden_size,
             },
             keys: weights.report.clone(),
-            model: Bert::new(config, &weights),
+            model: Bert::new(config, &weights)?,
             tokenizer,
             pooling,
         })

@@ -1,6 +1,6 @@
 //! The weights file, with every key accounted for.
 
-use super::{Config, Error};
+use super::{Config, Error, Family};
 use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,14 +38,15 @@ impl Weights {
         let file = SafeTensors::deserialize(bytes)
             .map_err(|e| Error::Weights { path: path.to_owned(), what: e.to_string() })?;
         let expected = expected(config);
-        let has_pooler = file.names().iter().any(|key| canonical(key).starts_with("pooler."));
+        let family = config.family;
+        let has_pooler = file.names().iter().any(|k| canonical(k, family).starts_with("pooler."));
         let mut problems = Vec::new();
         let mut tensors = BTreeMap::new();
         let mut report = KeyReport::default();
         let mut keys: Vec<&str> = file.names();
         keys.sort_unstable();
         for key in keys {
-            let name = canonical(key);
+            let name = canonical(key, family);
             let Some(shape) = expected.get(&name) else {
                 if is_unused(&name) {
                     report.unused.push(key.to_owned());
@@ -77,12 +78,14 @@ impl Weights {
             }
         }
         let seen: BTreeSet<&String> = tensors.keys().collect();
-        let mentioned = |name: &str| problems.iter().any(|p| p.contains(name));
+        let mentioned = |key: &str| problems.iter().any(|p| p.contains(key));
         let missing: Vec<String> = expected
             .keys()
-            .filter(|name| !seen.contains(name) && !mentioned(name))
+            .filter(|name| !seen.contains(name))
             .filter(|name| has_pooler || !name.starts_with("pooler."))
-            .map(|name| format!("missing key {name}"))
+            .map(|name| spelled(name, family))
+            .filter(|key| !mentioned(key))
+            .map(|key| format!("missing key {key}"))
             .collect();
         problems.extend(missing);
         if !problems.is_empty() {
@@ -90,14 +93,6 @@ impl Weights {
         }
         report.loaded = tensors.len();
         Ok(Self { tensors, report })
-    }
-
-    /// Takes a tensor that [`Weights::read`] has made sure of.
-    ///
-    /// # Panics
-    /// When the name is not one that the configuration implies.
-    pub fn get(&self, name: &str) -> Tensor {
-        self.tensors.get(name).unwrap_or_else(|| panic!("{name} was not checked")).clone()
     }
 
     /// Whether the file has a pooler.
@@ -111,20 +106,83 @@ impl Weights {
     }
 }
 
-fn canonical(key: &str) -> String {
-    let name = key.strip_prefix("bert.").or_else(|| key.strip_prefix("roberta.")).unwrap_or(key);
-    match name.strip_suffix(".gamma") {
-        Some(stem) => format!("{stem}.weight"),
-        None => match name.strip_suffix(".beta") {
-            Some(stem) => format!("{stem}.bias"),
-            None => name.to_owned(),
-        },
+/// What stands in front of every key where an encoder was saved with a head.
+const PREFIXES: [&str; 4] = ["bert.", "roberta.", "distilbert.", "mpnet."];
+
+/// Where the layers are, and for each part of a layer BERT's name, which is the
+/// canonical one, and the family's.
+type Spelling = (&'static str, &'static [(&'static str, &'static str)]);
+
+const LAYERS: &str = "encoder.layer.";
+
+fn spelling(family: Family) -> Spelling {
+    match family {
+        Family::Bert | Family::Roberta => (LAYERS, &[]),
+        Family::DistilBert => (
+            "transformer.layer.",
+            &[
+                ("attention.self.query", "attention.q_lin"),
+                ("attention.self.key", "attention.k_lin"),
+                ("attention.self.value", "attention.v_lin"),
+                ("attention.output.dense", "attention.out_lin"),
+                ("attention.output.LayerNorm", "sa_layer_norm"),
+                ("intermediate.dense", "ffn.lin1"),
+                ("output.dense", "ffn.lin2"),
+                ("output.LayerNorm", "output_layer_norm"),
+            ],
+        ),
+        Family::MpNet => (
+            LAYERS,
+            &[
+                ("attention.self.query", "attention.attn.q"),
+                ("attention.self.key", "attention.attn.k"),
+                ("attention.self.value", "attention.attn.v"),
+                ("attention.output.dense", "attention.attn.o"),
+                ("attention.output.LayerNorm", "attention.LayerNorm"),
+            ],
+        ),
     }
+}
+
+/// A key of the file as BERT would call it.
+fn canonical(key: &str, family: Family) -> String {
+    let name = PREFIXES.iter().find_map(|prefix| key.strip_prefix(prefix)).unwrap_or(key);
+    let (stem, kind) = match name.rsplit_once('.') {
+        Some((stem, "gamma" | "weight")) => (stem, ".weight"),
+        Some((stem, "beta" | "bias")) => (stem, ".bias"),
+        _ => (name, ""),
+    };
+    let (layers, parts) = spelling(family);
+    let layer = stem.strip_prefix(layers).and_then(|rest| rest.split_once('.'));
+    let Some((layer, part)) = layer else { return format!("{stem}{kind}") };
+    let part = parts.iter().find(|(_, own)| *own == part).map_or(part, |(bert, _)| bert);
+    format!("{LAYERS}{layer}.{part}{kind}")
+}
+
+/// A canonical name as the family's files have it.
+fn spelled(name: &str, family: Family) -> String {
+    let (layers, parts) = spelling(family);
+    let Some((layer, part)) = name.strip_prefix(LAYERS).and_then(|rest| rest.split_once('.'))
+    else {
+        return name.to_owned();
+    };
+    let (part, kind) = part.rsplit_once('.').unwrap_or((part, ""));
+    let part = parts.iter().find(|(bert, _)| *bert == part).map_or(part, |(_, own)| own);
+    format!("{layers}{layer}.{part}.{kind}")
 }
 
 /// Pretraining heads and index buffers: known, and not part of the encoder.
 fn is_unused(name: &str) -> bool {
-    ["cls.", "lm_head.", "classifier.", "qa_outputs."].iter().any(|head| name.starts_with(head))
+    const HEADS: [&str; 7] = [
+        "cls.",
+        "lm_head.",
+        "classifier.",
+        "qa_outputs.",
+        "vocab_transform.",
+        "vocab_layer_norm.",
+        "vocab_projector.",
+    ];
+    HEADS.iter().any(|head| name.starts_with(head))
         || matches!(name, "embeddings.position_ids" | "embeddings.token_type_ids")
 }
 
@@ -137,7 +195,13 @@ fn expected(config: &Config) -> BTreeMap<String, Vec<usize>> {
     };
     put("embeddings.word_embeddings.weight".into(), &[config.vocab_size, h]);
     put("embeddings.position_embeddings.weight".into(), &[config.positions, h]);
-    put("embeddings.token_type_embeddings.weight".into(), &[config.token_types, h]);
+    if config.token_types > 0 {
+        put("embeddings.token_type_embeddings.weight".into(), &[config.token_types, h]);
+    }
+    if config.relative_buckets > 0 {
+        let shape = [config.relative_buckets, config.heads];
+        put("encoder.relative_attention_bias.weight".into(), &shape);
+    }
     let mut norms = vec!["embeddings.LayerNorm".to_owned()];
     let mut linears = vec![("pooler.dense".to_owned(), h, h)];
     for layer in 0..config.layers {

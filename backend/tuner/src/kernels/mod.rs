@@ -9,6 +9,7 @@
 //!
 //! Shapes: `B` batch, `S` sequence, `H` hidden, `N` heads.
 
+mod bias;
 mod device;
 mod gelu;
 mod linear;
@@ -17,6 +18,7 @@ mod norm;
 mod rows;
 mod softmax;
 
+pub use bias::add_bias;
 pub use device::device;
 pub use gelu::gelu;
 pub use linear::linear;

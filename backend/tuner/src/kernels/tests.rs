@@ -80,6 +80,23 @@ fn layer_norm_is_layer_norm() {
 }
 
 #[test]
+fn a_bias_is_added_to_every_row_and_gets_their_sum() {
+    for [b, s, h] in SHAPES {
+        let bias = var(&[h], 5);
+        check(&[b, s, h], |x| add_bias(x, bias.as_tensor()), |x| x.broadcast_add(bias.as_tensor()));
+        let x = var(&[b, s, h], 6);
+        let weight = var(&[b, s, h], 8).as_tensor().detach();
+        let grad = |y: &Tensor| {
+            let loss = (y * &weight).unwrap().sum_all().unwrap();
+            loss.backward().unwrap().get(&bias).expect("the bias has a gradient").clone()
+        };
+        let own = grad(&add_bias(x.as_tensor(), bias.as_tensor()).unwrap());
+        let wanted = grad(&x.as_tensor().broadcast_add(bias.as_tensor()).unwrap());
+        assert_close(&own, &wanted, "gradient of the bias");
+    }
+}
+
+#[test]
 fn gelu_is_gelu() {
     for [b, s, h] in SHAPES {
         check(&[b, s, h], |x| gelu(&(x * 4.0)?), |x| (x * 4.0)?.gelu_erf());

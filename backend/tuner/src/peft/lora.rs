@@ -5,9 +5,9 @@
 //! tuning begins at the pretrained model. No dropout.
 
 use super::{Adapter, Module, NamedVar, PeftMethod, Site};
-use crate::encoder::{Config, FrozenLinear};
+use crate::encoder::{Bert, Config, Linear};
 use crate::rng::Rng;
-use candle_core::{DType, Device, Result, Tensor, Var, bail};
+use candle_core::{DType, Result, Tensor, Var, bail};
 use tupate_tasks::MethodSpec;
 
 /// The LoRA method.
@@ -26,22 +26,20 @@ impl PeftMethod for Lora {
         &[5e-4, 2e-4]
     }
 
-    fn build(
-        &self,
-        spec: &MethodSpec,
-        config: &Config,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Box<dyn Adapter>> {
+    fn starts_at_the_encoder(&self) -> bool {
+        true
+    }
+
+    fn build(&self, spec: &MethodSpec, encoder: &Bert, seed: u64) -> Result<Box<dyn Adapter>> {
         let MethodSpec::Lora { rank, alpha, targets } = spec else {
             bail!("{spec} is not LoRA");
         };
         let modules: Vec<Module> = targets.iter().map(|t| module(t)).collect::<Result<_>>()?;
-        let h = config.hidden_size;
+        let (device, h) = (encoder.device(), encoder.config().hidden_size);
         let bound = 1.0 / (h as f32).sqrt();
         let mut rng = Rng::new(seed, "lora initial parameters");
         let mut vars = Vec::new();
-        for layer in 0..config.layers {
+        for layer in 0..encoder.config().layers {
             for target in targets {
                 let a: Vec<f32> = (0..rank * h).map(|_| rng.uniform(-bound, bound)).collect();
                 let a = Var::from_tensor(&Tensor::from_vec(a, (*rank, h), device)?)?;
@@ -78,7 +76,7 @@ struct LoraAdapter {
 }
 
 impl Adapter for LoraAdapter {
-    fn linear(&self, at: Site, frozen: &FrozenLinear, x: &Tensor) -> Result<Tensor> {
+    fn linear(&self, at: Site, frozen: &Linear, x: &Tensor) -> Result<Tensor> {
         let h = frozen.forward(x)?;
         let Some(target) = self.modules.iter().position(|m| *m == at.module) else {
             return Ok(h);

@@ -5,15 +5,19 @@
 //! is. The tests at the end of this module walk [`METHODS`], so that a new
 //! method is checked without being asked.
 
+mod bitfit;
 mod lora;
+mod ptuning_v2;
 
+pub use bitfit::BitFit;
 pub use lora::Lora;
+pub use ptuning_v2::PTuningV2;
 
-use crate::encoder::{Config, FrozenLinear};
-use candle_core::{Device, Result, Tensor, Var};
+use crate::encoder::{Bert, Config, Linear, Norm};
+use candle_core::{Result, Tensor, Var};
 use tupate_tasks::MethodSpec;
 
-/// A linear map within a Transformer layer.
+/// A linear map or a LayerNorm of a Transformer layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Module {
     /// Attention queries.
@@ -24,10 +28,30 @@ pub enum Module {
     Value,
     /// The projection after attention.
     AttentionOutput,
+    /// The LayerNorm after attention.
+    AttentionNorm,
     /// The first map of the feed-forward block.
     Intermediate,
     /// The second map of the feed-forward block.
     Output,
+    /// The LayerNorm after the feed-forward block.
+    OutputNorm,
+}
+
+impl Module {
+    /// Its name in the names of tuned tensors, such as `query.lora_A`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Key => "key",
+            Self::Value => "value",
+            Self::AttentionOutput => "attention_output",
+            Self::AttentionNorm => "attention_norm",
+            Self::Intermediate => "intermediate",
+            Self::Output => "output",
+            Self::OutputNorm => "output_norm",
+        }
+    }
 }
 
 /// A place in the encoder.
@@ -35,7 +59,7 @@ pub enum Module {
 pub struct Site {
     /// Layer, counted from 0.
     pub layer: usize,
-    /// Which of its linear maps.
+    /// Which part of the layer.
     pub module: Module,
 }
 
@@ -56,9 +80,29 @@ pub trait Adapter {
     ///
     /// # Errors
     /// Only those of the device.
-    fn linear(&self, at: Site, frozen: &FrozenLinear, x: &Tensor) -> Result<Tensor> {
+    fn linear(&self, at: Site, frozen: &Linear, x: &Tensor) -> Result<Tensor> {
         let _ = at;
         frozen.forward(x)
+    }
+
+    /// The LayerNorm at `at`, `x` `[B, S, H]` → `[B, S, H]`.
+    ///
+    /// # Errors
+    /// Only those of the device.
+    fn norm(&self, at: Site, frozen: &Norm, x: &Tensor) -> Result<Tensor> {
+        let _ = at;
+        frozen.forward(x)
+    }
+
+    /// How many keys and values stand in front of every layer's own, `P`.
+    fn prefix_length(&self) -> usize {
+        0
+    }
+
+    /// Those keys and values of a layer, `[P, H]` each; `None` where `P` is 0.
+    fn prefix(&self, layer: usize) -> Option<(&Tensor, &Tensor)> {
+        let _ = layer;
+        None
     }
 
     /// Everything that learns, by layer and then in the method's fixed order.
@@ -73,24 +117,20 @@ pub trait PeftMethod: Sync {
     fn paper_spec(&self) -> MethodSpec;
     /// The learning rates that the paper chooses from on the validation split.
     fn learning_rates(&self) -> &'static [f64];
-    /// A fresh adapter. The same spec, encoder shape and seed give the same
-    /// initial values on every machine.
+    /// Whether a fresh adapter leaves the encoder's output as it is.
+    fn starts_at_the_encoder(&self) -> bool;
+    /// A fresh adapter on the encoder's device. The same spec, encoder and seed
+    /// give the same initial values on every machine.
     ///
     /// # Errors
     /// When `spec` is another method's, or the device fails.
-    fn build(
-        &self,
-        spec: &MethodSpec,
-        config: &Config,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Box<dyn Adapter>>;
+    fn build(&self, spec: &MethodSpec, encoder: &Bert, seed: u64) -> Result<Box<dyn Adapter>>;
     /// `D` of the layer mean for this spec and encoder.
     fn embedding_width(&self, spec: &MethodSpec, config: &Config) -> usize;
 }
 
 /// Every method. The first is the command line's default.
-pub const METHODS: &[&dyn PeftMethod] = &[&Lora];
+pub const METHODS: &[&dyn PeftMethod] = &[&Lora, &BitFit, &PTuningV2];
 
 /// The method of this name.
 pub fn method(name: &str) -> Option<&'static dyn PeftMethod> {

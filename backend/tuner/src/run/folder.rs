@@ -8,7 +8,7 @@ use crate::train::{Snapshot, Trainer};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tupate_embedding::{AdapterState, TaskEmbedding, aggregate, peft};
-use tupate_tasks::{Checkpoint, Recipe};
+use tupate_tasks::{Checkpoint, MethodSpec, Recipe};
 
 const RECORD: &str = "run.json";
 const RESUME: &str = "resume";
@@ -98,10 +98,11 @@ impl Folder {
     pub fn write_adapter(
         &self,
         name: &str,
-        trainer: &Trainer<'_>,
+        trainer: &Trainer<'_, '_>,
+        method: &MethodSpec,
         values: &Snapshot,
     ) -> Result<(), Error> {
-        let (state, head) = trainer.export(values)?;
+        let (state, head) = trainer.export(method, values)?;
         let files = peft::write(&state, &head, trainer.encoder_name(), "")?;
         let folder = self.root.join(name);
         std::fs::create_dir_all(&folder).map_err(io("make the folder", &folder))?;

@@ -15,12 +15,13 @@ mod record;
 pub use folder::{Run, read_adapter};
 pub use record::{CandidateRecord, RunRecord, TaskFacts};
 
+use crate::Error;
 use crate::batch::{Tokenised, tokenise};
 use crate::data::Dataset;
 use crate::encoder::{Encoder, hex};
+use crate::objective;
 use crate::peft::PeftMethod;
-use crate::train::{Event, Ledger, Observer, Settings, Trainer, linear_probe, majority_score};
-use crate::{Error, batch::Tokens};
+use crate::train::{Event, Ledger, Observer, Place, Settings, TaskModel, Trainer, linear_probe};
 use folder::Folder;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -45,14 +46,14 @@ pub struct Request<'a> {
 }
 
 /// Splits of a task as tokens.
-struct Splits {
-    train: Tokenised,
-    dev: Tokenised,
+struct Splits<'a> {
+    train: Tokenised<'a>,
+    dev: Tokenised<'a>,
 }
 
 /// A learning rate that was trained to the end.
 struct Candidate<'a> {
-    trainer: Trainer<'a>,
+    trainer: Trainer<'a, 'a>,
     record: CandidateRecord,
 }
 
@@ -64,7 +65,8 @@ struct Candidate<'a> {
 /// learning rate, the observer stops the run, or the ledger finds a violation.
 pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRecord, Error> {
     let Request { encoder, dataset, settings, .. } = *request;
-    settings.check(encoder.config().max_length())?;
+    let longest = encoder.config().max_length().saturating_sub(settings.prefix_length());
+    settings.check(longest, dataset.objective)?;
     let data_sha256 = data_sha256(dataset);
     let fingerprint = fingerprint(encoder, settings, &data_sha256)?;
     let folder = match Folder::prepare(request.out, request.resume, &fingerprint)? {
@@ -80,19 +82,17 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
     let probe = match request.probe {
         true => Some(linear_probe(
             encoder,
-            &splits.train.examples,
-            &splits.dev.examples,
-            dataset.label_names.len(),
-            settings.batch_size,
-            dataset.metric,
-            settings.seed,
+            dataset,
+            &splits.train,
+            &splits.dev,
+            settings.training.batch_size,
         )?),
         false => None,
     };
 
     let progress = &best.trainer.progress;
     let late = progress.late.as_ref().expect("a finished trainer has a best epoch");
-    let majority = majority_score(dataset.metric, &splits.train.examples, &splits.dev.examples)?;
+    let majority = objective::trivial(dataset)?;
     let score = best.record.best_score;
     let trained = best.trainer.trained(late);
     let ledger = Ledger {
@@ -106,7 +106,7 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         keys_unused: encoder.keys.unused.clone(),
         truncated_train: splits.train.truncated,
         truncated_dev: splits.dev.truncated,
-        class_counts: class_counts(dataset, &splits.train.examples),
+        class_counts: dataset.class_counts(),
         beats_majority: score > majority,
     }
     .judge();
@@ -134,12 +134,12 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         recipe,
         metric: dataset.metric,
         score,
-        accuracy: progress.curve[best.record.best_epoch - 1].accuracy,
+        details: progress.curve[best.record.best_epoch - 1].scores.details.clone(),
         majority,
         probe: probe.map(|scores| scores.score),
         train_examples: dataset.train.len() as u64,
-        epochs: settings.epochs,
-        steps: settings.epochs * dataset.train.len().div_ceil(settings.batch_size),
+        epochs: settings.training.epochs,
+        steps: steps(settings, &splits),
         seconds: candidates.iter().map(|c| c.seconds).sum(),
         peak_memory_bytes: peak_memory_bytes(),
         learning_rate: best.record.learning_rate,
@@ -152,11 +152,11 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         data_sha256,
         fingerprint,
     };
-    folder.write_adapter("initial", &best.trainer, best.trainer.initial())?;
+    folder.write_adapter("initial", &best.trainer, &settings.method, best.trainer.initial())?;
     if let Some(early) = &progress.early {
-        folder.write_adapter("early", &best.trainer, early)?;
+        folder.write_adapter("early", &best.trainer, &settings.method, early)?;
     }
-    folder.write_adapter("late", &best.trainer, late)?;
+    folder.write_adapter("late", &best.trainer, &settings.method, late)?;
     folder.finish(&record)?;
     Ok(record)
 }
@@ -165,22 +165,23 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
 /// on a tie.
 fn search<'a>(
     request: &Request<'a>,
-    splits: &Splits,
+    splits: &Splits<'_>,
     folder: &Folder,
     fingerprint: &str,
     observer: &mut dyn Observer,
 ) -> Result<(Candidate<'a>, Vec<CandidateRecord>), Error> {
     let Request { encoder, dataset, settings, method, .. } = *request;
-    let steps_per_epoch = splits.train.examples.len().div_ceil(settings.batch_size);
-    let steps = steps_per_epoch * settings.epochs;
+    let training = &settings.training;
+    let steps = steps(settings, splits);
+    let steps_per_epoch = steps / training.epochs;
     let total = steps * settings.learning_rates.len();
     let mut best: Option<Candidate<'a>> = None;
     let mut records = Vec::new();
     let mut failure = None;
     for (i, &learning_rate) in settings.learning_rates.iter().enumerate() {
-        let classes = dataset.label_names.len();
-        let mut trainer =
-            Trainer::new(encoder, method, settings, classes, dataset.metric, learning_rate)?;
+        let seeds = (settings.init_seed, training.seed);
+        let model = TaskModel::adapted(encoder, method, &settings.method, dataset, seeds)?;
+        let mut trainer = Trainer::new(model, dataset, training, learning_rate)?;
         if let Some(bytes) = folder.saved(i)? {
             trainer.restore(&bytes, fingerprint)?;
             let done = trainer.progress.curve.len();
@@ -191,8 +192,8 @@ fn search<'a>(
         let mut outcome = Ok(());
         while outcome.is_ok() && !trainer.finished() {
             let done = i * steps + trainer.progress.curve.len() * steps_per_epoch;
-            let (train, dev) = (&splits.train.examples, &splits.dev.examples);
-            outcome = trainer.epoch(train, dev, done, total, observer);
+            let place = Place { done, total };
+            outcome = trainer.epoch(&splits.train, &splits.dev, place, observer);
             if outcome.is_ok() {
                 folder.save(i, &trainer.save(fingerprint)?)?;
             }
@@ -228,30 +229,38 @@ fn search<'a>(
     }
 }
 
-fn tokens(
+/// Optimiser steps of one learning rate.
+fn steps(settings: &Settings, splits: &Splits<'_>) -> usize {
+    let training = &settings.training;
+    training.epochs * splits.train.sequences.len().div_ceil(training.batch_size)
+}
+
+fn tokens<'a>(
     encoder: &Encoder,
-    dataset: &Dataset,
+    dataset: &'a Dataset,
     settings: &Settings,
     observer: &mut dyn Observer,
-) -> Result<Splits, Error> {
-    let train = tokenise(&encoder.tokenizer, &dataset.train, settings.max_length)?;
-    let dev = tokenise(&encoder.tokenizer, &dataset.dev, settings.max_length)?;
+) -> Result<Splits<'a>, Error> {
+    let limits = settings.training.limits();
+    let train = tokenise(encoder, &dataset.train, limits)?;
+    let dev = tokenise(encoder, &dataset.dev, limits)?;
     for (name, split) in [("training", &train), ("validation", &dev)] {
-        if split.truncated > 0 {
+        let (cut, all, windows) = (split.truncated, split.examples.len(), split.sequences.len());
+        if cut > 0 {
             observer.event(Event::Note(&format!(
-                "{} of {} {name} examples are longer than {} tokens and were cut (--max-length)",
-                split.truncated,
-                split.examples.len(),
-                settings.max_length
+                "{cut} of {all} {name} examples are longer than {} tokens and were cut \
+                 (--max-length)",
+                limits.max_length
+            )));
+        }
+        if windows > all {
+            observer.event(Event::Note(&format!(
+                "{all} {name} questions make {windows} windows of up to {} tokens",
+                limits.max_length
             )));
         }
     }
     Ok(Splits { train, dev })
-}
-
-fn class_counts(dataset: &Dataset, train: &[Tokens]) -> Vec<(String, usize)> {
-    let count = |class: usize| train.iter().filter(|t| t.class as usize == class).count();
-    dataset.label_names.iter().enumerate().map(|(i, name)| (name.clone(), count(i))).collect()
 }
 
 /// sha256 over labels, texts and classes of both splits, in order.

@@ -1,13 +1,14 @@
 //! `run.json`: everything about a finished run but the numbers it tuned.
 
-use crate::data::Dataset;
+use crate::data::{Dataset, Objective};
 use crate::encoder::Pooling;
 use crate::train::{EpochRecord, Ledger, Settings};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use tupate_tasks::{Metric, Recipe, TaskClass};
 
 /// Version of the record. A run of another one is not read.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What a zoo says of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub struct TaskFacts {
     pub class: TaskClass,
     /// The kind of decision.
     pub family: String,
+    /// What is asked.
+    pub objective: Objective,
     /// Licence of the data, if known.
     pub licence: Option<String>,
     /// The labels, by class.
@@ -34,6 +37,7 @@ impl TaskFacts {
             name: dataset.name.clone(),
             class: dataset.class,
             family: dataset.family.clone(),
+            objective: dataset.objective,
             licence: dataset.licence.clone(),
             label_names: dataset.label_names.clone(),
             train_available: dataset.train_available,
@@ -79,9 +83,10 @@ pub struct RunRecord {
     pub metric: Metric,
     /// Best validation score.
     pub score: f64,
-    /// Accuracy at the same epoch.
-    pub accuracy: f64,
-    /// Score of always guessing the majority class of the training split.
+    /// The score's parts and customary companions at the same epoch, by name.
+    pub details: BTreeMap<String, f64>,
+    /// Score of what needs no model: the majority class of the training split, its
+    /// mean number, "no answer".
     pub majority: f64,
     /// Score of a linear head on the frozen encoder, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

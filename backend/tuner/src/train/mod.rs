@@ -1,101 +1,38 @@
 //! Training an adapter and a head on one task.
 
-mod evaluate;
+mod finetune;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 mod ledger;
+mod model;
 mod optimizer;
 mod probe;
 mod resume;
+mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use evaluate::{Scores, majority_score, score};
+pub(crate) use finetune::fine_tune;
+pub use finetune::{FineTuneRecord, baseline};
 pub use ledger::{Ledger, Trained};
-pub use probe::linear_probe;
+pub(crate) use model::TaskModel;
+pub(crate) use probe::linear_probe;
+pub use settings::{Schedule, Settings, Training, default_max_length};
 
 use crate::Error;
-use crate::batch::{self, Batch, Tokens};
-use crate::encoder::Encoder;
-use crate::head::{Head, cross_entropy};
-use crate::peft::{Adapter, NamedVar, PeftMethod};
+use crate::batch::{self, Batch, Tokenised};
+use crate::data::Dataset;
+use crate::objective::{self, Scores};
 use crate::rng::Rng;
 use candle_core::{Tensor, Var, backprop::GradStore};
 use optimizer::AdamW;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use tupate_embedding::{AdapterState, LayerState, NamedTensor};
-use tupate_tasks::{MethodSpec, Metric};
+use tupate_tasks::MethodSpec;
 
 /// Epochs after which the early parameters are taken (paper, section 4.3).
 pub const EARLY_EPOCHS: usize = 2;
-
-/// How a task is tuned. Everything here changes the result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// The method and its hyperparameters.
-    pub method: MethodSpec,
-    /// Passes over the training examples.
-    pub epochs: usize,
-    /// Examples a step, `B`.
-    pub batch_size: usize,
-    /// Learning rates to try; the best on the validation split is kept.
-    pub learning_rates: Vec<f64>,
-    /// Most tokens a text or pair may have.
-    pub max_length: usize,
-    /// Seed of the head, the order of examples and the choice of a subset.
-    pub seed: u64,
-    /// Seed of the method's initial parameters; one for all tasks of a zoo.
-    pub init_seed: u64,
-    /// AdamW's decoupled weight decay.
-    pub weight_decay: f64,
-    /// Gradients are scaled down to this Euclidean norm when they exceed it.
-    pub max_gradient_norm: f64,
-}
-
-impl Settings {
-    /// The paper's settings for a method (section 4.3): batches of 32, 20
-    /// epochs, its learning rates; texts up to 128 tokens.
-    pub fn paper(method: &dyn PeftMethod) -> Self {
-        Self {
-            method: method.paper_spec(),
-            epochs: 20,
-            batch_size: 32,
-            learning_rates: method.learning_rates().to_vec(),
-            max_length: 128,
-            seed: 0,
-            init_seed: 0,
-            weight_decay: 0.01,
-            max_gradient_norm: 1.0,
-        }
-    }
-
-    /// Refuses settings that make no sense.
-    ///
-    /// # Errors
-    /// One that names the flag.
-    pub fn check(&self, longest: usize) -> Result<(), Error> {
-        let wrong = |what: String| Err(Error::Setting(what));
-        if self.epochs == 0 {
-            return wrong("--epochs must be at least 1".into());
-        }
-        if self.batch_size == 0 {
-            return wrong("--batch-size must be at least 1".into());
-        }
-        if self.max_length < 8 || self.max_length > longest {
-            return wrong(format!(
-                "--max-length is {} and must be from 8 to {longest}, the most that this encoder takes",
-                self.max_length
-            ));
-        }
-        if self.learning_rates.is_empty()
-            || self.learning_rates.iter().any(|lr| !(lr.is_finite() && *lr > 0.0))
-        {
-            return wrong("--lr must be one or more positive numbers".into());
-        }
-        Ok(())
-    }
-}
 
 /// One epoch of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,10 +41,9 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Mean training loss of the epoch.
     pub loss: f64,
-    /// The task's metric on the validation split.
-    pub score: f64,
-    /// Accuracy on the validation split.
-    pub accuracy: f64,
+    /// The scores on the validation split.
+    #[serde(flatten)]
+    pub scores: Scores,
 }
 
 /// What happens while tuning.
@@ -147,16 +83,15 @@ pub trait Observer {
     }
 }
 
-/// Values of every trainable tensor, in the order of [`Trainer::names`].
+/// Values of every trainable tensor, in the trainer's order.
 pub(crate) type Snapshot = Vec<Vec<f32>>;
 
 /// One learning rate's training of one task, from start to finish.
-pub(crate) struct Trainer<'a> {
-    encoder: &'a Encoder,
-    settings: &'a Settings,
-    metric: Metric,
-    adapter: Box<dyn Adapter>,
-    head: Head,
+pub(crate) struct Trainer<'a, 'd> {
+    model: TaskModel<'a>,
+    dataset: &'d Dataset,
+    training: &'d Training,
+    names: Vec<String>,
     vars: Vec<Var>,
     initial: Snapshot,
     optimizer: AdamW,
@@ -179,29 +114,31 @@ pub(crate) struct Progress {
     pub late: Option<Snapshot>,
 }
 
-impl<'a> Trainer<'a> {
+/// How far all the work has come, for the observer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Steps taken before this epoch.
+    pub done: usize,
+    /// Steps that there will be.
+    pub total: usize,
+}
+
+impl<'a, 'd> Trainer<'a, 'd> {
     pub fn new(
-        encoder: &'a Encoder,
-        method: &dyn PeftMethod,
-        settings: &'a Settings,
-        classes: usize,
-        metric: Metric,
+        model: TaskModel<'a>,
+        dataset: &'d Dataset,
+        training: &'d Training,
         learning_rate: f64,
     ) -> Result<Self, Error> {
-        let (config, device) = (encoder.config(), encoder.model.device());
-        let adapter = method.build(&settings.method, config, settings.init_seed, device)?;
-        let head = Head::new(classes, config.hidden_size, settings.seed, device)?;
-        let mut vars: Vec<Var> = adapter.vars().iter().map(|named| named.var.clone()).collect();
-        vars.extend([head.weight.clone(), head.bias.clone()]);
-        let optimizer = AdamW::new(&vars, settings.weight_decay)?;
+        let (names, vars): (Vec<_>, Vec<_>) = model.parameters().into_iter().unzip();
+        let optimizer = AdamW::new(&vars, training.weight_decay)?;
         let initial = snapshot(&vars)?;
         let progress = Progress { steps_with_gradient: vec![0; vars.len()], ..Progress::default() };
         Ok(Self {
-            encoder,
-            settings,
-            metric,
-            adapter,
-            head,
+            model,
+            dataset,
+            training,
+            names,
             vars,
             initial,
             optimizer,
@@ -210,59 +147,47 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Trains one epoch and evaluates it. `done_before` and `total` count steps
-    /// over all learning rates, for the observer.
+    /// Trains one epoch and evaluates it.
     pub fn epoch(
         &mut self,
-        train: &[Tokens],
-        dev: &[Tokens],
-        done_before: usize,
-        total: usize,
+        train: &Tokenised<'_>,
+        dev: &Tokenised<'_>,
+        place: Place,
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
         let started = Instant::now();
         let epoch = self.progress.curve.len() + 1;
         // The order depends on seed and epoch alone: a resumed run sees the
         // batches that an uninterrupted one would have seen.
-        let mut rng = Rng::new(self.settings.seed, &format!("order of epoch {epoch}"));
-        let batches = batch::shuffled(train, self.settings.batch_size, &mut rng);
-        let pad = self.encoder.config().pad_token_id;
+        let mut rng = Rng::new(self.training.seed, &format!("order of epoch {epoch}"));
+        let batches = batch::shuffled(&train.sequences, self.training.batch_size, &mut rng);
+        let pad = self.model.encoder.config().pad_token_id;
+        let steps = batches.len() * self.training.epochs;
         let (mut loss_sum, mut seen) = (0.0, 0);
         for (i, indices) in batches.iter().enumerate() {
             if observer.cancelled() {
                 return Err(Error::Cancelled);
             }
-            let batch = Batch::new(train, indices, pad);
-            let loss = self.step(&batch)?;
+            let batch = Batch::new(&train.sequences, indices, pad);
+            let loss = self.step(&batch, steps)?;
             loss_sum += loss * batch.size as f64;
             seen += batch.size;
             observer.event(Event::Step {
-                done: done_before + i + 1,
-                total,
+                done: place.done + i + 1,
+                total: place.total,
                 learning_rate: self.learning_rate,
                 epoch,
                 loss,
             });
         }
-        let scores = evaluate::evaluate(
-            self.encoder,
-            self.adapter.as_ref(),
-            &self.head,
-            dev,
-            self.settings.batch_size,
-            self.metric,
-        )?;
-        let record = EpochRecord {
-            epoch,
-            loss: loss_sum / seen as f64,
-            score: scores.score,
-            accuracy: scores.accuracy,
-        };
+        let predictions = self.model.predict(&dev.sequences, self.training.batch_size)?;
+        let scores = objective::score(self.dataset, dev, &predictions)?;
+        let record = EpochRecord { epoch, loss: loss_sum / seen as f64, scores };
         if epoch == EARLY_EPOCHS {
             self.progress.early = Some(snapshot(&self.vars)?);
         }
-        if self.progress.best_score.is_none_or(|best| record.score > best) {
-            self.progress.best_score = Some(record.score);
+        if self.progress.best_score.is_none_or(|best| record.scores.score > best) {
+            self.progress.best_score = Some(record.scores.score);
             self.progress.best_epoch = epoch;
             self.progress.late = Some(snapshot(&self.vars)?);
         }
@@ -272,10 +197,9 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    fn step(&mut self, batch: &Batch) -> Result<f64, Error> {
-        let hidden = self.encoder.model.forward(batch, self.adapter.as_ref())?;
-        let pooled = self.encoder.model.pool(&hidden, batch, self.encoder.pooling)?;
-        let loss = cross_entropy(&self.head.forward(&pooled)?, &batch.classes)?;
+    /// One step of `steps`; gives the batch's loss.
+    fn step(&mut self, batch: &Batch, steps: usize) -> Result<f64, Error> {
+        let loss = self.model.loss(batch)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         let (step, learning_rate) = (self.optimizer.steps + 1, self.learning_rate);
         let diverged = |what| Error::Diverged { step, learning_rate, what };
@@ -287,12 +211,10 @@ impl<'a> Trainer<'a> {
         if !norm.is_finite() {
             return Err(diverged("a gradient is not a number"));
         }
-        let scale = if norm > self.settings.max_gradient_norm {
-            self.settings.max_gradient_norm / norm
-        } else {
-            1.0
-        };
-        self.optimizer.step(&self.vars, &gradients, self.learning_rate, scale)?;
+        let longest = self.training.max_gradient_norm;
+        let scale = if norm > longest { longest / norm } else { 1.0 };
+        let rate = self.training.rate(learning_rate, step - 1, steps);
+        self.optimizer.step(&self.vars, &gradients, rate, scale)?;
         Ok(value)
     }
 
@@ -312,25 +234,17 @@ impl<'a> Trainer<'a> {
         Ok(squares.sqrt())
     }
 
-    /// Name and layer of each trainable tensor.
-    pub fn names(&self) -> Vec<String> {
-        let layer = |named: &NamedVar| format!("layer {} {}", named.layer, named.name);
-        let mut names: Vec<String> = self.adapter.vars().iter().map(layer).collect();
-        names.extend(["head weight".to_owned(), "head bias".to_owned()]);
-        names
-    }
-
     /// How far each tensor moved on the way to `to`, and how often it was told
     /// to.
     pub fn trained(&self, to: &Snapshot) -> Vec<Trained> {
         let distance = |a: &[f32], b: &[f32]| {
             a.iter().zip(b).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt()
         };
-        self.names()
-            .into_iter()
+        self.names
+            .iter()
             .enumerate()
             .map(|(i, name)| Trained {
-                name,
+                name: name.clone(),
                 values: self.initial[i].len(),
                 steps_with_gradient: self.progress.steps_with_gradient[i],
                 moved: distance(&self.initial[i], &to[i]),
@@ -339,9 +253,14 @@ impl<'a> Trainer<'a> {
     }
 
     /// The adapter's part of a snapshot, and the head's.
-    pub fn export(&self, values: &Snapshot) -> Result<(AdapterState, Vec<NamedTensor>), Error> {
+    pub fn export(
+        &self,
+        method: &MethodSpec,
+        values: &Snapshot,
+    ) -> Result<(AdapterState, Vec<NamedTensor>), Error> {
         let mut layers: Vec<LayerState> = Vec::new();
-        for (named, values) in self.adapter.vars().iter().zip(values) {
+        let adapted = self.model.adapter.vars();
+        for (named, values) in adapted.iter().zip(values) {
             if layers.len() <= named.layer {
                 layers.resize_with(named.layer + 1, LayerState::default);
             }
@@ -351,7 +270,7 @@ impl<'a> Trainer<'a> {
                 values: values.clone(),
             });
         }
-        let first = self.adapter.vars().len();
+        let first = adapted.len();
         let head = ["weight", "bias"].iter().zip(&self.vars[first..]).zip(&values[first..]);
         let head = head
             .map(|((name, var), values)| NamedTensor {
@@ -360,7 +279,22 @@ impl<'a> Trainer<'a> {
                 values: values.clone(),
             })
             .collect();
-        Ok((AdapterState::new(self.settings.method.clone(), layers)?, head))
+        Ok((AdapterState::new(method.clone(), layers)?, head))
+    }
+
+    /// The parameters as they are now.
+    pub fn now(&self) -> Result<Snapshot, Error> {
+        snapshot(&self.vars)
+    }
+
+    /// What is trained.
+    pub fn model(&self) -> &TaskModel<'a> {
+        &self.model
+    }
+
+    /// What was trained, with its parameters as they are now.
+    pub fn into_model(self) -> TaskModel<'a> {
+        self.model
     }
 
     /// The untrained parameters.
@@ -370,12 +304,12 @@ impl<'a> Trainer<'a> {
 
     /// The encoder's name.
     pub fn encoder_name(&self) -> &str {
-        &self.encoder.reference.name
+        &self.model.encoder.reference.name
     }
 
     /// Whether all epochs are done.
     pub fn finished(&self) -> bool {
-        self.progress.curve.len() >= self.settings.epochs
+        self.progress.curve.len() >= self.training.epochs
     }
 }
 

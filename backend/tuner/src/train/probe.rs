@@ -1,66 +1,201 @@
 //! The frozen encoder with a linear head: what tuning has to beat.
 
-use super::evaluate::score;
-use super::optimizer::AdamW;
 use crate::Error;
-use crate::batch::{self, Batch, Tokens};
+use crate::batch::{self, Batch, Target, Tokenised};
+use crate::data::{Dataset, Objective};
 use crate::encoder::Encoder;
-use crate::head::{Head, cross_entropy, predict};
+use crate::objective::{self, Prediction, Scores};
 use crate::peft::Frozen;
-use candle_core::{Tensor, Var};
-use tupate_metrics::accuracy;
-use tupate_tasks::Metric;
+use argmin::core::{CostFunction, Executor, Gradient};
+use argmin::solver::linesearch::MoreThuenteLineSearch;
+use argmin::solver::quasinewton::LBFGS;
+use candle_core::{D, DType, Device, Result as TensorResult, Tensor};
 
-const STEPS: usize = 500;
-const LEARNING_RATE: f64 = 0.01;
-const WEIGHT_DECAY: f64 = 0.01;
+/// Most iterations; the solutions here need a few dozen.
+const ITERATIONS: u64 = 500;
+/// The solver stops when the gradient's norm falls below this share of the number
+/// of examples.
+const TOLERANCE: f64 = 1e-6;
+/// Pairs of steps and gradients that the solver remembers.
+const MEMORY: usize = 10;
 
-/// Trains a softmax regression on the frozen encoder's pooled vectors,
-/// standardised by the training split, and scores it on the validation split.
+/// Fits a linear head to the frozen encoder's pooled vectors, standardised by the
+/// training split, and scores it on the validation split: logistic regression for
+/// classes, ridge regression for numbers, both with half the squared norm of the
+/// weights added to the sum of losses (C = 1 in scikit-learn's
+/// `LogisticRegression`, alpha = 1 in its `Ridge`).
 ///
 /// # Errors
-/// Only those of the device, or a metric that is not one of classification.
-pub fn linear_probe(
+/// When the task has no pooled vectors, or the device fails.
+pub(crate) fn linear_probe(
     encoder: &Encoder,
-    train: &[Tokens],
-    dev: &[Tokens],
-    classes: usize,
+    dataset: &Dataset,
+    train: &Tokenised<'_>,
+    dev: &Tokenised<'_>,
     batch_size: usize,
-    metric: Metric,
-    seed: u64,
-) -> Result<super::Scores, Error> {
-    let (x, y) = features(encoder, train, batch_size)?;
-    let (x_dev, y_dev) = features(encoder, dev, batch_size)?;
-    let mean = x.mean_keepdim(0)?;
-    let deviation = (x.broadcast_sub(&mean)?.sqr()?.mean_keepdim(0)? + 1e-8)?.sqrt()?;
-    let standard = |x: &Tensor| x.broadcast_sub(&mean)?.broadcast_div(&deviation);
-    let (x, x_dev) = (standard(&x)?, standard(&x_dev)?);
-    let head = Head::new(classes, encoder.config().hidden_size, seed, encoder.model.device())?;
-    let vars: Vec<Var> = vec![head.weight.clone(), head.bias.clone()];
-    let mut optimizer = AdamW::new(&vars, WEIGHT_DECAY)?;
-    for _ in 0..STEPS {
-        let loss = cross_entropy(&head.forward(&x)?, &y)?;
-        optimizer.step(&vars, &loss.backward()?, LEARNING_RATE, 1.0)?;
-    }
-    let predicted = predict(&head.forward(&x_dev)?)?;
-    Ok(super::Scores {
-        score: score(metric, &y_dev, &predicted)?,
-        accuracy: accuracy(&y_dev, &predicted),
-    })
+) -> Result<Scores, Error> {
+    let (x, x_dev) = (features(encoder, train, batch_size)?, features(encoder, dev, batch_size)?);
+    let predictions = fit_and_predict(dataset, train, &x, &x_dev)?;
+    objective::score(dataset, dev, &predictions)
 }
 
-/// The pooled vectors `[n, H]` and classes of all examples.
-fn features(
-    encoder: &Encoder,
-    examples: &[Tokens],
-    batch_size: usize,
-) -> Result<(Tensor, Vec<u32>), Error> {
-    let (mut rows, mut classes) = (Vec::new(), Vec::with_capacity(examples.len()));
-    for indices in batch::sorted(examples, batch_size) {
-        let batch = Batch::new(examples, &indices, encoder.config().pad_token_id);
-        let hidden = encoder.model.forward(&batch, &Frozen)?;
-        rows.push(encoder.model.pool(&hidden, &batch, encoder.pooling)?.detach());
-        classes.extend(batch.classes);
+fn fit_and_predict(
+    dataset: &Dataset,
+    train: &Tokenised<'_>,
+    x: &Tensor,
+    x_dev: &Tensor,
+) -> Result<Vec<Prediction>, Error> {
+    let mean = x.mean_keepdim(0)?;
+    let deviation = x.broadcast_sub(&mean)?.sqr()?.mean_keepdim(0)?.sqrt()?;
+    // A constant feature stays what it is after centring: zero.
+    let deviation = deviation.maximum(1e-12)?;
+    let standard = |x: &Tensor| x.broadcast_sub(&mean)?.broadcast_div(&deviation);
+    let gold: Vec<f64> = train.sequences.iter().map(|s| gold(&s.target)).collect();
+    // Ridge regression's intercept is the mean, which the iteration need not find.
+    let shift = match dataset.objective {
+        Objective::Regression => gold.iter().sum::<f64>() / gold.len().max(1) as f64,
+        _ => 0.0,
+    };
+    let problem = Problem {
+        x: standard(x)?,
+        gold: gold.into_iter().map(|value| value - shift).collect(),
+        outputs: dataset.objective.outputs(dataset.label_names.len()),
+        regression: dataset.objective == Objective::Regression,
+    };
+    let (width, rows) = (problem.x.dim(1)?, problem.x.dim(0)?);
+    let failed = |e: argmin::core::Error| Error::Probe(e.to_string());
+    let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
+        .with_tolerance_grad(TOLERANCE * rows as f64)
+        .map_err(failed)?;
+    let start = vec![0.0; problem.outputs * (width + 1)];
+    let result = Executor::new(problem.clone(), solver)
+        .configure(|state| state.param(start).max_iters(ITERATIONS))
+        .run()
+        .map_err(failed)?;
+    let best = result.state.best_param.ok_or_else(|| Error::Probe("no solution".into()))?;
+    let outputs = problem.outputs_of(&standard(x_dev)?, &best)?;
+    if problem.regression {
+        let scores: Vec<f64> = outputs.flatten_all()?.to_vec1()?;
+        return Ok(scores.iter().map(|s| Prediction::Score((s + shift) as f32)).collect());
     }
-    Ok((Tensor::cat(&rows, 0)?, classes))
+    let classes: Vec<u32> = outputs.argmax(D::Minus1)?.to_vec1()?;
+    Ok(classes.into_iter().map(Prediction::Class).collect())
+}
+
+fn gold(target: &Target) -> f64 {
+    match target {
+        Target::Class(class) => f64::from(*class),
+        Target::Score(score) => f64::from(*score),
+        // `features` has refused these.
+        Target::Span(_) | Target::Tags(_) => 0.0,
+    }
+}
+
+/// The pooled vectors `[n, H]` of all sequences, in their order, as `f64`.
+pub(crate) fn features(
+    encoder: &Encoder,
+    split: &Tokenised<'_>,
+    batch_size: usize,
+) -> Result<Tensor, Error> {
+    if split.sequences.iter().any(|s| matches!(s.target, Target::Span(_) | Target::Tags(_))) {
+        return Err(Error::Setting(
+            "--probe is for tasks with one label a text: classification and regression".into(),
+        ));
+    }
+    let order = batch::sorted(&split.sequences, batch_size);
+    let mut rows = Vec::with_capacity(order.len());
+    for indices in &order {
+        let batch = Batch::new(&split.sequences, indices, encoder.config().pad_token_id);
+        let hidden = encoder.model.forward(&batch, &Frozen)?;
+        let pooled = encoder.model.pool(&hidden, &batch, encoder.pooling)?.detach();
+        rows.push(pooled.to_device(&Device::Cpu)?);
+    }
+    let mut place = vec![0_u32; split.sequences.len()];
+    for (now, i) in order.iter().flatten().enumerate() {
+        place[*i] = now as u32;
+    }
+    let place = Tensor::new(place, &Device::Cpu)?;
+    Ok(Tensor::cat(&rows, 0)?.index_select(&place, 0)?.to_dtype(DType::F64)?)
+}
+
+/// The sum of losses plus half the squared norm of the weights.
+#[derive(Clone)]
+struct Problem {
+    /// `[n, H]`.
+    x: Tensor,
+    /// `[n]`: classes or numbers.
+    gold: Vec<f64>,
+    /// `C`.
+    outputs: usize,
+    regression: bool,
+}
+
+impl Problem {
+    /// Weights `[C, H]` and bias `[C]` out of one flat vector.
+    fn parts(&self, flat: &[f64]) -> TensorResult<(Tensor, Tensor)> {
+        let width = self.x.dim(1)?;
+        let (weight, bias) = flat.split_at(self.outputs * width);
+        Ok((
+            Tensor::from_slice(weight, (self.outputs, width), &Device::Cpu)?,
+            Tensor::from_slice(bias, self.outputs, &Device::Cpu)?,
+        ))
+    }
+
+    fn outputs_of(&self, x: &Tensor, flat: &[f64]) -> TensorResult<Tensor> {
+        let (weight, bias) = self.parts(flat)?;
+        x.matmul(&weight.t()?)?.broadcast_add(&bias)
+    }
+
+    /// Losses summed, and their gradient by the outputs `[n, C]`.
+    fn losses(&self, flat: &[f64]) -> TensorResult<(f64, Tensor)> {
+        let outputs = self.outputs_of(&self.x, flat)?;
+        let mut rows: Vec<Vec<f64>> = outputs.to_vec2()?;
+        let mut sum = 0.0;
+        for (row, &gold) in rows.iter_mut().zip(&self.gold) {
+            if self.regression {
+                let error = row[0] - gold;
+                sum += error * error / 2.0;
+                row[0] = error;
+            } else {
+                let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let normaliser = row.iter().map(|o| (o - highest).exp()).sum::<f64>();
+                sum += normaliser.ln() + highest - row[gold as usize];
+                for output in row.iter_mut() {
+                    *output = (*output - highest).exp() / normaliser;
+                }
+                row[gold as usize] -= 1.0;
+            }
+        }
+        Ok((sum, Tensor::new(rows, &Device::Cpu)?))
+    }
+
+    fn weights<'a>(&self, flat: &'a [f64]) -> &'a [f64] {
+        &flat[..flat.len() - self.outputs]
+    }
+}
+
+impl CostFunction for Problem {
+    type Param = Vec<f64>;
+    type Output = f64;
+
+    fn cost(&self, flat: &Vec<f64>) -> Result<f64, argmin::core::Error> {
+        let norm = self.weights(flat).iter().map(|w| w * w).sum::<f64>();
+        Ok(self.losses(flat)?.0 + norm / 2.0)
+    }
+}
+
+impl Gradient for Problem {
+    type Param = Vec<f64>;
+    type Gradient = Vec<f64>;
+
+    fn gradient(&self, flat: &Vec<f64>) -> Result<Vec<f64>, argmin::core::Error> {
+        let (_, by_output) = self.losses(flat)?;
+        let mut gradient: Vec<f64> =
+            by_output.t()?.matmul(&self.x)?.flatten_all()?.to_vec1::<f64>()?;
+        for (g, w) in gradient.iter_mut().zip(self.weights(flat)) {
+            *g += w;
+        }
+        gradient.extend(by_output.sum(0)?.to_vec1::<f64>()?);
+        Ok(gradient)
+    }
 }

@@ -27,7 +27,7 @@ fn damaged(what: impl std::fmt::Display) -> Error {
     Error::Resume(format!("the saved state is damaged ({what}); start again without --resume"))
 }
 
-impl Trainer<'_> {
+impl Trainer<'_, '_> {
     /// Everything needed to go on from here.
     pub fn save(&self, fingerprint: &str) -> Result<Vec<u8>, Error> {
         let moments = |m: &[Tensor]| -> Result<Snapshot, Error> {

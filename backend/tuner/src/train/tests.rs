@@ -3,14 +3,14 @@
 
 use super::golden::encoder;
 use super::*;
-use crate::data::{Dataset, Example, Input, Label};
+use crate::data::{Dataset, Example, Input, Label, Objective};
 use crate::peft::METHODS;
 use crate::run::{Request, Run, RunRecord, tune};
 use std::path::Path;
-use tupate_tasks::{Checkpoint, TaskClass};
+use tupate_tasks::{Checkpoint, Metric, TaskClass};
 
 /// Two classes that differ by one letter somewhere in the text.
-fn dataset(train: usize, dev: usize) -> Dataset {
+pub(crate) fn dataset(train: usize, dev: usize) -> Dataset {
     let example = |i: usize| Example {
         input: Input::Single(format!("{} {}", ["ab", "cab"][i % 2], i * 37 % 101)),
         label: Label::Class((i % 2) as u32),
@@ -20,7 +20,7 @@ fn dataset(train: usize, dev: usize) -> Dataset {
         name: "Letters".into(),
         class: TaskClass::ClassificationRegression,
         family: "own".into(),
-        objective: crate::data::Objective::Classification,
+        objective: Objective::Classification,
         metric: Metric::Accuracy,
         label_names: vec!["without".into(), "with".into()],
         train: (0..train).map(example).collect(),
@@ -32,12 +32,11 @@ fn dataset(train: usize, dev: usize) -> Dataset {
 }
 
 fn settings(epochs: usize, learning_rates: &[f64]) -> Settings {
-    Settings {
-        epochs,
-        batch_size: 8,
-        learning_rates: learning_rates.to_vec(),
-        ..Settings::paper(METHODS[0])
-    }
+    let mut settings = Settings::paper(METHODS[0], Objective::Classification);
+    settings.training.epochs = epochs;
+    settings.training.batch_size = 8;
+    settings.learning_rates = learning_rates.to_vec();
+    settings
 }
 
 /// Stops after so many steps; `usize::MAX` for never.
@@ -182,7 +181,8 @@ fn long_texts_are_cut_and_counted() {
     let mut data = dataset(16, 8);
     data.train[3].input = Input::Single("a word ".repeat(50));
     data.dev[0].input = Input::Pair("b ".repeat(9), "c ".repeat(9));
-    let short = Settings { max_length: 16, ..settings(1, &[1e-3]) };
+    let mut short = settings(1, &[1e-3]);
+    short.training.max_length = 16;
     let record = go(&dir.path().join("run"), &short, &data, false, usize::MAX).unwrap();
     assert_eq!((record.ledger.truncated_train, record.ledger.truncated_dev), (1, 1));
 }
@@ -192,11 +192,11 @@ fn senseless_settings_are_refused_by_flag() {
     let check = |change: fn(&mut Settings)| {
         let mut settings = settings(1, &[1e-3]);
         change(&mut settings);
-        settings.check(160).unwrap_err().to_string()
+        settings.check(160, Objective::Classification).unwrap_err().to_string()
     };
-    assert!(check(|s| s.epochs = 0).starts_with("--epochs"));
-    assert!(check(|s| s.batch_size = 0).starts_with("--batch-size"));
-    assert!(check(|s| s.max_length = 161).starts_with("--max-length is 161"));
+    assert!(check(|s| s.training.epochs = 0).starts_with("--epochs"));
+    assert!(check(|s| s.training.batch_size = 0).starts_with("--batch-size"));
+    assert!(check(|s| s.training.max_length = 161).starts_with("--max-length is 161"));
     assert!(check(|s| s.learning_rates = vec![0.0]).starts_with("--lr"));
     assert!(check(|s| s.learning_rates = vec![f64::NAN]).starts_with("--lr"));
 }
@@ -205,8 +205,9 @@ fn senseless_settings_are_refused_by_flag() {
 fn a_probe_learns_what_is_linear() {
     let encoder = encoder();
     let data = dataset(64, 32);
-    let tokens = |examples| batch::tokenise(&encoder.tokenizer, examples, 64).unwrap().examples;
+    let limits = batch::Limits { max_length: 64, doc_stride: 0 };
+    let tokens = |examples| batch::tokenise(&encoder, examples, limits).unwrap();
     let (train, dev) = (tokens(&data.train), tokens(&data.dev));
-    let scores = linear_probe(&encoder, &train, &dev, 2, 8, Metric::Accuracy, 0).unwrap();
+    let scores = linear_probe(&encoder, &data, &train, &dev, 8).unwrap();
     assert!(scores.score > 0.9, "{scores:?}");
 }

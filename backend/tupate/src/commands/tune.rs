@@ -8,8 +8,10 @@ use crate::progress::Bar;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::Ordering;
+use tupate_tasks::MethodSpec;
+use tupate_tuner::data::Objective;
 use tupate_tuner::encoder::Encoder;
-use tupate_tuner::peft;
+use tupate_tuner::peft::{self, PeftMethod};
 use tupate_tuner::run::{Request, RunRecord, tune};
 use tupate_tuner::train::Settings;
 
@@ -20,18 +22,10 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
     use_threads(args.threads)?;
     let method = peft::method(&args.method)
         .ok_or_else(|| Failure::Usage(format!("no method {}", args.method)))?;
-    let mut settings = Settings::paper(method);
-    settings.epochs = args.epochs;
-    settings.batch_size = args.batch_size;
-    settings.max_length = args.max_length;
-    settings.seed = args.data.seed;
-    settings.init_seed = args.init_seed;
-    if !args.lr.is_empty() {
-        settings.learning_rates.clone_from(&args.lr);
-    }
     let device = tupate_tuner::device(&args.device)?;
     // The data first: it fails faster than the encoder loads.
     let dataset = super::task::load(&args.data)?;
+    let settings = settings(args, method, dataset.objective)?;
     let (name, folder) = encoders::resolve(&args.encoder)?;
     let encoder = Encoder::load(&name, &folder, &device)?;
     let mut bar = Bar::new(&dataset.task);
@@ -50,6 +44,45 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
     )?;
     drop(bar);
     report(&record, args)
+}
+
+fn settings(
+    args: &TuneArgs,
+    method: &dyn PeftMethod,
+    objective: Objective,
+) -> Result<Settings, Failure> {
+    let mut settings = Settings::paper(method, objective);
+    let training = &mut settings.training;
+    training.epochs = args.epochs;
+    training.batch_size = args.batch_size;
+    training.max_length = args.max_length.unwrap_or(training.max_length);
+    training.doc_stride = args.doc_stride;
+    training.seed = args.data.seed;
+    settings.init_seed = args.init_seed;
+    if !args.lr.is_empty() {
+        settings.learning_rates.clone_from(&args.lr);
+    }
+    let mut of_lora = [("--rank", args.rank.is_some()), ("--alpha", args.alpha.is_some())];
+    let mut of_prefix = [("--prefix-length", args.prefix_length.is_some())];
+    match &mut settings.method {
+        MethodSpec::Lora { rank, alpha, .. } => {
+            *rank = args.rank.unwrap_or(*rank);
+            *alpha = args.alpha.unwrap_or(*alpha);
+            of_lora.iter_mut().for_each(|(_, given)| *given = false);
+        }
+        MethodSpec::PTuningV2 { prefix_length } => {
+            *prefix_length = args.prefix_length.unwrap_or(*prefix_length);
+            of_prefix.iter_mut().for_each(|(_, given)| *given = false);
+        }
+        MethodSpec::BitFit => {}
+    }
+    // An option of another method would otherwise be ignored without a word.
+    match of_lora.iter().chain(&of_prefix).find(|(_, given)| *given) {
+        Some((flag, _)) => {
+            Err(Failure::Usage(format!("{flag} is no option of the method {}", method.name())))
+        }
+        None => Ok(settings),
+    }
 }
 
 /// Starts this program again with the wanted number of threads in its

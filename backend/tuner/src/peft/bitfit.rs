@@ -1,0 +1,95 @@
+//! BitFit: every bias of the encoder's layers learns, nothing else (Zaken et al.
+//! 2022).
+//!
+//! Biases outside of the layers (embedding LayerNorm, pooler) lie in no layer:
+//! they could not enter a layer mean, and stay frozen. Tuning starts at the
+//! pretrained biases, so the initial values depend on the encoder alone.
+
+use super::{Adapter, Module, NamedVar, PeftMethod, Site};
+use crate::encoder::{Bert, Config, Linear, Norm};
+use crate::kernels;
+use candle_core::{Result, Tensor, Var, bail};
+use tupate_tasks::MethodSpec;
+
+/// The BitFit method.
+pub struct BitFit;
+
+/// The biases of a layer in the order in which an embedding has them: the one
+/// in which a forward pass meets them.
+pub const BIASES: [Module; 8] = [
+    Module::Query,
+    Module::Key,
+    Module::Value,
+    Module::AttentionOutput,
+    Module::AttentionNorm,
+    Module::Intermediate,
+    Module::Output,
+    Module::OutputNorm,
+];
+
+impl PeftMethod for BitFit {
+    fn name(&self) -> &'static str {
+        "bitfit"
+    }
+
+    fn paper_spec(&self) -> MethodSpec {
+        MethodSpec::BitFit
+    }
+
+    fn learning_rates(&self) -> &'static [f64] {
+        &[1e-4, 4e-4]
+    }
+
+    fn starts_at_the_encoder(&self) -> bool {
+        true
+    }
+
+    fn build(&self, spec: &MethodSpec, encoder: &Bert, _: u64) -> Result<Box<dyn Adapter>> {
+        if *spec != MethodSpec::BitFit {
+            bail!("{spec} is not BitFit");
+        }
+        let mut vars = Vec::new();
+        for layer in 0..encoder.config().layers {
+            for module in BIASES {
+                let bias = encoder.bias(Site { layer, module });
+                vars.push(NamedVar {
+                    layer,
+                    name: format!("{}.bias", module.name()),
+                    var: Var::from_tensor(&bias.copy()?)?,
+                });
+            }
+        }
+        Ok(Box::new(BitFitAdapter { vars }))
+    }
+
+    fn embedding_width(&self, _: &MethodSpec, config: &Config) -> usize {
+        7 * config.hidden_size + config.intermediate_size
+    }
+}
+
+struct BitFitAdapter {
+    /// Per layer, the biases in the order of [`BIASES`].
+    vars: Vec<NamedVar>,
+}
+
+impl BitFitAdapter {
+    fn bias(&self, at: Site) -> &Tensor {
+        let place = BIASES.iter().position(|module| *module == at.module);
+        let place = place.expect("every module of a layer has a bias");
+        self.vars[at.layer * BIASES.len() + place].var.as_tensor()
+    }
+}
+
+impl Adapter for BitFitAdapter {
+    fn linear(&self, at: Site, frozen: &Linear, x: &Tensor) -> Result<Tensor> {
+        kernels::add_bias(&kernels::linear(x, &frozen.weight, None)?, self.bias(at))
+    }
+
+    fn norm(&self, at: Site, frozen: &Norm, x: &Tensor) -> Result<Tensor> {
+        kernels::add_bias(&frozen.without_shift(x)?, self.bias(at))
+    }
+
+    fn vars(&self) -> &[NamedVar] {
+        &self.vars
+    }
+}
