@@ -1,5 +1,7 @@
 //! Writing files so that nobody ever sees half of one.
 
+use crate::Error;
+use serde::Serialize;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -46,6 +48,25 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
         let _ = std::fs::remove_file(&temporary);
         fail(source)
     })
+}
+
+/// What went wrong with a file of a run.
+pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io { action, path, source }
+}
+
+/// [`write_atomically`] for the files of a run.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_atomically(path, bytes).map_err(|e| failed("write", &e.path)(e.source))
+}
+
+/// A document as JSON that people can read, whole or not at all.
+pub(crate) fn write_json(path: &Path, document: &impl Serialize) -> Result<(), Error> {
+    let mut json = serde_json::to_vec_pretty(document)
+        .map_err(|e| Error::Out(format!("{}: {e}", path.display())))?;
+    json.push(b'\n');
+    write(path, &json)
 }
 
 #[cfg(test)]

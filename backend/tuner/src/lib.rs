@@ -17,6 +17,7 @@ pub mod peft;
 mod rng;
 pub mod run;
 pub mod train;
+pub mod transfer;
 
 pub use candle_core::Device;
 pub use error::Error;

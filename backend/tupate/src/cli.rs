@@ -44,6 +44,8 @@ pub enum Command {
     Zoo(ZooCommand),
     /// Rank the tasks of a zoo as sources for a target.
     Rank(RankArgs),
+    /// Fine-tune on every source, then on every target: the true transfer gains.
+    Transfer(TransferArgs),
     /// Serve zoos and the page.
     Serve(ServeArgs),
     /// Print a completion script for a shell.
@@ -310,6 +312,80 @@ fn similarities() -> clap::builder::PossibleValuesParser {
     tupate_zoo::SIMILARITIES.iter().map(|s| s.name).collect::<Vec<_>>().into()
 }
 
+/// `tupate transfer`.
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = "Every source × target × seed is a cell: a file that is written once and \
+                             never computed again, so that a sweep can be stopped anywhere, resumed, \
+                             and grown by further tasks and seeds. matrix.csv has the means over \
+                             seeds; a target's own column is its score without transfer.\n\n\
+                             Example:\n  tupate transfer --sources mnli,qqp,sst2 --targets rte,mrpc \
+                             --setting limited-limited --data data/ --out sweeps/small"
+)]
+pub struct TransferArgs {
+    /// Tasks to transfer from: names, folders' names or files.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
+    pub sources: Vec<String>,
+    /// Tasks to transfer to.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
+    pub targets: Vec<String>,
+    /// How much of source and target is trained on.
+    #[arg(long, value_parser = settings())]
+    pub setting: String,
+    /// The folder that holds one folder a task.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// A name (see `tupate encoder list`), or a folder in Hugging Face layout.
+    #[arg(long, value_name = "NAME|DIR", default_value = "minilm")]
+    pub encoder: String,
+    /// Seeds of heads, orders of examples and limited parts.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0,1,2")]
+    pub seeds: Vec<u64>,
+    /// Training examples of a limited part.
+    #[arg(long, value_name = "N", default_value_t = tupate_tuner::transfer::LIMITED)]
+    pub limited: usize,
+    /// The most training examples that a full part may have, drawn with seed 0.
+    #[arg(long, value_name = "N")]
+    pub max_train: Option<usize>,
+    /// Transfer only between tasks of one class.
+    #[arg(long)]
+    pub in_class: bool,
+    /// Passes over the training examples [default: 3].
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Learning rate at the start, falling linearly [default: 2e-5, for questions
+    /// with a context 3e-5].
+    #[arg(long, value_name = "X")]
+    pub lr: Option<f64>,
+    /// Sequences a step [default: 32, for questions with a context 12].
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Most tokens of a sequence [default: 128, for questions with a context 384].
+    #[arg(long, value_name = "N")]
+    pub max_length: Option<usize>,
+    /// Keep the fine-tuned source encoders.
+    #[arg(long)]
+    pub keep_sources: bool,
+    /// Where to compute.
+    #[arg(long, value_name = "auto|cpu|cuda:0", default_value = "auto")]
+    pub device: String,
+    /// CPU threads; without it one a core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Go on with the sweep in --out.
+    #[arg(long)]
+    pub resume: bool,
+    /// The folder for the sweep.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+fn settings() -> clap::builder::PossibleValuesParser {
+    tupate_tuner::transfer::SETTINGS.map(|(_, name)| name).into()
+}
+
 /// `tupate serve`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:\n  tupate serve --zoo samples.safetensors")]
@@ -363,6 +439,24 @@ mod tests {
         }
         assert!(args.lr.is_empty());
         assert_eq!(args.encoder, crate::encoders::ENCODERS[0].name);
+    }
+
+    #[test]
+    fn defaults_of_transfer_are_those_of_baseline_fine_tuning() {
+        use tupate_tuner::data::Objective::{Classification, SpanExtraction};
+        use tupate_tuner::train::baseline;
+        let help = Cli::command().find_subcommand("transfer").unwrap().clone().render_long_help();
+        let help = help.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let ((a, rate_a), (b, rate_b)) = (baseline(Classification), baseline(SpanExtraction));
+        assert_eq!(a.epochs, b.epochs);
+        for shown in [
+            format!("[default: {}]", a.epochs),
+            format!("[default: {rate_a:e}, for questions with a context {rate_b:e}]"),
+            format!("[default: {}, for questions with a context {}]", a.batch_size, b.batch_size),
+            format!("[default: {}, for questions with a context {}]", a.max_length, b.max_length),
+        ] {
+            assert!(help.contains(&shown), "{shown}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod assemble;
 mod columns;
+mod dataset;
 mod draw;
 mod error;
 mod known;
@@ -28,7 +29,6 @@ pub use error::Error;
 pub use known::{DATASETS, Known, Layout, find, known};
 pub use summary::{ClassCount, Source, Summary, about, source};
 
-use draw::{Draw, Purpose};
 use locate::Found;
 use std::path::Path;
 use tupate_tasks::{Metric, TaskClass};
@@ -155,17 +155,6 @@ pub struct Dataset {
     pub notes: Vec<String>,
 }
 
-impl Dataset {
-    /// Training examples of each class, words where each has a label.
-    pub fn class_counts(&self) -> Vec<(String, usize)> {
-        let mut counts = vec![0; self.label_names.len()];
-        for class in self.train.iter().flat_map(|example| example.label.classes()) {
-            counts[*class as usize] += 1;
-        }
-        self.label_names.iter().cloned().zip(counts).collect()
-    }
-}
-
 /// Which data is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -189,27 +178,14 @@ pub fn load(request: &Request<'_>) -> Result<Dataset, Error> {
     if request.max_train == Some(0) {
         return Err(Error::NothingToTrainOn);
     }
-    let mut dataset = match locate::locate(request)? {
+    let dataset = match locate::locate(request)? {
         Found::Sample(sample) => sample.dataset(),
         Found::Files(files) => assemble::assemble(files, request.seed)?,
     };
-    if let Some(max) = request.max_train.filter(|max| *max < dataset.train.len()) {
-        Draw::new(request.seed, Purpose::MaxTrain).shuffle(&mut dataset.train);
-        dataset.train.truncate(max);
-        dataset.notes.push(format!(
-            "training on {} of {} examples, drawn with seed {}",
-            grouped(max),
-            grouped(dataset.train_available),
-            request.seed
-        ));
-        let left = present(&dataset.train, dataset.label_names.len());
-        if left.contains(&false) {
-            let lost = dataset.label_names.iter().zip(left).filter(|(_, there)| !there);
-            let lost: Vec<_> = lost.map(|(name, _)| name.as_str()).collect();
-            dataset.notes.push(format!("none of them has the label {}", lost.join(", ")));
-        }
-    }
-    Ok(dataset)
+    Ok(match request.max_train {
+        Some(max) => dataset.limited(max, request.seed),
+        None => dataset,
+    })
 }
 
 /// Which of `classes` classes occur in `examples`.

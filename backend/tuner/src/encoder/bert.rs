@@ -7,13 +7,14 @@
 
 use super::parts::{Linear, Norm};
 use super::weights::Weights;
-use super::{Config, Family, Pooling, hex};
+use super::{Config, Error, Family, Pooling, hex};
 use crate::batch::Batch;
 use crate::kernels;
 use crate::peft::{Adapter, Module, Site};
 use candle_core::{Device, Result, Tensor, Var};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 struct Layer {
     query: Linear,
@@ -82,6 +83,23 @@ impl Bert {
     pub fn frozen(&self) -> Result<Self> {
         let copies = self.tensors.iter().map(|(name, t)| Ok((name.clone(), t.detach().copy()?)));
         Self::assemble(self.config.clone(), copies.collect::<Result<_>>()?, Vec::new())
+    }
+
+    /// The same encoder with other weights: a safetensors file that holds every
+    /// tensor under its canonical name, nothing else, all finite.
+    ///
+    /// # Errors
+    /// One that names what is missing, left over or of the wrong shape.
+    pub fn with_weights(&self, bytes: &[u8]) -> std::result::Result<Self, Error> {
+        let path = Path::new("weights");
+        let weights = Weights::read_canonical(bytes, &self.config, self.device(), path)?;
+        if weights.all().len() != self.tensors.len() {
+            return Err(Error::Weights {
+                path: path.to_owned(),
+                what: "the pooler is missing, or there is one too many".into(),
+            });
+        }
+        Ok(Self::assemble(self.config.clone(), weights.all().clone(), Vec::new())?)
     }
 
     fn assemble(

@@ -35,10 +35,19 @@ impl Weights {
         device: &Device,
         path: &Path,
     ) -> Result<Self, Error> {
+        Self::read_spelled(bytes, config, config.family, device, path)
+    }
+
+    fn read_spelled(
+        bytes: &[u8],
+        config: &Config,
+        family: Family,
+        device: &Device,
+        path: &Path,
+    ) -> Result<Self, Error> {
         let file = SafeTensors::deserialize(bytes)
             .map_err(|e| Error::Weights { path: path.to_owned(), what: e.to_string() })?;
         let expected = expected(config);
-        let family = config.family;
         let has_pooler = file.names().iter().any(|k| canonical(k, family).starts_with("pooler."));
         let mut problems = Vec::new();
         let mut tensors = BTreeMap::new();
@@ -93,6 +102,20 @@ impl Weights {
         }
         report.loaded = tensors.len();
         Ok(Self { tensors, report })
+    }
+
+    /// Reads a file that this program wrote: keys are canonical whatever the
+    /// family.
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
+    pub fn read_canonical(
+        bytes: &[u8],
+        config: &Config,
+        device: &Device,
+        path: &Path,
+    ) -> Result<Self, Error> {
+        Self::read_spelled(bytes, config, Family::Bert, device, path)
     }
 
     /// Whether the file has a pooler.

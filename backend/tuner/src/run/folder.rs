@@ -3,7 +3,7 @@
 use super::RunRecord;
 use super::record::SCHEMA;
 use crate::Error;
-use crate::files::write_atomically;
+use crate::files::{failed, write, write_json};
 use crate::train::{Snapshot, Trainer};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -22,19 +22,6 @@ pub(super) struct Folder {
 pub(super) enum State {
     Finished(Box<RunRecord>),
     Open(Folder),
-}
-
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Io { action, path, source }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write_atomically(path, bytes).map_err(|e| Error::Io {
-        action: "write",
-        path: e.path,
-        source: e.source,
-    })
 }
 
 impl Folder {
@@ -64,7 +51,7 @@ impl Folder {
             )));
         }
         if !unfinished && root.is_dir() {
-            let mut entries = std::fs::read_dir(root).map_err(io("read", root))?;
+            let mut entries = std::fs::read_dir(root).map_err(failed("read", root))?;
             if entries.next().is_some() {
                 return Err(Error::Out(format!(
                     "{shown} is not empty and not a run; choose another --out"
@@ -72,7 +59,7 @@ impl Folder {
             }
         }
         let resume = root.join(RESUME);
-        std::fs::create_dir_all(&resume).map_err(io("make the folder", &resume))?;
+        std::fs::create_dir_all(&resume).map_err(failed("make the folder", &resume))?;
         Ok(State::Open(Self { root: root.to_owned() }))
     }
 
@@ -86,7 +73,7 @@ impl Folder {
         match std::fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(io("read", &path)(e)),
+            Err(e) => Err(failed("read", &path)(e)),
         }
     }
 
@@ -105,7 +92,7 @@ impl Folder {
         let (state, head) = trainer.export(method, values)?;
         let files = peft::write(&state, &head, trainer.encoder_name(), "")?;
         let folder = self.root.join(name);
-        std::fs::create_dir_all(&folder).map_err(io("make the folder", &folder))?;
+        std::fs::create_dir_all(&folder).map_err(failed("make the folder", &folder))?;
         write(&folder.join(peft::WEIGHTS_FILE), &files.weights)?;
         write(&folder.join(peft::CONFIG_FILE), &files.config)
     }
@@ -113,13 +100,9 @@ impl Folder {
     /// Writes the record, which makes the run a finished one, and drops what was
     /// kept for resuming.
     pub fn finish(&self, record: &RunRecord) -> Result<(), Error> {
-        let path = self.root.join(RECORD);
-        let mut json = serde_json::to_vec_pretty(record)
-            .map_err(|e| Error::Out(format!("{}: {e}", path.display())))?;
-        json.push(b'\n');
-        write(&path, &json)?;
+        write_json(&self.root.join(RECORD), record)?;
         let resume = self.root.join(RESUME);
-        std::fs::remove_dir_all(&resume).map_err(io("remove", &resume))
+        std::fs::remove_dir_all(&resume).map_err(failed("remove", &resume))
     }
 }
 

@@ -67,7 +67,7 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
     let Request { encoder, dataset, settings, .. } = *request;
     let longest = encoder.config().max_length().saturating_sub(settings.prefix_length());
     settings.check(longest, dataset.objective)?;
-    let data_sha256 = data_sha256(dataset);
+    let data_sha256 = dataset.sha256();
     let fingerprint = fingerprint(encoder, settings, &data_sha256)?;
     let folder = match Folder::prepare(request.out, request.resume, &fingerprint)? {
         folder::State::Finished(record) => {
@@ -261,28 +261,6 @@ fn tokens<'a>(
         }
     }
     Ok(Splits { train, dev })
-}
-
-/// sha256 over labels, texts and classes of both splits, in order.
-fn data_sha256(dataset: &Dataset) -> String {
-    let mut hasher = Sha256::new();
-    let mut text = |text: &str| {
-        hasher.update((text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    };
-    for name in &dataset.label_names {
-        text(name);
-    }
-    for split in [&dataset.train, &dataset.dev] {
-        text(&split.len().to_string());
-        for example in split {
-            text(&format!("{:?}", example.label));
-            let texts = example.input.texts();
-            text(&texts.len().to_string());
-            texts.into_iter().for_each(&mut text);
-        }
-    }
-    hex(&hasher.finalize())
 }
 
 /// What makes two runs the same run.

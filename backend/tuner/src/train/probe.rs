@@ -62,17 +62,7 @@ fn fit_and_predict(
         outputs: dataset.objective.outputs(dataset.label_names.len()),
         regression: dataset.objective == Objective::Regression,
     };
-    let (width, rows) = (problem.x.dim(1)?, problem.x.dim(0)?);
-    let failed = |e: argmin::core::Error| Error::Probe(e.to_string());
-    let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
-        .with_tolerance_grad(TOLERANCE * rows as f64)
-        .map_err(failed)?;
-    let start = vec![0.0; problem.outputs * (width + 1)];
-    let result = Executor::new(problem.clone(), solver)
-        .configure(|state| state.param(start).max_iters(ITERATIONS))
-        .run()
-        .map_err(failed)?;
-    let best = result.state.best_param.ok_or_else(|| Error::Probe("no solution".into()))?;
+    let best = problem.solve()?;
     let outputs = problem.outputs_of(&standard(x_dev)?, &best)?;
     if problem.regression {
         let scores: Vec<f64> = outputs.flatten_all()?.to_vec1()?;
@@ -169,6 +159,21 @@ impl Problem {
         Ok((sum, Tensor::new(rows, &Device::Cpu)?))
     }
 
+    /// The weights `[C·H]` and biases `[C]` that make the sum least.
+    fn solve(&self) -> Result<Vec<f64>, Error> {
+        let (rows, width) = self.x.dims2()?;
+        let failed = |e: argmin::core::Error| Error::Probe(e.to_string());
+        let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
+            .with_tolerance_grad(TOLERANCE * rows as f64)
+            .map_err(failed)?;
+        let start = vec![0.0; self.outputs * (width + 1)];
+        let result = Executor::new(self.clone(), solver)
+            .configure(|state| state.param(start).max_iters(ITERATIONS))
+            .run()
+            .map_err(failed)?;
+        result.state.best_param.ok_or_else(|| Error::Probe("no solution".into()))
+    }
+
     fn weights<'a>(&self, flat: &'a [f64]) -> &'a [f64] {
         &flat[..flat.len() - self.outputs]
     }
@@ -197,5 +202,67 @@ impl Gradient for Problem {
         }
         gradient.extend(by_output.sum(0)?.to_vec1::<f64>()?);
         Ok(gradient)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const N: usize = 40;
+
+    /// Three features, the last of them constant, standardised.
+    fn features() -> Tensor {
+        let value = |i: usize, j: usize| ((i * (7 + 2 * j) + 3 * j) % 11) as f64 / 5.0 - 1.0;
+        let x: Vec<Vec<f64>> = (0..N).map(|i| (0..3).map(|j| value(i, j)).collect()).collect();
+        let x = Tensor::new(x, &Device::Cpu).unwrap();
+        let centred = x.broadcast_sub(&x.mean_keepdim(0).unwrap()).unwrap();
+        let deviation = centred.sqr().unwrap().mean_keepdim(0).unwrap().sqrt().unwrap();
+        centred.broadcast_div(&deviation.maximum(1e-12).unwrap()).unwrap()
+    }
+
+    fn assert_close(own: &[f64], wanted: &[f64]) {
+        assert_eq!(own.len(), wanted.len());
+        for (own, wanted) in own.iter().zip(wanted) {
+            assert!((own - wanted).abs() < 2e-5, "{own} against {wanted}");
+        }
+    }
+
+    // Expected values: scikit-learn 1.9.1, LogisticRegression() and
+    // Ridge(alpha=1.0) on the same standardised features.
+    #[test]
+    fn logistic_regression_is_scikit_learns() {
+        let gold = (0..N).map(|i| ((i * i + i / 3) % 3) as f64).collect();
+        let problem = Problem { x: features(), gold, outputs: 3, regression: false };
+        assert_close(
+            &problem.solve().unwrap(),
+            &[
+                0.049201491592539115,
+                -0.06295353464776883,
+                0.0,
+                0.0019004688210766277,
+                -0.05775116667737626,
+                0.0,
+                -0.0511019604136162,
+                0.12070470132514495,
+                0.0,
+                -0.019279189223943567,
+                0.12547438093885932,
+                -0.10619519171491705,
+            ],
+        );
+    }
+
+    #[test]
+    fn ridge_regression_is_scikit_learns() {
+        let raw = |i: usize, j: usize| ((i * (7 + 2 * j) + 3 * j) % 11) as f64 / 5.0 - 1.0;
+        let gold: Vec<f64> =
+            (0..N).map(|i| (i % 7) as f64 * 0.5 + raw(i, 0) - 2.0 * raw(i, 1)).collect();
+        let mean = gold.iter().sum::<f64>() / N as f64;
+        assert_close(&[mean], &[1.4575]);
+        let gold = gold.iter().map(|value| value - mean).collect();
+        let problem = Problem { x: features(), gold, outputs: 1, regression: true };
+        let wanted = [0.6284351245496359, -1.2590377288881, 0.0, 0.0];
+        assert_close(&problem.solve().unwrap(), &wanted);
     }
 }

@@ -5,6 +5,8 @@ pub mod encoder;
 pub mod rank;
 pub mod serve;
 pub mod task;
+pub mod threads;
+pub mod transfer;
 pub mod tune;
 pub mod zoo;
 

@@ -1,13 +1,10 @@
 //! `tupate tune`.
 
-use super::{print, print_json};
+use super::{print, print_json, threads};
 use crate::cli::TuneArgs;
 use crate::encoders;
 use crate::failure::Failure;
 use crate::progress::Bar;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
-use std::sync::atomic::Ordering;
 use tupate_tasks::MethodSpec;
 use tupate_tuner::data::Objective;
 use tupate_tuner::encoder::Encoder;
@@ -15,11 +12,8 @@ use tupate_tuner::peft::{self, PeftMethod};
 use tupate_tuner::run::{Request, RunRecord, tune};
 use tupate_tuner::train::Settings;
 
-/// The thread pools of the numeric libraries read their size from here once.
-const THREADS: &str = "RAYON_NUM_THREADS";
-
 pub fn run(args: &TuneArgs) -> Result<(), Failure> {
-    use_threads(args.threads)?;
+    threads::set(args.threads)?;
     let method = peft::method(&args.method)
         .ok_or_else(|| Failure::Usage(format!("no method {}", args.method)))?;
     let device = tupate_tuner::device(&args.device)?;
@@ -29,7 +23,7 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
     let (name, folder) = encoders::resolve(&args.encoder)?;
     let encoder = Encoder::load(&name, &folder, &device)?;
     let mut bar = Bar::new(&dataset.task);
-    stop_on_interrupt(&bar)?;
+    threads::stop_on_interrupt(&bar)?;
     let record = tune(
         &Request {
             encoder: &encoder,
@@ -83,42 +77,6 @@ fn settings(
         }
         None => Ok(settings),
     }
-}
-
-/// Starts this program again with the wanted number of threads in its
-/// environment, which is where the numeric libraries look for it.
-fn use_threads(threads: Option<u16>) -> Result<(), Failure> {
-    let Some(threads) = threads.map(|n| n.to_string()) else { return Ok(()) };
-    if std::env::var(THREADS).is_ok_and(|current| current == threads) {
-        return Ok(());
-    }
-    let program = std::env::current_exe()
-        .map_err(|e| Failure::Run(format!("cannot set the number of threads: {e}")))?;
-    let error =
-        Command::new(program).args(std::env::args_os().skip(1)).env(THREADS, &threads).exec();
-    Err(Failure::Run(format!("cannot set the number of threads: {error}")))
-}
-
-/// The first interrupt stops the run after the current step, with its last
-/// epoch kept; the second one ends the program.
-fn stop_on_interrupt(bar: &Bar) -> Result<(), Failure> {
-    let flag = bar.stop_flag();
-    let failed = |e: std::io::Error| Failure::Run(format!("cannot wait for interrupts: {e}"));
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    std::thread::Builder::new()
-        .name("interrupt".into())
-        .spawn(move || {
-            runtime.block_on(async {
-                while tokio::signal::ctrl_c().await.is_ok() {
-                    if flag.swap(true, Ordering::Relaxed) {
-                        std::process::exit(130);
-                    }
-                }
-            });
-        })
-        .map_err(failed)?;
-    Ok(())
 }
 
 fn report(record: &RunRecord, args: &TuneArgs) -> Result<(), Failure> {

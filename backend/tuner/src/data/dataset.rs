@@ -1,0 +1,61 @@
+//! What can be done with a data set once it is loaded.
+
+use super::draw::{Draw, Purpose};
+use super::{Dataset, grouped, present};
+use crate::encoder::hex;
+use sha2::{Digest, Sha256};
+
+impl Dataset {
+    /// Training examples of each class, words where each has a label.
+    pub fn class_counts(&self) -> Vec<(String, usize)> {
+        let mut counts = vec![0; self.label_names.len()];
+        for class in self.train.iter().flat_map(|example| example.label.classes()) {
+            counts[*class as usize] += 1;
+        }
+        self.label_names.iter().cloned().zip(counts).collect()
+    }
+
+    /// Keeps at most `max` training examples, drawn with `seed`.
+    #[must_use]
+    pub fn limited(mut self, max: usize, seed: u64) -> Self {
+        if max >= self.train.len() {
+            return self;
+        }
+        Draw::new(seed, Purpose::MaxTrain).shuffle(&mut self.train);
+        self.train.truncate(max);
+        self.notes.push(format!(
+            "training on {} of {} examples, drawn with seed {seed}",
+            grouped(max),
+            grouped(self.train_available),
+        ));
+        let left = present(&self.train, self.label_names.len());
+        if left.contains(&false) {
+            let lost = self.label_names.iter().zip(left).filter(|(_, there)| !there);
+            let lost: Vec<_> = lost.map(|(name, _)| name.as_str()).collect();
+            self.notes.push(format!("none of them has the label {}", lost.join(", ")));
+        }
+        self
+    }
+
+    /// sha256 over labels, texts and targets of both splits, in order.
+    pub fn sha256(&self) -> String {
+        let mut hasher = Sha256::new();
+        let mut text = |text: &str| {
+            hasher.update((text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        };
+        for name in &self.label_names {
+            text(name);
+        }
+        for split in [&self.train, &self.dev] {
+            text(&split.len().to_string());
+            for example in split {
+                text(&format!("{:?}", example.label));
+                let texts = example.input.texts();
+                text(&texts.len().to_string());
+                texts.into_iter().for_each(&mut text);
+            }
+        }
+        hex(&hasher.finalize())
+    }
+}

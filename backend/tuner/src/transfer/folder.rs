@@ -1,0 +1,237 @@
+//! A sweep's folder on disk.
+
+use super::{Cell, Matrix, Plan, Sweep, cell};
+use crate::Error;
+use crate::encoder::{Bert, Encoder, hex};
+use crate::files::{failed, write, write_json};
+use crate::train::FineTuneRecord;
+use safetensors::tensor::TensorView;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+const SWEEP: &str = "sweep.json";
+const LOCK: &str = "lock";
+const MATRIX_CSV: &str = "matrix.csv";
+const MATRIX_JSON: &str = "transfer.json";
+
+pub(super) struct Folder {
+    root: PathBuf,
+    /// Held while the sweep runs: two programs in one folder would do each cell
+    /// twice.
+    _lock: File,
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let bytes = std::fs::read(path).map_err(failed("read", path))?;
+    serde_json::from_slice(&bytes).map_err(|e| Error::Record {
+        path: path.to_owned(),
+        what: format!("not readable ({e}); remove it, and it is computed again"),
+    })
+}
+
+impl Folder {
+    /// Makes the folder of a sweep, or opens it to go on.
+    pub fn open(sweep: &Sweep<'_>) -> Result<Self, Error> {
+        let root = sweep.out.to_owned();
+        let shown = root.display();
+        let mut described = describe(sweep)?;
+        let path = root.join(SWEEP);
+        if path.exists() {
+            let there: Value = read_json(&path)?;
+            if let Some(field) = difference(&there, &described) {
+                return Err(Error::Resume(format!(
+                    "{shown} holds a sweep with another {field}; choose another --out, or repeat \
+                     that sweep's command"
+                )));
+            }
+            if !sweep.resume {
+                return Err(Error::Out(format!(
+                    "{shown} holds this sweep already; go on with --resume, or choose another --out"
+                )));
+            }
+            // Tasks of an earlier call stay described, so that they cannot change.
+            for (task, sha256) in there["data"].as_object().into_iter().flatten() {
+                described["data"][task] = sha256.clone();
+            }
+        } else if root.is_dir() {
+            let mut entries = std::fs::read_dir(&root).map_err(failed("read", &root))?;
+            if entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK)) {
+                return Err(Error::Out(format!(
+                    "{shown} is not empty and not a sweep; choose another --out"
+                )));
+            }
+        }
+        std::fs::create_dir_all(root.join("sources")).map_err(failed("make the folder", &root))?;
+        let lock_path = root.join(LOCK);
+        let lock = File::create(&lock_path).map_err(failed("write", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Out(format!("another program is sweeping in {shown}")));
+            }
+            Err(TryLockError::Error(source)) => return Err(failed("lock", &lock_path)(source)),
+        }
+        for target in sweep.targets {
+            let folder = root.join("cells").join(&target.task);
+            std::fs::create_dir_all(&folder).map_err(failed("make the folder", &folder))?;
+        }
+        write_json(&path, &described)?;
+        Ok(Self { root, _lock: lock })
+    }
+
+    fn cell_path(&self, target: &str, source: Option<&str>, seed: u64) -> PathBuf {
+        let stem = Cell::stem(source, seed);
+        self.root.join("cells").join(target).join(format!("{stem}.json"))
+    }
+
+    /// Whether a cell is done.
+    pub fn has(&self, target: &str, source: Option<&str>, seed: u64) -> bool {
+        self.cell_path(target, source, seed).is_file()
+    }
+
+    pub fn cell(&self, target: &str, source: Option<&str>, seed: u64) -> Result<Cell, Error> {
+        let path = self.cell_path(target, source, seed);
+        let found: Cell = read_json(&path)?;
+        if found.schema != cell::SCHEMA {
+            return Err(Error::Record {
+                path,
+                what: format!(
+                    "schema {} and not {}; another version wrote it",
+                    found.schema,
+                    cell::SCHEMA
+                ),
+            });
+        }
+        Ok(found)
+    }
+
+    pub fn save_cell(&self, cell: &Cell) -> Result<(), Error> {
+        write_json(&self.cell_path(&cell.target, cell.source.as_deref(), cell.seed), cell)
+    }
+
+    fn source_paths(&self, source: &str, seed: u64) -> (PathBuf, PathBuf) {
+        let stem = self.root.join("sources").join(format!("{source}.{seed}"));
+        let with = |extension| {
+            let mut name = stem.clone().into_os_string();
+            name.push(extension);
+            PathBuf::from(name)
+        };
+        (with(".json"), with(".safetensors"))
+    }
+
+    /// A source that was fine-tuned before and whose weights are still there.
+    pub fn source(
+        &self,
+        encoder: &Encoder,
+        source: &str,
+        seed: u64,
+    ) -> Result<Option<(FineTuneRecord, Bert)>, Error> {
+        let (record, weights) = self.source_paths(source, seed);
+        if !record.is_file() || !weights.is_file() {
+            return Ok(None);
+        }
+        let record: FineTuneRecord = read_json(&record)?;
+        let bytes = std::fs::read(&weights).map_err(failed("read", &weights))?;
+        let model = encoder.model.with_weights(&bytes).map_err(|e| Error::Record {
+            path: weights.clone(),
+            what: format!("{e}; remove it, and the source is fine-tuned again"),
+        })?;
+        if model.sha256()? != record.end_sha256 {
+            return Err(Error::Record {
+                path: weights,
+                what: "not the weights that were written; remove it, and the source is \
+                       fine-tuned again"
+                    .into(),
+            });
+        }
+        Ok(Some((record, model)))
+    }
+
+    /// Weights first: a record without weights is fine-tuned again, weights without
+    /// a record are written over.
+    pub fn save_source(
+        &self,
+        source: &str,
+        seed: u64,
+        record: &FineTuneRecord,
+        model: &Bert,
+    ) -> Result<(), Error> {
+        let (record_path, weights) = self.source_paths(source, seed);
+        let mut tensors = Vec::new();
+        for (name, tensor) in model.tensors() {
+            let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            tensors.push((name, tensor.dims().to_vec(), bytes));
+        }
+        let unwritable =
+            |e: safetensors::SafeTensorError| Error::Out(format!("{}: {e}", weights.display()));
+        let views = tensors
+            .iter()
+            .map(|(name, shape, bytes)| {
+                Ok((name, TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes)?))
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(unwritable)?;
+        let bytes = safetensors::serialize(views, None).map_err(unwritable)?;
+        write(&weights, &bytes)?;
+        write_json(&record_path, record)
+    }
+
+    /// Removes a source's weights; its record stays.
+    pub fn drop_source(&self, source: &str, seed: u64) -> Result<(), Error> {
+        let (_, weights) = self.source_paths(source, seed);
+        match std::fs::remove_file(&weights) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(failed("remove", &weights)(e)),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn write_matrix(&self, matrix: &Matrix) -> Result<(), Error> {
+        write_json(&self.root.join(MATRIX_JSON), matrix)?;
+        write(&self.root.join(MATRIX_CSV), matrix.csv().as_bytes())
+    }
+}
+
+/// What decides a sweep's cells, by field. Which sources and targets there are does
+/// not: a sweep may grow.
+fn describe(sweep: &Sweep<'_>) -> Result<Value, Error> {
+    let plan: &Plan = sweep.plan;
+    let unwritable =
+        |e: serde_json::Error| Error::Out(format!("the sweep cannot be described: {e}"));
+    let mut described = json!({
+        "schema": cell::SCHEMA,
+        "encoder": sweep.encoder.reference.weights_sha256,
+        "pooling": sweep.encoder.pooling,
+        "plan": serde_json::to_value(plan).map_err(unwritable)?,
+        "data": {},
+    });
+    for dataset in sweep.sources.iter().chain(sweep.targets) {
+        described["data"][&dataset.task] = hex(&Sha256::digest(dataset.sha256())).into();
+    }
+    Ok(described)
+}
+
+/// The first field in which two descriptions disagree; tasks that only one of them
+/// has are no disagreement, nor are further seeds.
+fn difference(there: &Value, wanted: &Value) -> Option<String> {
+    for field in ["schema", "encoder", "pooling"] {
+        if there[field] != wanted[field] {
+            return Some(field.to_owned());
+        }
+    }
+    let plan = wanted["plan"].as_object()?;
+    let differs =
+        |field: &&String| *field != "seeds" && there["plan"][*field] != wanted["plan"][*field];
+    if let Some(field) = plan.keys().find(differs) {
+        return Some(field.clone());
+    }
+    let data = wanted["data"].as_object()?;
+    let other = |task: &&String| {
+        there["data"].get(*task).is_some_and(|sha256| *sha256 != wanted["data"][*task])
+    };
+    data.keys().find(other).map(|task| format!("data for {task}"))
+}

@@ -1,0 +1,352 @@
+//! Intermediate-task transfer: fine-tune on a source, drop its head, fine-tune on
+//! the target (Phang et al. 2018; paper, section 4), every source on every target.
+//!
+//! ```text
+//! OUT/
+//!   sweep.json                       what is swept; another sweep is refused
+//!   sources/SOURCE.SEED.json         a source's fine-tuning
+//!   sources/SOURCE.SEED.safetensors  its encoder, until its last cell is done
+//!   cells/TARGET/SOURCE.SEED.json    a finished cell; `no-transfer` is no source
+//!   matrix.csv                       mean over seeds: rows target, columns source
+//!   transfer.json                    every seed's score
+//! ```
+//!
+//! Cells are computed one after the other and written whole or not at all: what is
+//! there is never computed again, and what was under way when the program ended is
+//! computed from its start, to the same result.
+
+mod cell;
+mod folder;
+mod matrix;
+#[cfg(test)]
+mod tests;
+
+pub use cell::Cell;
+pub use matrix::Matrix;
+
+use crate::Error;
+use crate::data::{Dataset, Objective};
+use crate::encoder::{Bert, Encoder};
+use crate::train::{Event, FineTuneRecord, Observer, Training, baseline, fine_tune};
+use cell::Provenance;
+use folder::Folder;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// How much of source and target is trained on (paper, section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting {
+    /// All of both.
+    FullFull,
+    /// All of the source, a small part of the target.
+    FullLimited,
+    /// A small part of both.
+    LimitedLimited,
+}
+
+/// Every setting with its name on the command line.
+pub const SETTINGS: [(Setting, &str); 3] = [
+    (Setting::FullFull, "full-full"),
+    (Setting::FullLimited, "full-limited"),
+    (Setting::LimitedLimited, "limited-limited"),
+];
+
+/// Training examples of a small part (Vu et al. 2020).
+pub const LIMITED: usize = 1000;
+
+/// What replaces the settings of baseline fine-tuning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Overrides {
+    /// Passes over the training examples.
+    pub epochs: Option<usize>,
+    /// Learning rate at the start.
+    pub learning_rate: Option<f64>,
+    /// Sequences a step.
+    pub batch_size: Option<usize>,
+    /// Most tokens of a sequence.
+    pub max_length: Option<usize>,
+}
+
+/// What is swept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// How much is trained on.
+    pub setting: Setting,
+    /// Training examples of a small part.
+    pub limited: usize,
+    /// Seeds; each has its own heads, orders and small parts.
+    pub seeds: Vec<u64>,
+    /// Only sources of the target's own class.
+    pub in_class: bool,
+    /// Departures from the settings of baseline fine-tuning.
+    pub overrides: Overrides,
+    /// Whether to keep the fine-tuned source encoders.
+    #[serde(skip)]
+    pub keep_sources: bool,
+}
+
+/// A sweep and where it goes.
+pub struct Sweep<'a> {
+    /// The pretrained encoder.
+    pub encoder: &'a Encoder,
+    /// The sources, whole.
+    pub sources: &'a [Dataset],
+    /// The targets, whole.
+    pub targets: &'a [Dataset],
+    /// What is swept.
+    pub plan: &'a Plan,
+    /// The folder.
+    pub out: &'a Path,
+    /// Whether to go on with what is in the folder.
+    pub resume: bool,
+}
+
+impl Plan {
+    /// The training part of a source or target in this plan.
+    fn part(&self, dataset: &Dataset, of_target: bool, seed: u64) -> Dataset {
+        let limited = match self.setting {
+            Setting::FullFull => false,
+            Setting::FullLimited => of_target,
+            Setting::LimitedLimited => true,
+        };
+        let dataset = dataset.clone();
+        if limited { dataset.limited(self.limited, seed) } else { dataset }
+    }
+
+    fn training(&self, objective: Objective, seed: u64) -> (Training, f64) {
+        let (mut training, learning_rate) = baseline(objective);
+        let overrides = self.overrides;
+        training.epochs = overrides.epochs.unwrap_or(training.epochs);
+        training.batch_size = overrides.batch_size.unwrap_or(training.batch_size);
+        training.max_length = overrides.max_length.unwrap_or(training.max_length);
+        training.seed = seed;
+        (training, overrides.learning_rate.unwrap_or(learning_rate))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let wrong = |what: &str| Err(Error::Setting(what.into()));
+        if self.seeds.is_empty() {
+            return wrong("--seeds must name at least one seed");
+        }
+        if self.limited == 0 {
+            return wrong("--limited must be at least 1");
+        }
+        if self.overrides.learning_rate.is_some_and(|lr| !(lr.is_finite() && lr > 0.0)) {
+            return wrong("--lr must be a positive number");
+        }
+        Ok(())
+    }
+}
+
+impl Sweep<'_> {
+    /// Computes every cell that is not there yet. Gives all of them, those that
+    /// were there included.
+    ///
+    /// # Errors
+    /// When the folder holds another sweep, data or settings are unusable, a
+    /// fine-tuning fails, or the observer stops it; finished cells are kept.
+    pub fn run(&self, observer: &mut dyn Observer) -> Result<Matrix, Error> {
+        self.plan.check()?;
+        let folder = Folder::open(self)?;
+        let mut clock = Clock::new(self, &folder);
+        for &seed in &self.plan.seeds {
+            for target in self.targets {
+                if !folder.has(&target.task, None, seed) {
+                    let start = &self.encoder.model;
+                    self.cell(&folder, target, None, start, seed, &mut clock, observer)?;
+                }
+            }
+            for source in self.sources {
+                self.source(&folder, source, seed, &mut clock, observer)?;
+            }
+        }
+        let matrix = Matrix::gather(self, &folder)?;
+        folder.write_matrix(&matrix)?;
+        Ok(matrix)
+    }
+
+    /// Whether a cell is part of the sweep.
+    fn wanted(&self, source: &Dataset, target: &Dataset) -> bool {
+        source.task != target.task && (!self.plan.in_class || source.class == target.class)
+    }
+
+    /// All cells of a source with one seed.
+    fn source(
+        &self,
+        folder: &Folder,
+        source: &Dataset,
+        seed: u64,
+        clock: &mut Clock,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        let wanted = || self.targets.iter().filter(|target| self.wanted(source, target));
+        let missing: Vec<_> =
+            wanted().filter(|t| !folder.has(&t.task, Some(&source.task), seed)).collect();
+        if !missing.is_empty() {
+            let (record, model) = match folder.source(self.encoder, &source.task, seed)? {
+                Some(there) => there,
+                None => self.train_source(folder, source, seed, clock, observer)?,
+            };
+            for target in missing {
+                let from = Some((source, &record));
+                self.cell(folder, target, from, &model, seed, clock, observer)?;
+            }
+        }
+        if !self.plan.keep_sources {
+            folder.drop_source(&source.task, seed)?;
+        }
+        Ok(())
+    }
+
+    fn train_source(
+        &self,
+        folder: &Folder,
+        source: &Dataset,
+        seed: u64,
+        clock: &mut Clock,
+        observer: &mut dyn Observer,
+    ) -> Result<(FineTuneRecord, Bert), Error> {
+        let part = self.plan.part(source, false, seed);
+        let (training, learning_rate) = self.plan.training(source.objective, seed);
+        let (encoder, start) = (self.encoder, &self.encoder.model);
+        let mut watch = clock.watch(observer);
+        let tuned = fine_tune(encoder, start, &part, &training, learning_rate, &mut watch)?;
+        clock.count(&tuned.record);
+        let model = tuned.model.bert().frozen()?;
+        folder.save_source(&source.task, seed, &tuned.record, &model)?;
+        observer.event(Event::Note(&format!(
+            "source {}, seed {seed}: {} {:.4}",
+            source.task,
+            source.metric.name(),
+            tuned.record.scores.score
+        )));
+        Ok((tuned.record, model))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another thing; a struct would be used once"
+    )]
+    fn cell(
+        &self,
+        folder: &Folder,
+        target: &Dataset,
+        source: Option<(&Dataset, &FineTuneRecord)>,
+        start: &Bert,
+        seed: u64,
+        clock: &mut Clock,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        let part = self.plan.part(target, true, seed);
+        let (training, learning_rate) = self.plan.training(target.objective, seed);
+        let mut watch = clock.watch(observer);
+        let tuned = fine_tune(self.encoder, start, &part, &training, learning_rate, &mut watch)?;
+        clock.count(&tuned.record);
+        let cell = Cell {
+            schema: cell::SCHEMA,
+            target: target.task.clone(),
+            source: source.map(|(source, _)| source.task.clone()),
+            seed,
+            setting: self.plan.setting,
+            metric: target.metric,
+            provenance: Provenance {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                encoder: self.encoder.reference.clone(),
+                target_sha256: part.sha256(),
+                source_sha256: source.map(|(_, record)| record.end_sha256.clone()),
+            },
+            fine_tuning: tuned.record,
+        };
+        cell.check(&self.encoder.model.sha256()?)?;
+        folder.save_cell(&cell)?;
+        let from = cell.source.as_deref().unwrap_or("no transfer");
+        observer.event(Event::Note(&format!(
+            "{} ← {from}, seed {seed}: {} {:.4}",
+            cell.target,
+            cell.metric.name(),
+            cell.fine_tuning.scores.score
+        )));
+        Ok(())
+    }
+}
+
+/// Steps done and to do over the whole sweep, for the time left.
+struct Clock {
+    done: usize,
+    total: usize,
+}
+
+impl Clock {
+    /// Estimates the steps from the examples: windows of long contexts come on top
+    /// as they are met.
+    fn new(sweep: &Sweep<'_>, folder: &Folder) -> Self {
+        let plan = sweep.plan;
+        let steps = |dataset: &Dataset, of_target: bool| {
+            let (training, _) = plan.training(dataset.objective, 0);
+            let limited = match plan.setting {
+                Setting::FullFull => false,
+                Setting::FullLimited => of_target,
+                Setting::LimitedLimited => true,
+            };
+            let examples =
+                if limited { dataset.train.len().min(plan.limited) } else { dataset.train.len() };
+            examples.div_ceil(training.batch_size.max(1)) * training.epochs
+        };
+        let mut total = 0;
+        for &seed in &plan.seeds {
+            for target in sweep.targets {
+                if !folder.has(&target.task, None, seed) {
+                    total += steps(target, true);
+                }
+            }
+            for source in sweep.sources {
+                let cells: usize = sweep
+                    .targets
+                    .iter()
+                    .filter(|target| sweep.wanted(source, target))
+                    .filter(|target| !folder.has(&target.task, Some(&source.task), seed))
+                    .map(|target| steps(target, true))
+                    .sum();
+                if cells > 0 {
+                    total += cells + steps(source, false);
+                }
+            }
+        }
+        Self { done: 0, total }
+    }
+
+    fn watch<'a>(&self, to: &'a mut dyn Observer) -> Shifted<'a> {
+        Shifted { to, done: self.done, total: self.total }
+    }
+
+    fn count(&mut self, record: &FineTuneRecord) {
+        self.done += record.losses.len();
+        self.total = self.total.max(self.done);
+    }
+}
+
+/// Passes a fine-tuning's steps on as steps of the sweep, and not its epochs.
+struct Shifted<'a> {
+    to: &'a mut dyn Observer,
+    done: usize,
+    total: usize,
+}
+
+impl Observer for Shifted<'_> {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Step { done, learning_rate, epoch, loss, .. } => {
+                let done = self.done + done;
+                let total = self.total.max(done);
+                self.to.event(Event::Step { done, total, learning_rate, epoch, loss });
+            }
+            Event::Note(note) => self.to.event(Event::Note(note)),
+            Event::Epoch { .. } => {}
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.to.cancelled()
+    }
+}

@@ -1,0 +1,258 @@
+//! Sweeps on the tiny encoder: whole, stopped anywhere, grown, and refused.
+
+use super::*;
+use crate::data::{Example, Input, Label};
+use crate::train::golden::encoder;
+use crate::train::tests::dataset as letters;
+use std::collections::BTreeMap;
+use tupate_tasks::TaskClass;
+
+/// Three tasks; `numbers` is of another class.
+fn tasks() -> Vec<Dataset> {
+    let other = |name: &str, seed: usize| {
+        let example = |i: usize| Example {
+            input: Input::Single(format!("{} {name}", (i * seed) % 89)),
+            label: Label::Class((i * seed).is_multiple_of(3).into()),
+        };
+        Dataset {
+            task: name.into(),
+            train: (0..24).map(example).collect(),
+            dev: (24..36).map(example).collect(),
+            ..letters(24, 12)
+        }
+    };
+    let numbers = Dataset { class: TaskClass::QuestionAnswering, ..other("numbers", 7) };
+    vec![letters(24, 12), other("thirds", 5), numbers]
+}
+
+fn plan(setting: Setting) -> Plan {
+    Plan {
+        setting,
+        limited: 10,
+        seeds: vec![0, 1],
+        in_class: false,
+        overrides: Overrides {
+            epochs: Some(2),
+            batch_size: Some(8),
+            learning_rate: Some(1e-3),
+            ..Overrides::default()
+        },
+        keep_sources: false,
+    }
+}
+
+/// Counts steps and stops before one of them.
+struct Stop {
+    seen: usize,
+    at: usize,
+    most: usize,
+}
+
+impl Observer for Stop {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Step { done, total, .. } = event {
+            self.seen += 1;
+            assert!(done <= total, "{done} of {total}");
+            self.most = self.most.max(total);
+        }
+    }
+    fn cancelled(&self) -> bool {
+        self.seen >= self.at
+    }
+}
+
+fn sweep(out: &Path, tasks: &[Dataset], plan: &Plan, resume: bool) -> Result<Matrix, Error> {
+    stopped(out, tasks, plan, resume, usize::MAX).0
+}
+
+fn stopped(
+    out: &Path,
+    tasks: &[Dataset],
+    plan: &Plan,
+    resume: bool,
+    at: usize,
+) -> (Result<Matrix, Error>, Stop) {
+    let encoder = encoder();
+    let sweep = Sweep { encoder: &encoder, sources: tasks, targets: tasks, plan, out, resume };
+    let mut stop = Stop { seen: 0, at, most: 0 };
+    (sweep.run(&mut stop), stop)
+}
+
+/// Every file, without the times in it.
+fn files(root: &Path) -> BTreeMap<String, String> {
+    fn walk(folder: &Path, root: &Path, all: &mut BTreeMap<String, String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, root, all);
+                continue;
+            }
+            // Weights are not text: their record has their checksum.
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let lines = text.lines().filter(|line| !line.contains("\"seconds\""));
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            all.insert(name, lines.collect::<Vec<_>>().join("\n"));
+        }
+    }
+    let mut all = BTreeMap::new();
+    walk(root, root, &mut all);
+    all
+}
+
+#[test]
+fn a_sweep_fills_every_cell_from_its_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let (matrix, watched) =
+        stopped(&dir.path().join("a"), &tasks(), &plan(Setting::LimitedLimited), false, usize::MAX);
+    let matrix = matrix.unwrap();
+    assert_eq!(matrix.sources, ["letters", "thirds", "numbers"]);
+    for (i, row) in matrix.targets.iter().enumerate() {
+        assert_eq!(row.no_transfer.len(), 2);
+        for (j, scores) in row.scores.iter().enumerate() {
+            assert_eq!(scores.len(), if i == j { 0 } else { 2 });
+        }
+    }
+    // Ten examples in batches of eight: two steps an epoch. Three targets alone,
+    // three sources, six transfers, twice.
+    assert_eq!((watched.seen, watched.most), (12 * 2 * 2 * 2, 12 * 2 * 2 * 2));
+    let files = files(&dir.path().join("a"));
+    assert!(files.keys().all(|name| !name.ends_with(".safetensors")), "{:?}", files.keys());
+    let cell = |name: &str| serde_json::from_str::<serde_json::Value>(&files[name]).unwrap();
+    let (from, alone) =
+        (cell("cells/letters/thirds.1.json"), cell("cells/letters/no-transfer.1.json"));
+    assert_eq!(from["fine_tuning"]["train_examples"], 10);
+    let source = cell("sources/thirds.1.json");
+    assert_eq!(from["fine_tuning"]["start_sha256"], source["end_sha256"]);
+    assert_eq!(source["start_sha256"], alone["fine_tuning"]["start_sha256"]);
+    assert_ne!(from["fine_tuning"]["losses"], alone["fine_tuning"]["losses"]);
+    let csv: Vec<&str> = files["matrix.csv"].lines().collect();
+    assert_eq!(csv[0], "target,letters,thirds,numbers");
+    let mean = matrix.targets[0].no_transfer.iter().sum::<f64>() / 2.0;
+    assert_eq!(csv[1].split(',').nth(1).unwrap(), mean.to_string());
+}
+
+#[test]
+fn settings_decide_whose_examples_are_few() {
+    let dir = tempfile::tempdir().unwrap();
+    for (setting, source, target) in [
+        (Setting::FullFull, 24, 24),
+        (Setting::FullLimited, 24, 10),
+        (Setting::LimitedLimited, 10, 10),
+    ] {
+        let out = dir.path().join(format!("{setting:?}"));
+        let plan = Plan { seeds: vec![0], in_class: true, ..plan(setting) };
+        let matrix = sweep(&out, &tasks(), &plan, false).unwrap();
+        // Nothing comes from, or goes to, the task of another class.
+        assert!(matrix.targets[2].scores.iter().all(Vec::is_empty));
+        assert_eq!(matrix.targets[0].scores.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1, 0]);
+        let files = files(&out);
+        let examples = |name: &str| {
+            let value: serde_json::Value = serde_json::from_str(&files[name]).unwrap();
+            value.get("fine_tuning").unwrap_or(&value)["train_examples"].as_u64().unwrap()
+        };
+        assert_eq!(examples("sources/thirds.0.json"), source, "{setting:?}");
+        assert_eq!(examples("cells/letters/thirds.0.json"), target, "{setting:?}");
+    }
+}
+
+#[test]
+fn a_sweep_that_is_stopped_anywhere_ends_where_another_one_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = Plan { seeds: vec![3], ..plan(Setting::LimitedLimited) };
+    let whole = dir.path().join("whole");
+    sweep(&whole, &tasks(), &plan, false).unwrap();
+    let expected = files(&whole);
+    // 48 steps in all: stop before each seventh of them, and go on.
+    let out = dir.path().join("stopped");
+    let mut steps = 0;
+    for i in 0.. {
+        let (result, watched) = stopped(&out, &tasks(), &plan, i > 0, 7);
+        steps += watched.seen;
+        match result {
+            Ok(_) => break,
+            Err(error) => assert!(matches!(error, Error::Cancelled), "{error}"),
+        }
+        // A finished cell is never touched again.
+        for (name, text) in files(&out).iter().filter(|(name, _)| name.starts_with("cells/")) {
+            assert_eq!(Some(text), expected.get(name), "{name}");
+        }
+    }
+    assert_eq!(files(&out), expected);
+    assert!(steps > 48, "something was under way and done again");
+    let (result, watched) = stopped(&out, &tasks(), &plan, true, usize::MAX);
+    assert_eq!((result.is_ok(), watched.seen), (true, 0), "nothing is left to do");
+}
+
+#[test]
+fn a_sweep_may_grow_but_not_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("sweep");
+    let all = tasks();
+    let small = Plan { seeds: vec![0], ..plan(Setting::LimitedLimited) };
+    sweep(&out, &all[..2], &small, false).unwrap();
+    let before = files(&out);
+    let error = sweep(&out, &all[..2], &small, false).unwrap_err().to_string();
+    assert!(error.contains("go on with --resume"), "{error}");
+    let message =
+        |tasks: &[Dataset], plan: &Plan| sweep(&out, tasks, plan, true).unwrap_err().to_string();
+    let other = Plan { limited: 11, ..small.clone() };
+    assert!(message(&all, &other).contains("another limited"), "{}", message(&all, &other));
+    let mut changed = tasks();
+    changed[1].train.pop();
+    assert!(message(&changed, &small).contains("another data for thirds"));
+
+    sweep(&out, &all, &Plan { seeds: vec![0, 1], ..small.clone() }, true).unwrap();
+    let after = files(&out);
+    for (name, text) in before.iter().filter(|(name, _)| name.starts_with("cells/")) {
+        assert_eq!(Some(text), after.get(name), "{name}");
+    }
+    // What only the first call named is still held to what it was.
+    assert!(message(&changed[1..2], &small).contains("another data for thirds"));
+
+    let foreign = dir.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("thesis.txt"), "do not touch").unwrap();
+    let error = sweep(&foreign, &all, &small, false).unwrap_err().to_string();
+    assert!(error.contains("is not empty and not a sweep"), "{error}");
+}
+
+#[test]
+fn damaged_files_are_named_and_never_taken_for_results() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("sweep");
+    let plan = Plan { seeds: vec![0], keep_sources: true, ..plan(Setting::LimitedLimited) };
+    sweep(&out, &tasks(), &plan, false).unwrap();
+    let weights = out.join("sources/letters.0.safetensors");
+    let cell = out.join("cells/thirds/letters.0.json");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    std::fs::write(&weights, &bytes).unwrap();
+    std::fs::remove_file(&cell).unwrap();
+    let error = sweep(&out, &tasks(), &plan, true).unwrap_err().to_string();
+    assert!(error.contains("not the weights that were written"), "{error}");
+    std::fs::remove_file(&weights).unwrap();
+    sweep(&out, &tasks(), &plan, true).unwrap();
+    std::fs::write(&cell, "{\"schema\": 1").unwrap();
+    let error = sweep(&out, &tasks(), &plan, true).unwrap_err().to_string();
+    assert!(error.contains("letters.0.json") && error.contains("remove it"), "{error}");
+}
+
+#[test]
+fn a_source_that_was_never_loaded_is_found_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("sweep");
+    let plan = Plan { seeds: vec![0], ..plan(Setting::LimitedLimited) };
+    sweep(&out, &tasks(), &plan, false).unwrap();
+    let text = std::fs::read_to_string(out.join("cells/letters/thirds.0.json")).unwrap();
+    let cell: Cell = serde_json::from_str(&text).unwrap();
+    let pretrained = encoder().model.sha256().unwrap();
+    cell.check(&pretrained).unwrap();
+    let mut unloaded = cell.clone();
+    unloaded.fine_tuning.start_sha256.clone_from(&pretrained);
+    let error = unloaded.check(&pretrained).unwrap_err().to_string();
+    assert!(error.contains("did not start from the source's weights"), "{error}");
+    unloaded.provenance.source_sha256 = Some(pretrained.clone());
+    let error = unloaded.check(&pretrained).unwrap_err().to_string();
+    assert!(error.contains("are those of the pretrained encoder"), "{error}");
+}

@@ -1,0 +1,93 @@
+//! `tupate transfer`.
+
+use super::{print, print_json, threads};
+use crate::cli::TransferArgs;
+use crate::encoders;
+use crate::failure::Failure;
+use crate::progress::Bar;
+use tupate_tuner::data::{self, Dataset};
+use tupate_tuner::encoder::Encoder;
+use tupate_tuner::transfer::{Matrix, Overrides, Plan, SETTINGS, Sweep};
+
+pub fn run(args: &TransferArgs) -> Result<(), Failure> {
+    threads::set(args.threads)?;
+    let setting = SETTINGS.iter().find(|(_, name)| *name == args.setting).map(|(s, _)| *s);
+    let plan = Plan {
+        setting: setting
+            .ok_or_else(|| Failure::Usage(format!("there is no setting {}", args.setting)))?,
+        limited: args.limited,
+        seeds: args.seeds.clone(),
+        in_class: args.in_class,
+        overrides: Overrides {
+            epochs: args.epochs,
+            learning_rate: args.lr,
+            batch_size: args.batch_size,
+            max_length: args.max_length,
+        },
+        keep_sources: args.keep_sources,
+    };
+    let device = tupate_tuner::device(&args.device)?;
+    let sources = load(args, &args.sources)?;
+    let targets = load(args, &args.targets)?;
+    let (name, folder) = encoders::resolve(&args.encoder)?;
+    let encoder = Encoder::load(&name, &folder, &device)?;
+    let mut bar = Bar::new("transfer");
+    threads::stop_on_interrupt(&bar)?;
+    let sweep = Sweep {
+        encoder: &encoder,
+        sources: &sources,
+        targets: &targets,
+        plan: &plan,
+        out: &args.out,
+        resume: args.resume,
+    };
+    let matrix = sweep.run(&mut bar)?;
+    drop(bar);
+    report(&matrix, args)
+}
+
+/// The data of every named task; a task that is named twice is a mistake.
+fn load(args: &TransferArgs, names: &[String]) -> Result<Vec<Dataset>, Failure> {
+    let mut loaded: Vec<Dataset> = Vec::with_capacity(names.len());
+    for name in names {
+        let dataset = data::load(&data::Request {
+            task: name,
+            data_dir: args.data.as_deref(),
+            train_file: None,
+            dev_file: None,
+            max_train: args.max_train,
+            seed: 0,
+        })?;
+        if loaded.iter().any(|other| other.task == dataset.task) {
+            return Err(Failure::Usage(format!("{} is named twice", dataset.task)));
+        }
+        for note in &dataset.notes {
+            eprintln!("{}: {note}", dataset.task);
+        }
+        loaded.push(dataset);
+    }
+    Ok(loaded)
+}
+
+fn report(matrix: &Matrix, args: &TransferArgs) -> Result<(), Failure> {
+    if args.output.json {
+        return print_json(matrix);
+    }
+    let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len().max(1) as f64;
+    for row in &matrix.targets {
+        let alone = mean(&row.no_transfer);
+        print(&format!("{}: {} {alone:.4} without transfer", row.target, row.metric.name()))?;
+        let mut ranked: Vec<_> = matrix
+            .sources
+            .iter()
+            .zip(&row.scores)
+            .filter(|(_, scores)| !scores.is_empty())
+            .map(|(source, scores)| (source, mean(scores)))
+            .collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        for (source, score) in ranked {
+            print(&format!("  {source:<21} {score:.4}  {:+.4}", score - alone))?;
+        }
+    }
+    print(&format!("sweep: {}", args.out.display()))
+}
