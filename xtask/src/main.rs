@@ -16,6 +16,7 @@ mod steps;
 mod test;
 mod tidy;
 mod tools;
+mod tuning;
 
 use anyhow::{Result, bail};
 use context::Context;

@@ -1,5 +1,6 @@
 //! The six sample tasks, tuned and packed: what `cargo xtask run` shows.
 
+use crate::tuning::{self, Job};
 use crate::{context::Context, files, program, steps::Steps};
 use anyhow::{Context as _, Result};
 use std::{
@@ -11,7 +12,7 @@ use std::{
 
 /// Raise it when the program would tune other numbers from the same
 /// arguments: all samples are then tuned anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const TASKS: &[&str] = &[
     "sample_sentiment",
@@ -24,6 +25,9 @@ const TASKS: &[&str] = &[
 
 /// How each of them is tuned.
 const TUNE: &[&str] = &["--method", "lora", "--encoder", "minilm", "--epochs", "8", "--lr", "2e-3"];
+
+/// As many as in [`TUNE`].
+const EPOCHS: u64 = 8;
 
 /// How they are packed.
 const PACK: &[&str] = &[
@@ -47,9 +51,7 @@ pub fn make(context: &Context, steps: &mut Steps) -> Result<()> {
         context.command(&program, ["encoder", "pull", "minilm"]).quiet().ignore_stdout().run()?;
         Ok("there".to_owned())
     })?;
-    for task in TASKS {
-        steps.take(task, || tune(context, &program, task))?;
-    }
+    steps.take("samples", || tune(context, &program))?;
     steps.take("zoo", || pack(context, &program))
 }
 
@@ -73,31 +75,52 @@ fn run_folder(context: &Context, task: &str) -> PathBuf {
     folder(context).join("runs").join(task)
 }
 
-fn tune(context: &Context, program: &Path, task: &str) -> Result<String> {
-    let out = run_folder(context, task);
-    let key = format!("samples {VERSION}: tune {task} {}\n", TUNE.join(" "));
-    // Beside the run: the program takes no folder that holds something else.
-    let key_file = out.with_extension("key");
-    let same = fs::read_to_string(&key_file).is_ok_and(|there| there == key);
-    if same && out.join("run.json").is_file() {
-        return Ok("tuned before".to_owned());
+/// Tunes every sample that is not tuned yet. Returns what was done, in words.
+fn tune(context: &Context, program: &Path) -> Result<String> {
+    let mut jobs = Vec::new();
+    let mut resumed = 0;
+    for task in TASKS {
+        let out = run_folder(context, task);
+        let key = format!("samples {VERSION}: tune {task} {}\n", TUNE.join(" "));
+        // Beside the run: the program takes no folder that holds something else.
+        let key_file = out.with_extension("key");
+        let same = fs::read_to_string(&key_file).is_ok_and(|there| there == key);
+        if same && out.join("run.json").is_file() {
+            continue;
+        }
+        let command = Command::from(
+            context.command(program, ["tune", task]).args(TUNE).arg("--out").arg(&out),
+        );
+        let mut attempts: Vec<tuning::Start> = Vec::new();
+        // An interrupted run goes on where it was, if this program still can.
+        if same && out.join("resume").is_dir() {
+            resumed += 1;
+            let mut again = Command::from(
+                context.command(program, ["tune", task]).args(TUNE).arg("--out").arg(&out),
+            );
+            again.arg("--resume");
+            attempts.push(Box::new(move || Ok(again)));
+        }
+        attempts.push(Box::new(move || {
+            if out.exists() {
+                fs::remove_dir_all(&out)
+                    .with_context(|| format!("cannot remove {}", out.display()))?;
+            }
+            let folder = out.parent().context("a run lies in a folder")?;
+            fs::create_dir_all(folder)
+                .and_then(|()| fs::write(&key_file, key))
+                .with_context(|| format!("cannot write {}", key_file.display()))?;
+            Ok(command)
+        }));
+        jobs.push(Job { name: (*task).to_owned(), epochs: EPOCHS, attempts });
     }
-    let tune = |more: &[&str]| {
-        let command = context.command(program, ["tune", task]).args(TUNE).arg("--out").arg(&out);
-        command.args(more).quiet().ignore_stdout().run()
+    let note = match (jobs.len(), resumed) {
+        (0, _) => "tuned before".to_owned(),
+        (all, 0) => format!("{all} tuned"),
+        (all, some) => format!("{all} tuned, {some} of them resumed"),
     };
-    // An interrupted run goes on where it was, if this program still can.
-    if same && out.join("resume").is_dir() && tune(&["--resume"]).is_ok() {
-        return Ok("resumed and tuned".to_owned());
-    }
-    if out.exists() {
-        fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
-    }
-    fs::create_dir_all(folder(context).join("runs"))
-        .and_then(|()| fs::write(&key_file, key))
-        .with_context(|| format!("cannot write {}", key_file.display()))?;
-    tune(&[])?;
-    Ok("tuned".to_owned())
+    tuning::run(jobs)?;
+    Ok(note)
 }
 
 fn pack(context: &Context, program: &Path) -> Result<String> {
@@ -185,11 +208,12 @@ exit 1
             self.context.command("sh", write).quiet().stdin(script).run().unwrap();
         }
 
+        fn tune(&self) -> Result<String> {
+            tune(&self.context, &self.program)
+        }
+
         fn all(&self) -> Vec<String> {
-            let mut notes: Vec<_> =
-                TASKS.iter().map(|t| tune(&self.context, &self.program, t).unwrap()).collect();
-            notes.push(pack(&self.context, &self.program).unwrap());
-            notes
+            vec![self.tune().unwrap(), pack(&self.context, &self.program).unwrap()]
         }
 
         fn calls(&self) -> Vec<String> {
@@ -201,10 +225,10 @@ exit 1
     #[test]
     fn what_was_made_is_not_made_again() {
         let place = Place::new();
-        assert_eq!(place.all(), ["tuned", "tuned", "tuned", "tuned", "tuned", "tuned", "packed"]);
+        assert_eq!(place.all(), ["6 tuned", "packed"]);
         assert!(zoo(&place.context).is_file());
         assert_eq!(place.calls().len(), 7);
-        assert!(place.all().iter().all(|note| note == "tuned before" || note == "unchanged"));
+        assert_eq!(place.all(), ["tuned before", "unchanged"]);
         assert_eq!(place.calls().len(), 7);
     }
 
@@ -219,35 +243,41 @@ exit 1
         fs::write(other.with_extension("key"), "samples 0: tune\n").unwrap();
 
         let notes = place.all();
-        assert_eq!(notes.iter().filter(|note| *note == "tuned").count(), 2, "{notes:?}");
+        assert_eq!(notes[0], "2 tuned");
         assert!(!run.join("half").exists());
         // The same bytes came out, so the zoo is still the one of these runs.
         assert_eq!(notes.last().unwrap(), "unchanged");
         fs::write(run.join("run.json"), "{\"other\":1}").unwrap();
-        assert_eq!(place.all().last().unwrap(), "packed");
+        assert_eq!(place.all()[1], "packed");
     }
 
     #[test]
     fn an_interrupted_run_is_resumed() {
         let place = Place::new();
         place.install(INTERRUPTED);
-        let tuned = || tune(&place.context, &place.program, "sample_topic");
-        let error = tuned().unwrap_err().to_string();
-        assert!(error.contains("tune sample_topic"), "{error}");
+        let error = place.tune().unwrap_err().to_string();
+        assert!(error.contains("failed (exit status: 1)"), "{error}");
         place.install(FAKE);
-        assert_eq!(tuned().unwrap(), "resumed and tuned");
-        assert!(place.calls()[0].ends_with(" --resume"));
-        assert_eq!(tuned().unwrap(), "tuned before");
+        // As many as were started before the first failure ended all of them.
+        let note = place.tune().unwrap();
+        assert!(note.starts_with("6 tuned, ") && note.ends_with(" of them resumed"), "{note}");
+        assert!(place.calls().iter().any(|call| call.contains(" --resume")));
+        assert_eq!(place.tune().unwrap(), "tuned before");
     }
 
     #[test]
     fn a_run_that_cannot_be_resumed_is_begun_anew() {
         let place = Place::new();
-        let tuned = || tune(&place.context, &place.program, "sample_topic");
         place.install(INTERRUPTED);
-        tuned().unwrap_err();
+        place.tune().unwrap_err();
         place.install(&FAKE.replace("shift\n", "[ \"$1\" != --resume ] || exit 3\n  shift\n"));
-        assert_eq!(tuned().unwrap(), "tuned");
-        assert_eq!(place.calls().len(), 2);
+        assert!(place.tune().unwrap().contains("resumed"));
+        assert!(TASKS.iter().all(|t| run_folder(&place.context, t).join("run.json").is_file()));
+    }
+
+    #[test]
+    fn the_bar_counts_the_epochs_that_are_tuned() {
+        let place = TUNE.iter().position(|flag| *flag == "--epochs").unwrap();
+        assert_eq!(TUNE[place + 1], EPOCHS.to_string());
     }
 }
