@@ -6,14 +6,22 @@
 
 mod answers;
 mod correlation;
+mod measure;
+mod ndcg;
 mod rank;
+mod regret;
+mod resample;
 mod score;
 mod similarity;
 mod spans;
 
 pub use answers::{answer_f1, exact_match};
 pub use correlation::{average_ranks, kendall_tau, pearson, spearman};
+pub use measure::{Judged, MEASURES, Measure, Values, ceilings, floors, means, measures};
+pub use ndcg::{Relevance, ndcg, ndcg_floor};
 pub use rank::descending;
+pub use regret::{rank_of_best, regret, regret_floor, regret_of_means, regret_of_means_floor};
+pub use resample::{EXACT_UP_TO, PairedTest, bootstrap_interval, paired_test, random};
 pub use score::{accuracy, binary_f1, f_beta, majority_class, matthews};
 pub use similarity::{centre, cosine, mean_vector, subtract};
 pub use spans::span_f1;
