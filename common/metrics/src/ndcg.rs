@@ -3,8 +3,6 @@
 //! "NDCG" is not one number: it depends on what relevance means, and published
 //! figures differ in it. So a relevance has a name here.
 
-use crate::average_ranks;
-
 /// How a source's true score becomes its relevance `rel`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relevance {
@@ -12,8 +10,9 @@ pub enum Relevance {
     Percent,
     /// `score` itself. Nearly blind: a random order comes close to 1.
     Fraction,
-    /// `n − true rank`, ranks from 1 for the best (TaskWeb, Kim et al. 2023);
-    /// tied scores share the mean of their ranks.
+    /// `n + 1 − true rank` of `n` sources: `n` for the best, 1 for the worst
+    /// (TaskWeb, Kim et al. 2023). Sources of equal score keep the order in
+    /// which they are given, as published figures do.
     Rank,
     /// `max(0, 100 · (score − score without transfer))`: what harms is as
     /// irrelevant as what does nothing.
@@ -40,8 +39,16 @@ impl Relevance {
         Some(match self {
             Self::Percent => truth.iter().map(|score| 100.0 * score).collect(),
             Self::Fraction => truth.to_vec(),
-            // The ascending rank from 1, less 1, is n minus the descending one.
-            Self::Rank => average_ranks(truth).into_iter().map(|rank| rank - 1.0).collect(),
+            Self::Rank => {
+                let mut order: Vec<usize> = (0..truth.len()).collect();
+                // A stable sort; `-0.0` and `0.0` are equal scores.
+                order.sort_by(|&i, &j| (truth[j] + 0.0).total_cmp(&(truth[i] + 0.0)));
+                let mut relevance = vec![0.0; truth.len()];
+                for (place, &i) in order.iter().enumerate() {
+                    relevance[i] = (truth.len() - place) as f64;
+                }
+                relevance
+            }
             Self::Gain => {
                 let without = no_transfer?;
                 truth.iter().map(|score| (100.0 * (score - without)).max(0.0)).collect()
@@ -102,7 +109,7 @@ mod tests {
         let of = |relevance: Relevance| relevance.of(&truth, Some(0.5)).unwrap();
         assert_eq!(of(Relevance::Percent), [50.0, 75.0, 50.0, 25.0]);
         assert_eq!(of(Relevance::Fraction), truth);
-        assert_eq!(of(Relevance::Rank), [1.5, 3.0, 1.5, 0.0]);
+        assert_eq!(of(Relevance::Rank), [3.0, 4.0, 2.0, 1.0]);
         assert_eq!(of(Relevance::Gain), [0.0, 25.0, 0.0, 0.0]);
         assert_eq!(Relevance::Gain.of(&truth, None), None);
     }

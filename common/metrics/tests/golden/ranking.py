@@ -37,7 +37,7 @@ def measures(predicted, truth, without):
     relevance = {
         "percent": 100 * truth,
         "fraction": truth,
-        "rank": len(truth) - rankdata(-truth),
+        "rank": len(truth) + 1 - rankdata(-truth, method="ordinal"),
         "gain": np.maximum(0, 100 * (truth - without)),
     }
     values = {
@@ -56,8 +56,9 @@ def measures(predicted, truth, without):
 
 rng = np.random.default_rng(20)
 cases = []
-for n in [2, 3, 7, 21]:
-    truth = np.round(rng.uniform(0.3, 0.9, n), 4)
+for n in [2, 3, 7, 21, 13]:
+    # The last one has many equal scores.
+    truth = np.round(rng.uniform(0.3, 0.9, n), 1 if n == 13 else 4)
     predicted = np.round(truth + rng.normal(0, 0.2, n), 4)
     without = float(np.round(np.median(truth) - 0.03, 4))
     cases.append(
