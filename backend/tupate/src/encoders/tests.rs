@@ -26,5 +26,8 @@ fn a_wrong_file_is_removed() {
 #[test]
 fn a_name_that_is_no_encoder_lists_them() {
     let error = resolve("no-such-encoder").unwrap_err();
-    assert!(error.to_string().contains("minilm, bert-base-uncased, roberta-base"), "{error}");
+    assert!(
+        error.to_string().contains("minilm, mpnet, bert-base-uncased, roberta-base"),
+        "{error}"
+    );
 }
