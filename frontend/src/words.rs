@@ -109,6 +109,7 @@ pub fn method(method: &MethodSpec) -> &'static str {
         MethodSpec::Lora { .. } => "LoRA",
         MethodSpec::BitFit => "BitFit",
         MethodSpec::PTuningV2 { .. } => "P-Tuning v2",
+        MethodSpec::Imported { .. } => "Imported",
     }
 }
 
@@ -211,6 +212,7 @@ mod tests {
         Ranking {
             target: "rte".into(),
             recipe: Recipe::paper(encoder, MethodSpec::BitFit, 0, Checkpoint::Late),
+            ensemble: Vec::new(),
             similarity: similarity.into(),
             sources: scores
                 .iter()

@@ -1,8 +1,14 @@
 //! The command line: the one definition that parser, help, completions and man
 //! page come from.
 
+mod transfer;
+mod zoo;
+
+pub use transfer::TransferArgs;
+pub use zoo::{EvaluateArgs, NewZoo, NpyArgs, RankArgs, TruthArgs, ZooCommand};
+
 use crate::encoders::Source;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -46,6 +52,8 @@ pub enum Command {
     Rank(RankArgs),
     /// Fine-tune on every source, then on every target: the true transfer gains.
     Transfer(TransferArgs),
+    /// Judge a zoo's rankings by a measured transfer matrix.
+    Evaluate(EvaluateArgs),
     /// Serve zoos and the page.
     Serve(ServeArgs),
     /// Print a completion script for a shell.
@@ -231,159 +239,6 @@ pub struct EmbedArgs {
     /// The JSON file to write.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-}
-
-/// Commands about zoos.
-#[derive(Debug, Subcommand)]
-pub enum ZooCommand {
-    /// Pack finished runs into one file.
-    #[command(after_long_help = "Example:\n  tupate zoo pack runs/* --out samples.safetensors")]
-    Pack {
-        /// Folders of finished runs.
-        #[arg(required = true, value_name = "DIR")]
-        runs: Vec<PathBuf>,
-        /// The zoo file to write.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// The zoo's name; without it the file's.
-        #[arg(long)]
-        name: Option<String>,
-        /// What the zoo is, in a sentence or two.
-        #[arg(long, default_value = "")]
-        description: String,
-        /// How values are stored.
-        #[arg(long, value_enum, default_value_t = Precision::F16)]
-        dtype: Precision,
-    },
-    /// Say what is in a zoo.
-    #[command(after_long_help = "Example:\n  tupate zoo show samples.safetensors")]
-    Show {
-        /// A zoo file, or its http(s) address.
-        #[arg(value_name = "FILE|URL")]
-        zoo: String,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Check every checksum of a zoo.
-    #[command(after_long_help = "Example:\n  tupate zoo verify samples.safetensors")]
-    Verify {
-        /// A zoo file, or its http(s) address.
-        #[arg(value_name = "FILE|URL")]
-        zoo: String,
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-/// How a zoo stores its values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Precision {
-    /// 2 bytes a value; changes no ranking on the vectors it was tried on.
-    F16,
-    /// 4 bytes a value, exact.
-    F32,
-}
-
-/// `tupate rank`.
-#[derive(Debug, Args)]
-#[command(after_long_help = "Example:\n  tupate rank --zoo samples.safetensors --target \
-                             sample_entailment --similarity centred --top 3")]
-pub struct RankArgs {
-    /// A zoo file, or its http(s) address.
-    #[arg(long, value_name = "FILE|URL")]
-    pub zoo: String,
-    /// A task of the zoo, a run, an adapter folder, or a file of `tupate embed`.
-    #[arg(long, value_name = "TASK|RUN_DIR|PEFT_DIR")]
-    pub target: String,
-    /// A method, or the key of an embedding set such as lora.early.
-    #[arg(long, value_name = "NAME")]
-    pub method: Option<String>,
-    /// How embeddings are compared.
-    #[arg(long, default_value = "cosine", value_parser = similarities())]
-    pub similarity: String,
-    /// Print only the first K sources.
-    #[arg(long, value_name = "K")]
-    pub top: Option<usize>,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-fn similarities() -> clap::builder::PossibleValuesParser {
-    tupate_zoo::SIMILARITIES.iter().map(|s| s.name).collect::<Vec<_>>().into()
-}
-
-/// `tupate transfer`.
-#[derive(Debug, Args)]
-#[command(
-    after_long_help = "Every source × target × seed is a cell: a file that is written once and \
-                             never computed again, so that a sweep can be stopped anywhere, resumed, \
-                             and grown by further tasks and seeds. matrix.csv has the means over \
-                             seeds; a target's own column is its score without transfer.\n\n\
-                             Example:\n  tupate transfer --sources mnli,qqp,sst2 --targets rte,mrpc \
-                             --setting limited-limited --data data/ --out sweeps/small"
-)]
-pub struct TransferArgs {
-    /// Tasks to transfer from: names, folders' names or files.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
-    pub sources: Vec<String>,
-    /// Tasks to transfer to.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
-    pub targets: Vec<String>,
-    /// How much of source and target is trained on.
-    #[arg(long, value_parser = settings())]
-    pub setting: String,
-    /// The folder that holds one folder a task.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// A name (see `tupate encoder list`), or a folder in Hugging Face layout.
-    #[arg(long, value_name = "NAME|DIR", default_value = "minilm")]
-    pub encoder: String,
-    /// Seeds of heads, orders of examples and limited parts.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0,1,2")]
-    pub seeds: Vec<u64>,
-    /// Training examples of a limited part.
-    #[arg(long, value_name = "N", default_value_t = tupate_tuner::transfer::LIMITED)]
-    pub limited: usize,
-    /// The most training examples that a full part may have, drawn with seed 0.
-    #[arg(long, value_name = "N")]
-    pub max_train: Option<usize>,
-    /// Transfer only between tasks of one class.
-    #[arg(long)]
-    pub in_class: bool,
-    /// Passes over the training examples [default: 3].
-    #[arg(long, value_name = "N")]
-    pub epochs: Option<usize>,
-    /// Learning rate at the start, falling linearly [default: 2e-5, for questions
-    /// with a context 3e-5].
-    #[arg(long, value_name = "X")]
-    pub lr: Option<f64>,
-    /// Sequences a step [default: 32, for questions with a context 12].
-    #[arg(long, value_name = "N")]
-    pub batch_size: Option<usize>,
-    /// Most tokens of a sequence [default: 128, for questions with a context 384].
-    #[arg(long, value_name = "N")]
-    pub max_length: Option<usize>,
-    /// Keep the fine-tuned source encoders.
-    #[arg(long)]
-    pub keep_sources: bool,
-    /// Where to compute.
-    #[arg(long, value_name = "auto|cpu|cuda:0", default_value = "auto")]
-    pub device: String,
-    /// CPU threads; without it one a core.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
-    /// Go on with the sweep in --out.
-    #[arg(long)]
-    pub resume: bool,
-    /// The folder for the sweep.
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-fn settings() -> clap::builder::PossibleValuesParser {
-    tupate_tuner::transfer::SETTINGS.map(|(_, name)| name).into()
 }
 
 /// `tupate serve`.

@@ -32,6 +32,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Zoo(command) => commands::zoo::run(command),
         Command::Rank(args) => commands::rank::run(&args),
         Command::Transfer(args) => commands::transfer::run(&args),
+        Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Serve(args) => commands::serve::run(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tupate", &mut std::io::stdout());

@@ -6,6 +6,8 @@
 
 mod answers;
 mod correlation;
+mod fusion;
+mod low_rank;
 mod measure;
 mod ndcg;
 mod rank;
@@ -17,6 +19,8 @@ mod spans;
 
 pub use answers::{answer_f1, exact_match};
 pub use correlation::{average_ranks, kendall_tau, pearson, spearman};
+pub use fusion::{RRF_K, mean_scores, reciprocal_rank_fusion};
+pub use low_rank::LowRank;
 pub use measure::{Judged, MEASURES, Measure, Values, ceilings, floors, means, measures};
 pub use ndcg::{Relevance, ndcg, ndcg_floor};
 pub use rank::descending;

@@ -40,15 +40,22 @@ pub enum MethodSpec {
         /// Prefix length `P`.
         prefix_length: usize,
     },
+    /// Vectors that another program made; what they are made of is not known.
+    Imported {
+        /// Where they come from, in words.
+        source: String,
+    },
 }
 
 impl MethodSpec {
-    /// The method's name on the command line: `lora`, `bitfit`, `ptuning-v2`.
+    /// The method's name on the command line: `lora`, `bitfit`, `ptuning-v2`;
+    /// `imported` for other programs' vectors.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Lora { .. } => "lora",
             Self::BitFit => "bitfit",
             Self::PTuningV2 { .. } => "ptuning-v2",
+            Self::Imported { .. } => "imported",
         }
     }
 }
@@ -61,6 +68,7 @@ impl fmt::Display for MethodSpec {
             }
             Self::BitFit => f.write_str("BitFit"),
             Self::PTuningV2 { prefix_length } => write!(f, "P-Tuning v2 P={prefix_length}"),
+            Self::Imported { source } => write!(f, "vectors from {source}"),
         }
     }
 }
@@ -173,6 +181,14 @@ impl Recipe {
             init_seed,
             checkpoint,
         }
+    }
+
+    /// Whether embeddings are made as in the paper, whatever the method: all
+    /// parameters, layer mean, absolute.
+    pub fn is_paper(&self) -> bool {
+        self.parameters == ParameterSet::All
+            && self.aggregation == Aggregation::LayerMean
+            && self.values == Values::Absolute
     }
 
     /// The fields in which `self` and `other` differ; empty when embeddings of

@@ -71,6 +71,9 @@ pub enum Error {
         /// Every field that differs.
         differences: Vec<FieldDifference>,
     },
+    /// A truth that says nothing about these embeddings.
+    #[error("{0}")]
+    Truth(String),
     /// A similarity that this zoo cannot give.
     #[error("{0}")]
     Similarity(String),

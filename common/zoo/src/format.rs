@@ -5,10 +5,13 @@
 //! JSON header:
 //!        __metadata__.tupate_zoo         the manifest, JSON as text
 //!        __metadata__.tupate_zoo_sha256  sha256 of that text, hex
-//!        embeddings/KEY                  [tasks, D]  F16 or F32
+//!        embeddings/KEY                  [tasks, D]  F16, F32 or I8
 //!        initial/KEY                     [D]         F32
+//!        mean/KEY, scale/KEY             [D], [tasks]  F32, beside I8
 //! data
 //! ```
+//!
+//! `docs/ZOO_FORMAT.md` is the specification. In short:
 //!
 //! The manifest states name, type, shape and sha256 of every tensor, and its own
 //! sha256 stands beside it, so that one flipped byte anywhere is noticed. Keys
@@ -16,13 +19,14 @@
 
 use crate::manifest::{Manifest, TensorDigest};
 use crate::zoo::SetValues;
-use crate::{Error, Zoo};
+use crate::{Error, Zoo, int8};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype as FileDtype, SafeTensors};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Metadata key of the manifest.
 pub const MANIFEST_KEY: &str = "tupate_zoo";
@@ -38,6 +42,9 @@ pub enum Dtype {
     F16,
     /// 4 bytes a value, exact.
     F32,
+    /// 1 byte a value: the difference from the set's mean, scaled row by row.
+    /// What tasks share is most of a vector and is stored once, exactly.
+    Int8,
 }
 
 /// sha256 as lower-case hex.
@@ -68,29 +75,31 @@ enum HeaderEntry<'a> {
 
 pub(crate) fn write(zoo: &Zoo, dtype: Dtype) -> Result<Vec<u8>, Error> {
     let mut blobs = Vec::new();
+    let f32s = |name: String, shape: Vec<usize>, values: &[f32]| Blob {
+        name,
+        dtype: "F32",
+        shape,
+        bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    };
     for set in zoo.sets() {
         let rows: Vec<f32> = zoo.rows(set).flatten().copied().collect();
-        let bytes = match dtype {
-            Dtype::F32 => rows.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Dtype::F16 => to_f16(&set.key, &rows)?,
-        };
-        let name = match dtype {
-            Dtype::F32 => "F32",
-            Dtype::F16 => "F16",
-        };
-        blobs.push(Blob {
-            name: set.tensor(),
-            dtype: name,
-            shape: vec![set.tasks.len(), set.dim],
-            bytes,
-        });
+        let shape = vec![set.tasks.len(), set.dim];
+        match dtype {
+            Dtype::F32 => blobs.push(f32s(set.tensor(), shape, &rows)),
+            Dtype::F16 => {
+                let bytes = to_f16(&set.key, &rows)?;
+                blobs.push(Blob { name: set.tensor(), dtype: "F16", shape, bytes });
+            }
+            Dtype::Int8 => {
+                let coded = int8::encode(&rows, set.dim);
+                let bytes = coded.codes.iter().map(|code| code.to_le_bytes()[0]).collect();
+                blobs.push(Blob { name: set.tensor(), dtype: "I8", shape, bytes });
+                blobs.push(f32s(set.mean_tensor(), vec![set.dim], &coded.mean));
+                blobs.push(f32s(set.scale_tensor(), vec![set.tasks.len()], &coded.scales));
+            }
+        }
         if let Some(initial) = zoo.initial(set) {
-            blobs.push(Blob {
-                name: set.initial_tensor(),
-                dtype: "F32",
-                shape: vec![set.dim],
-                bytes: initial.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            });
+            blobs.push(f32s(set.initial_tensor(), vec![set.dim], initial));
         }
     }
     blobs.sort_by(|a, b| a.name.cmp(&b.name));
@@ -169,7 +178,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Zoo, Error> {
             manifest.tensors.len()
         )));
     }
-    let mut listed: BTreeMap<&str, &TensorDigest> = BTreeMap::new();
+    let mut listed: BTreeSet<&str> = BTreeSet::new();
     for tensor in &manifest.tensors {
         let view = file
             .tensor(&tensor.name)
@@ -185,21 +194,33 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Zoo, Error> {
             )));
         }
         check_digest(&tensor.name, &tensor.sha256, view.data())?;
-        listed.insert(&tensor.name, tensor);
+        // Listed twice, another one would go unlisted and unchecked.
+        if !listed.insert(&tensor.name) {
+            return Err(Error::Damaged(format!("tensor {} is listed twice", tensor.name)));
+        }
     }
     let mut sets = Vec::with_capacity(manifest.embeddings.len());
     for set in &manifest.embeddings {
-        let rows = values(&file, &set.tensor(), &[set.tasks.len(), set.dim])?;
+        let shape = [set.tasks.len(), set.dim];
+        let rows = match view(&file, &set.tensor(), &shape)? {
+            view if view.dtype() == FileDtype::I8 => {
+                let codes: Vec<i8> = view.data().iter().map(|b| i8::from_le_bytes([*b])).collect();
+                let mean = values(&file, &set.mean_tensor(), &[set.dim])?;
+                let scales = values(&file, &set.scale_tensor(), &[set.tasks.len()])?;
+                int8::decode(&int8::Coded { mean, scales, codes })
+            }
+            _ => values(&file, &set.tensor(), &shape)?,
+        };
         let initial = match set.has_initial {
             true => Some(values(&file, &set.initial_tensor(), &[set.dim])?),
             false => None,
         };
         sets.push((set.clone(), SetValues { rows, initial }));
     }
-    Zoo::new(manifest.name, manifest.description, manifest.tasks, sets)
+    Zoo::new(manifest.name, manifest.description, manifest.tasks, sets, manifest.transfer)
 }
 
-fn values(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+fn view<'a>(file: &SafeTensors<'a>, name: &str, shape: &[usize]) -> Result<TensorView<'a>, Error> {
     let view =
         file.tensor(name).map_err(|_| Error::Damaged(format!("tensor {name} is missing")))?;
     if view.shape() != shape {
@@ -208,6 +229,11 @@ fn values(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32
             view.shape()
         )));
     }
+    Ok(view)
+}
+
+fn values(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+    let view = view(file, name, shape)?;
     match view.dtype() {
         FileDtype::F32 => {
             Ok(view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
@@ -218,7 +244,8 @@ fn values(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32
             Ok(halves.to_f32_vec())
         }
         other => Err(Error::Inconsistent(format!(
-            "tensor {name} is stored as {other:?}; this version reads F16 and F32"
+            "tensor {name} is stored as {other:?}; this version reads F16, F32 and, for embeddings, \
+             I8"
         ))),
     }
 }
@@ -235,6 +262,7 @@ fn dtype_name(dtype: FileDtype) -> &'static str {
     match dtype {
         FileDtype::F32 => "F32",
         FileDtype::F16 => "F16",
+        FileDtype::I8 => "I8",
         _ => "another type",
     }
 }

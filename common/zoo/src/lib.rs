@@ -5,15 +5,32 @@
 //! [`select`], and pointed to by a [`link`]. No files, no network, no clock:
 //! the command line and the page bring those.
 
+mod card;
+mod diff;
+mod ensemble;
 mod error;
+pub mod evaluate;
 pub mod format;
+mod import;
+mod int8;
 pub mod link;
 mod manifest;
+mod merge;
+pub mod npy;
 pub mod select;
+mod similarity;
+pub mod transfer;
 mod zoo;
 
+pub use card::card;
+pub use diff::{Difference, Move, diff};
+pub use ensemble::{FUSIONS, Fusion, Member};
 pub use error::Error;
 pub use format::{Dtype, sha256_hex};
+pub use import::{Reduce, import};
 pub use manifest::{EmbeddingSet, SCHEMA_MAJOR, SCHEMA_MINOR, TaskEntry};
-pub use select::{Query, RankedSource, Ranking, SIMILARITIES, Similarity, Target, rank};
+pub use merge::merge;
+pub use select::{Query, RankedSource, Ranking, Target, rank};
+pub use similarity::{SIMILARITIES, Similarity};
+pub use transfer::TransferMatrix;
 pub use zoo::{NewEmbedding, Zoo};

@@ -1,6 +1,6 @@
 //! The manifest: everything about a zoo but the numbers.
 
-use crate::Error;
+use crate::{Error, TransferMatrix};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use tupate_tasks::{Metric, Recipe, TaskClass};
@@ -9,10 +9,16 @@ use tupate_tasks::{Metric, Recipe, TaskClass};
 pub const SCHEMA_MAJOR: u32 = 1;
 /// Minor version of the format. A file with a greater one is read; fields that
 /// are not known are passed over.
-pub const SCHEMA_MINOR: u32 = 0;
+///
+/// 1.1 added embeddings in `I8`, transfer matrices and the method `imported`. A
+/// file states the least version that has what it uses, so that earlier readers
+/// open what they can.
+pub const SCHEMA_MINOR: u32 = 1;
 
 /// Greatest number of tasks in a zoo.
 pub const MAX_TASKS: usize = 1_000_000;
+/// Greatest number of embedding sets, and of transfer matrices.
+pub const MAX_SETS: usize = 1_000;
 /// Greatest length of a task's id in bytes.
 pub const MAX_ID: usize = 200;
 
@@ -26,6 +32,8 @@ pub(crate) struct Manifest {
     pub tasks: Vec<TaskEntry>,
     pub embeddings: Vec<EmbeddingSet>,
     pub tensors: Vec<TensorDigest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transfer: Vec<TransferMatrix>,
 }
 
 /// What is known of one task of a zoo.
@@ -88,6 +96,16 @@ impl EmbeddingSet {
         format!("embeddings/{}", self.key)
     }
 
+    /// Name of the tensor `[D]` with the mean of rows that are stored as `I8`.
+    pub fn mean_tensor(&self) -> String {
+        format!("mean/{}", self.key)
+    }
+
+    /// Name of the tensor `[tasks]` with the scales of rows stored as `I8`.
+    pub fn scale_tensor(&self) -> String {
+        format!("scale/{}", self.key)
+    }
+
     /// Name of the tensor `[D]` with the untrained parameters' embedding.
     pub fn initial_tensor(&self) -> String {
         format!("initial/{}", self.key)
@@ -103,21 +121,32 @@ impl Manifest {
         }
         let version: Version = serde_json::from_str(json)
             .map_err(|e| Error::NotAZoo(format!("its manifest is not what a zoo's is ({e})")))?;
-        let (major, _) = parse_version(&version.schema).ok_or_else(|| {
+        let (major, minor) = parse_version(&version.schema).ok_or_else(|| {
             Error::NotAZoo(format!("its manifest names no version (schema {:?})", version.schema))
         })?;
         if major != SCHEMA_MAJOR {
             return Err(Error::TooNew { found: version.schema, supported: SCHEMA_MAJOR });
         }
-        let manifest: Self = serde_json::from_str(json)
-            .map_err(|e| Error::Inconsistent(format!("the manifest cannot be read ({e})")))?;
+        let manifest: Self = serde_json::from_str(json).map_err(|e| {
+            let newer = match minor > SCHEMA_MINOR {
+                true => format!(
+                    "; it is of version {}, this program knows {SCHEMA_MAJOR}.{SCHEMA_MINOR}: update it",
+                    version.schema
+                ),
+                false => String::new(),
+            };
+            Error::Inconsistent(format!("the manifest cannot be read ({e}){newer}"))
+        })?;
         manifest.check()?;
         Ok(manifest)
     }
 
-    /// The version this code writes.
-    pub fn current_schema() -> String {
-        format!("{SCHEMA_MAJOR}.{SCHEMA_MINOR}")
+    /// The least version that has what this manifest uses.
+    pub fn least_schema(&self) -> String {
+        let of_1_1 = !self.transfer.is_empty()
+            || self.tensors.iter().any(|tensor| tensor.dtype == "I8")
+            || self.embeddings.iter().any(|set| set.recipe.method.name() == "imported");
+        format!("{SCHEMA_MAJOR}.{}", u32::from(of_1_1))
     }
 
     pub fn check(&self) -> Result<(), Error> {
@@ -127,6 +156,15 @@ impl Manifest {
                 found: self.tasks.len() as u64,
                 limit: MAX_TASKS as u64,
             });
+        }
+        for (what, found) in [
+            ("the number of embedding sets", self.embeddings.len()),
+            ("the number of transfer matrices", self.transfer.len()),
+        ] {
+            if found > MAX_SETS {
+                let (found, limit) = (found as u64, MAX_SETS as u64);
+                return Err(Error::Limit { what, found, limit });
+            }
         }
         let mut ids = BTreeSet::new();
         for task in &self.tasks {
@@ -170,11 +208,21 @@ impl Manifest {
                 }
             }
         }
+        let mut settings = BTreeSet::new();
+        for matrix in &self.transfer {
+            matrix.check()?;
+            if !settings.insert(matrix.setting.as_str()) {
+                return Err(Error::Inconsistent(format!(
+                    "two transfer matrices are of the setting {}",
+                    matrix.setting
+                )));
+            }
+        }
         Ok(())
     }
 }
 
-fn check_id(id: &str) -> Result<(), Error> {
+pub(crate) fn check_id(id: &str) -> Result<(), Error> {
     if id.is_empty() || id.len() > MAX_ID || id.chars().any(char::is_control) {
         return Err(Error::Inconsistent(format!(
             "a task's id must have 1 to {MAX_ID} bytes and no control characters, not {id:?}"

@@ -1,66 +1,12 @@
 //! Ranking the source tasks of a target.
 
+use crate::ensemble::{self, Fusion, Member};
+use crate::similarity::{Scene, Similarity};
 use crate::{EmbeddingSet, Error, Zoo};
 use serde::{Deserialize, Serialize};
 use tupate_embedding::TaskEmbedding;
-use tupate_metrics::{centre, cosine, descending, subtract};
+use tupate_metrics::descending;
 use tupate_tasks::Recipe;
-
-/// A way to compare two task embeddings. Greater is closer.
-#[derive(Clone, Copy, Debug)]
-pub struct Similarity {
-    /// The name on the command line and in links.
-    pub name: &'static str,
-    /// One sentence for people.
-    pub describe: &'static str,
-    prepare: Prepare,
-}
-
-/// Turns the rows to compare, `[n, D]`, into those whose cosine is taken.
-type Prepare = fn(&Zoo, &EmbeddingSet, Vec<Vec<f32>>) -> Result<Vec<Vec<f32>>, Error>;
-
-/// Every similarity. The first is the paper's and the default.
-pub const SIMILARITIES: &[Similarity] = &[
-    Similarity {
-        name: "cosine",
-        describe: "Cosine of the raw vectors, as in the paper.",
-        prepare: |_, _, rows| Ok(rows),
-    },
-    Similarity {
-        name: "centred",
-        describe: "Cosine after subtracting the zoo's mean: what a task has of its own.",
-        prepare: |_, _, rows| {
-            let borrowed: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
-            centre(&borrowed).ok_or_else(|| Error::Similarity("nothing to centre".into()))
-        },
-    },
-    Similarity {
-        name: "delta",
-        describe: "Cosine of the change from the untrained parameters.",
-        prepare: |zoo, set, rows| {
-            let initial = zoo.initial(set).ok_or_else(|| {
-                Error::Similarity(format!(
-                    "{} carries no initial parameters, which delta needs; use cosine or centred",
-                    set.key
-                ))
-            })?;
-            Ok(rows.iter().map(|row| subtract(row, initial)).collect())
-        },
-    },
-];
-
-impl Similarity {
-    /// The similarity of this name.
-    ///
-    /// # Errors
-    /// When there is none; the error lists them.
-    pub fn named(name: &str) -> Result<&'static Self, Error> {
-        SIMILARITIES.iter().find(|s| s.name == name).ok_or_else(|| {
-            let known: Vec<_> = SIMILARITIES.iter().map(|s| s.name).collect();
-            Error::Similarity(format!("no similarity {name}; there are {}", known.join(", ")))
-        })
-    }
-}
 
 /// Whose sources are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +22,11 @@ pub enum Target<'a> {
 pub struct Query<'a> {
     /// The target.
     pub target: Target<'a>,
-    /// Method or key of an embedding set; `None` for the zoo's only method.
+    /// Method or key of an embedding set, or a name of [`FUSIONS`] for all
+    /// methods together, with `.early` or `.late` behind it or not; `None` for
+    /// the zoo's only method.
+    ///
+    /// [`FUSIONS`]: crate::FUSIONS
     pub method: Option<&'a str>,
     /// How embeddings are compared.
     pub similarity: &'a Similarity,
@@ -98,8 +48,12 @@ pub struct RankedSource {
 pub struct Ranking {
     /// The target task's id.
     pub target: String,
-    /// The recipe that all compared embeddings share.
+    /// The recipe that all compared embeddings share; of an ensemble, its first
+    /// member's.
     pub recipe: Recipe,
+    /// The members of an ensemble; empty for a ranking by one method.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ensemble: Vec<Member>,
     /// Name of the similarity.
     pub similarity: String,
     /// The sources; the target is never among them.
@@ -113,6 +67,12 @@ pub struct Ranking {
 /// When the target or method is not there, recipes differ, or the similarity
 /// cannot be computed.
 pub fn rank(zoo: &Zoo, query: &Query<'_>) -> Result<Ranking, Error> {
+    // A set of that very name goes before.
+    if let Some((fusion, checkpoint)) = query.method.and_then(Fusion::named)
+        && zoo.sets().all(|set| Some(set.key.as_str()) != query.method)
+    {
+        return ensemble::fuse(zoo, query, fusion, checkpoint);
+    }
     let set = match query.target {
         Target::Task(_) => zoo.set(query.method)?,
         Target::Embedding(embedding) => matching_set(zoo, query.method, &embedding.recipe)?,
@@ -135,40 +95,47 @@ pub fn rank(zoo: &Zoo, query: &Query<'_>) -> Result<Ranking, Error> {
             set.dim
         )));
     }
-    let (ids, mut rows): (Vec<&str>, Vec<Vec<f32>>) = set
+    let (ids, sources): (Vec<&str>, Vec<&[f32]>) = set
         .tasks
         .iter()
         .zip(zoo.rows(set))
         .filter(|(task, _)| *task != target)
-        .map(|(task, row)| (task.as_str(), row.to_vec()))
+        .map(|(task, row)| (task.as_str(), row))
         .unzip();
-    // The target stands among the rows, so that centring sees all tasks alike.
-    rows.push(own.to_vec());
-    let mut rows = (query.similarity.prepare)(zoo, set, rows)?;
-    let own = rows.pop().expect("the target was pushed");
-    let scores = ids
-        .iter()
-        .zip(&rows)
-        .map(|(id, row)| {
-            cosine(&own, row).ok_or_else(|| {
+    let similarity = query.similarity;
+    let scores = similarity
+        .compare(&Scene { zoo, set, target: own, sources })?
+        .into_iter()
+        .zip(&ids)
+        .map(|(score, id)| {
+            score.ok_or_else(|| {
                 Error::Similarity(format!(
                     "the {} similarity of {target} and {id} is undefined: one of the vectors is zero",
-                    query.similarity.name
+                    similarity.name
                 ))
             })
         })
         .collect::<Result<Vec<f64>, Error>>()?;
-    let sources = descending(&scores, &ids)
-        .into_iter()
-        .enumerate()
-        .map(|(i, at)| RankedSource { rank: i + 1, task: ids[at].to_owned(), score: scores[at] })
-        .collect();
     Ok(Ranking {
         target: target.to_owned(),
         recipe: set.recipe.clone(),
-        similarity: query.similarity.name.to_owned(),
-        sources,
+        ensemble: Vec::new(),
+        similarity: similarity.name.to_owned(),
+        sources: ranked(&ids, &scores),
     })
+}
+
+/// Sources in their order: descending score, ties by id.
+pub(crate) fn ranked<S: AsRef<str>>(ids: &[S], scores: &[f64]) -> Vec<RankedSource> {
+    descending(scores, ids)
+        .into_iter()
+        .enumerate()
+        .map(|(i, at)| RankedSource {
+            rank: i + 1,
+            task: ids[at].as_ref().to_owned(),
+            score: scores[at],
+        })
+        .collect()
 }
 
 /// The set whose recipe an outside embedding shares, or the refusal that names

@@ -1,10 +1,10 @@
 //! A zoo in memory.
 
 use crate::format::{self, Dtype};
-use crate::manifest::Manifest;
-use crate::{EmbeddingSet, Error, TaskEntry};
+use crate::manifest::{Manifest, TensorDigest};
+use crate::{EmbeddingSet, Error, TaskEntry, TransferMatrix};
 use std::collections::BTreeMap;
-use tupate_tasks::{Checkpoint, Recipe};
+use tupate_tasks::{Aggregation, Checkpoint, ParameterSet, Recipe, Values};
 
 /// Task embeddings that belong together, with the facts about their tasks.
 /// Holding one is the proof that it is consistent: rows fit the manifest, all
@@ -15,6 +15,7 @@ pub struct Zoo {
     description: String,
     tasks: Vec<TaskEntry>,
     sets: Vec<(EmbeddingSet, SetValues)>,
+    transfer: Vec<TransferMatrix>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +92,8 @@ impl Zoo {
                 set.key = format!("{}.{n}", set.key);
             }
         }
-        Self::new(name.to_owned(), description.to_owned(), tasks.into_values().collect(), sets)
+        let tasks = tasks.into_values().collect();
+        Self::new(name.to_owned(), description.to_owned(), tasks, sets, Vec::new())
     }
 
     pub(crate) fn new(
@@ -99,8 +101,9 @@ impl Zoo {
         description: String,
         tasks: Vec<TaskEntry>,
         sets: Vec<(EmbeddingSet, SetValues)>,
+        transfer: Vec<TransferMatrix>,
     ) -> Result<Self, Error> {
-        let zoo = Self { name, description, tasks, sets };
+        let zoo = Self { name, description, tasks, sets, transfer };
         zoo.manifest(Vec::new()).check()?;
         for (set, values) in &zoo.sets {
             if set.dim.checked_mul(set.tasks.len()) != Some(values.rows.len())
@@ -125,6 +128,28 @@ impl Zoo {
             }
         }
         Ok(zoo)
+    }
+
+    /// The zoo with another description.
+    #[must_use]
+    pub fn described(mut self, description: &str) -> Self {
+        description.clone_into(&mut self.description);
+        self
+    }
+
+    /// The zoo with measured transfer, in the order of the settings' names.
+    ///
+    /// # Errors
+    /// When a matrix contradicts itself or two are of one setting.
+    pub fn with_transfer(mut self, transfer: Vec<TransferMatrix>) -> Result<Self, Error> {
+        self.transfer = transfer;
+        self.transfer.sort_by(|a, b| a.setting.cmp(&b.setting));
+        Self::new(self.name, self.description, self.tasks, self.sets, self.transfer)
+    }
+
+    /// Measured transfer between tasks, a matrix a setting; may be empty.
+    pub fn transfer(&self) -> &[TransferMatrix] {
+        &self.transfer
     }
 
     /// Reads a zoo file. Every checksum in it is checked.
@@ -184,7 +209,8 @@ impl Zoo {
     }
 
     /// The set with this key, or the one set of this method, the late one
-    /// before the early one. `None` takes the zoo's only method.
+    /// before the early one and the paper's recipe before others. `None` takes
+    /// the zoo's only method.
     ///
     /// # Errors
     /// When there is none, or more than one fits.
@@ -210,6 +236,9 @@ impl Zoo {
             self.sets().filter(|set| set.recipe.method.name() == wanted).collect();
         if of_method.iter().any(|set| set.recipe.checkpoint == Checkpoint::Late) {
             of_method.retain(|set| set.recipe.checkpoint == Checkpoint::Late);
+        }
+        if of_method.iter().any(|set| set.recipe.is_paper()) {
+            of_method.retain(|set| set.recipe.is_paper());
         }
         match of_method[..] {
             [only] => Ok(only),
@@ -243,15 +272,41 @@ impl Zoo {
         &found.expect("a set of this zoo").1
     }
 
-    pub(crate) fn manifest(&self, tensors: Vec<crate::manifest::TensorDigest>) -> Manifest {
-        Manifest {
-            schema: Manifest::current_schema(),
+    /// The zoo without some of its tasks, as if they had never been in it.
+    /// Names that it does not have are passed over; a set that loses all its
+    /// tasks goes.
+    #[must_use]
+    pub fn without(&self, tasks: &[String]) -> Self {
+        let keep = |task: &String| !tasks.contains(task);
+        let sets = self.sets.iter().filter_map(|(set, values)| {
+            let rows = set.tasks.iter().zip(values.rows.chunks_exact(set.dim));
+            let kept = rows.filter(|(task, _)| keep(task));
+            let (tasks, rows): (Vec<String>, Vec<&[f32]>) =
+                kept.map(|(task, row)| (task.clone(), row)).unzip();
+            let values = SetValues { rows: rows.concat(), initial: values.initial.clone() };
+            (!tasks.is_empty()).then(|| (EmbeddingSet { tasks, ..set.clone() }, values))
+        });
+        Self {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            tasks: self.tasks.iter().filter(|task| keep(&task.id)).cloned().collect(),
+            sets: sets.collect(),
+            transfer: self.transfer.clone(),
+        }
+    }
+
+    pub(crate) fn manifest(&self, tensors: Vec<TensorDigest>) -> Manifest {
+        let mut manifest = Manifest {
+            schema: String::new(),
             name: self.name.clone(),
             description: self.description.clone(),
             tasks: self.tasks.clone(),
             embeddings: self.sets().cloned().collect(),
             tensors,
-        }
+            transfer: self.transfer.clone(),
+        };
+        manifest.schema = manifest.least_schema();
+        manifest
     }
 }
 
@@ -295,7 +350,23 @@ fn gather(
     recipe: Recipe,
     embeddings: BTreeMap<String, NewEmbedding>,
 ) -> Result<(EmbeddingSet, SetValues), Error> {
-    let key = format!("{}.{}", recipe.method.name(), recipe.checkpoint.name());
+    let mut key = format!("{}.{}", recipe.method.name(), recipe.checkpoint.name());
+    // What is not the paper's recipe says so in its name.
+    for part in [
+        (recipe.parameters == ParameterSet::KeysOnly).then_some("keys-only"),
+        match recipe.aggregation {
+            Aggregation::LayerMean => None,
+            Aggregation::Flatten => Some("flatten"),
+            Aggregation::PositionMean => Some("position-mean"),
+        },
+        (recipe.values == Values::Delta).then_some("delta"),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        key.push('.');
+        key.push_str(part);
+    }
     let first = embeddings.values().next().expect("a group has a first member");
     let dim = first.values.len();
     // The initial values are one vector for all tasks of a recipe: same

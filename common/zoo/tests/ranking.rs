@@ -96,7 +96,7 @@ fn similarities_are_unique_and_known_by_name() {
         assert!(s.describe.ends_with('.'), "{}", s.name);
     }
     let error = Similarity::named("euclid").unwrap_err().to_string();
-    assert_eq!(error, "no similarity euclid; there are cosine, centred, delta");
+    assert_eq!(error, "no similarity euclid; there are cosine, centred, delta, gauge");
 }
 
 #[test]

@@ -62,6 +62,7 @@ pub fn SimilaritySwitch() -> impl IntoView {
     let store = expect_context::<Store>();
     let entries = SIMILARITIES
         .iter()
+        .filter(|s| s.universal)
         .map(|s| (s.name.to_owned(), words::similarity_label(s.name)))
         .collect::<Vec<_>>();
     let chosen = Signal::derive(move || {

@@ -99,7 +99,8 @@ pub fn embedding(source: &Path, wishes: &Wishes) -> Result<TaskEmbedding, Failur
     of_run(&Run::open(source)?, wishes)
 }
 
-fn of_run(run: &Run, wishes: &Wishes) -> Result<TaskEmbedding, Failure> {
+/// The embedding of a run, as wished.
+pub fn of_run(run: &Run, wishes: &Wishes) -> Result<TaskEmbedding, Failure> {
     if let Some((key, own)) = [
         ("task", wishes.task.is_some()),
         ("encoder", wishes.encoder.is_some()),

@@ -2,11 +2,14 @@
 
 pub mod embed;
 pub mod encoder;
+pub mod evaluate;
+mod npy;
 pub mod rank;
 pub mod serve;
 pub mod task;
 pub mod threads;
 pub mod transfer;
+mod truth;
 pub mod tune;
 pub mod zoo;
 

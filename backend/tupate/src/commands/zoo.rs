@@ -1,20 +1,27 @@
 //! `tupate zoo`.
 
-use super::{print, print_json, read_zoo};
-use crate::cli::{Precision, ZooCommand};
+use super::embed::{Wishes, of_run};
+use super::{npy, print, print_json, read_zoo, truth};
+use crate::cli::{NewZoo, NpyArgs, TruthArgs, ZooCommand};
 use crate::failure::Failure;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use tupate_tasks::Checkpoint;
+use tupate_tasks::Values;
 use tupate_tuner::files::write_atomically;
 use tupate_tuner::run::Run;
-use tupate_zoo::{Dtype, NewEmbedding, TaskEntry, Zoo, sha256_hex};
+use tupate_zoo::{NewEmbedding, Similarity, TaskEntry, Zoo, sha256_hex};
 
 pub fn run(command: ZooCommand) -> Result<(), Failure> {
     match command {
-        ZooCommand::Pack { runs, out, name, description, dtype } => {
-            pack(&runs, &out, name.as_deref(), &description, dtype)
+        ZooCommand::Pack { runs, recipe, new, truth } => pack(&runs, &recipe, &new, &truth),
+        ZooCommand::ImportNpy { npy, source, encoder, new, truth } => {
+            import_npy(&npy, source, &encoder, &new, &truth)
         }
+        ZooCommand::Merge { zoos, new } => merge(&zoos, &new),
+        ZooCommand::Diff { old, new, similarity, output } => {
+            diff(&old, &new, &similarity, output.json)
+        }
+        ZooCommand::Card { zoo } => card(&zoo),
         ZooCommand::Show { zoo, output } => show(&zoo, output.json),
         ZooCommand::Verify { zoo, output } => verify(&zoo, output.json),
     }
@@ -22,42 +29,144 @@ pub fn run(command: ZooCommand) -> Result<(), Failure> {
 
 fn pack(
     runs: &[PathBuf],
-    out: &Path,
-    name: Option<&str>,
-    description: &str,
-    dtype: Precision,
+    recipe: &[String],
+    new: &NewZoo,
+    truth: &TruthArgs,
 ) -> Result<(), Failure> {
+    let truth = truth::read(truth)?;
+    let combinations = combinations(recipe);
     let mut embeddings = Vec::new();
     for root in runs {
         let run = Run::open(root)?;
         let initial = run.initial()?;
-        let record = &run.record;
-        let mut checkpoints = vec![Checkpoint::Late];
-        checkpoints.extend(record.has_early.then_some(Checkpoint::Early));
-        for checkpoint in checkpoints {
-            let recipe = run.recipe(checkpoint);
-            let embedding = run.embedding(&recipe)?;
-            let initial = tupate_embedding::aggregate(&initial, None, &recipe)
-                .map_err(|e| Failure::Input(format!("{}: {e}", root.display())))?;
-            embeddings.push(NewEmbedding {
-                task: entry(&run),
-                recipe,
-                values: embedding.values,
-                initial: Some(initial),
-            });
+        for words in &combinations {
+            // Without a wish for one, a run gives the checkpoints that it has.
+            let mut each = vec![words.clone()];
+            if !words.iter().any(|word| word.starts_with("checkpoint=")) {
+                each[0].push("checkpoint=late".into());
+                if run.record.has_early {
+                    each.push(words.iter().cloned().chain(["checkpoint=early".into()]).collect());
+                }
+            }
+            for words in each {
+                let embedding = of_run(&run, &Wishes::parse(&words)?)?;
+                // A change has no state before training to be told from.
+                let initial = match embedding.recipe.values {
+                    Values::Delta => None,
+                    Values::Absolute => Some(
+                        tupate_embedding::aggregate(&initial, None, &embedding.recipe)
+                            .map_err(|e| Failure::Input(format!("{}: {e}", root.display())))?,
+                    ),
+                };
+                embeddings.push(NewEmbedding {
+                    task: entry(&run),
+                    recipe: embedding.recipe,
+                    values: embedding.values,
+                    initial,
+                });
+            }
         }
     }
-    let stem = out.file_stem().and_then(|s| s.to_str()).unwrap_or("zoo");
-    let zoo = Zoo::pack(name.unwrap_or(stem), description, embeddings)?;
-    let dtype = match dtype {
-        Precision::F16 => Dtype::F16,
-        Precision::F32 => Dtype::F32,
-    };
-    let bytes = zoo.to_bytes(dtype)?;
-    write_atomically(out, &bytes)?;
+    let zoo = Zoo::pack(&new.name(), &new.description, embeddings)?;
+    write(zoo.with_transfer(truth.into_iter().collect())?, new)
+}
+
+/// One list of words for every combination of the values that were given for
+/// each key, keys in order of appearance; one empty list for no words.
+fn combinations(words: &[String]) -> Vec<Vec<String>> {
+    let mut keys: Vec<(&str, Vec<&String>)> = Vec::new();
+    for word in words {
+        let key = word.split('=').next().unwrap_or(word);
+        match keys.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, values)) if !values.contains(&word) => values.push(word),
+            Some(_) => {}
+            None => keys.push((key, vec![word])),
+        }
+    }
+    keys.iter().fold(vec![Vec::new()], |all, (_, values)| {
+        let with =
+            |start: &Vec<String>, word: &String| [start.clone(), vec![word.clone()]].concat();
+        all.iter().flat_map(|start| values.iter().map(move |word| with(start, word))).collect()
+    })
+}
+
+fn import_npy(
+    npy: &NpyArgs,
+    source: Option<String>,
+    encoder: &str,
+    new: &NewZoo,
+    truth: &TruthArgs,
+) -> Result<(), Failure> {
+    let truth = truth::read(truth)?;
+    let folder = npy.folder.canonicalize().ok();
+    let folder = folder.as_deref().and_then(Path::file_name).and_then(|n| n.to_str());
+    let source = source.or_else(|| folder.map(str::to_owned)).unwrap_or_else(|| "npy".into());
+    let imported = npy::read(npy, &new.name(), &source, encoder)?;
+    if !imported.strangers.is_empty() {
+        eprintln!(
+            "note: nothing is known of {}: entered as {} judged by {}, training size 0",
+            imported.strangers.join(", "),
+            tupate_tasks::TaskClass::ClassificationRegression.short(),
+            tupate_tasks::Metric::Accuracy.name()
+        );
+    }
+    let zoo = imported.zoo.described(&new.description);
+    write(zoo.with_transfer(truth.into_iter().collect())?, new)
+}
+
+fn merge(sources: &[String], new: &NewZoo) -> Result<(), Failure> {
+    let mut zoos = Vec::with_capacity(sources.len());
+    for source in sources {
+        zoos.push((source.as_str(), read_zoo(source)?.0));
+    }
+    let parts = zoos.iter().map(|(name, zoo)| (*name, zoo));
+    write(tupate_zoo::merge(&new.name(), &new.description, parts)?, new)
+}
+
+fn diff(old: &str, new: &str, similarity: &str, as_json: bool) -> Result<(), Failure> {
+    let similarity = Similarity::named(similarity)?;
+    let difference = tupate_zoo::diff(&read_zoo(old)?.0, &read_zoo(new)?.0, similarity);
+    if as_json {
+        return print_json(&difference);
+    }
+    for (what, names) in [
+        ("added", &difference.added),
+        ("removed", &difference.removed),
+        ("facts changed", &difference.changed),
+        ("sets added", &difference.sets_added),
+        ("sets removed", &difference.sets_removed),
+    ] {
+        if !names.is_empty() {
+            print(&format!("{what}: {}", names.join(", ")))?;
+        }
+    }
+    for step in &difference.moved {
+        print(&format!(
+            "{}: for {}, {} moved from rank {} to {}",
+            step.set, step.target, step.source, step.from, step.to
+        ))?;
+    }
+    for (set, why) in &difference.not_ranked {
+        print(&format!("{set}: not ranked by {}: {why}", similarity.name))?;
+    }
+    if difference.is_empty() {
+        print("no difference in tasks, sets, facts or ranks")?;
+    }
+    Ok(())
+}
+
+fn card(source: &str) -> Result<(), Failure> {
+    let (zoo, bytes) = read_zoo(source)?;
+    let file = source.rsplit('/').next().unwrap_or(source);
+    print(tupate_zoo::card(&zoo, file, &sha256_hex(&bytes)).trim_end())
+}
+
+fn write(zoo: Zoo, new: &NewZoo) -> Result<(), Failure> {
+    let bytes = zoo.to_bytes(new.dtype.dtype())?;
+    write_atomically(&new.out, &bytes)?;
     print(&format!(
         "{}: {} tasks, {} embedding sets, {} bytes, sha256 {}",
-        out.display(),
+        new.out.display(),
         zoo.tasks().len(),
         zoo.sets().len(),
         bytes.len(),
@@ -89,6 +198,10 @@ fn show(source: &str, as_json: bool) -> Result<(), Failure> {
             "bytes": bytes.len(), "sha256": sha256_hex(&bytes),
             "tasks": zoo.tasks(),
             "embeddings": zoo.sets().collect::<Vec<_>>(),
+            "transfer": zoo.transfer().iter().map(|m| json!({
+                "setting": m.setting, "metric": m.metric, "seeds": m.seeds,
+                "targets": m.targets, "sources": m.sources,
+            })).collect::<Vec<_>>(),
         }));
     }
     print(&format!("{}  ({} bytes, sha256 {})", zoo.name(), bytes.len(), sha256_hex(&bytes)))?;
@@ -121,6 +234,15 @@ fn show(source: &str, as_json: bool) -> Result<(), Failure> {
             number(task.majority)
         ))?;
     }
+    for matrix in zoo.transfer() {
+        print(&format!(
+            "  measured transfer, {}: {} targets × {} sources × {} seeds",
+            matrix.setting,
+            matrix.targets.len(),
+            matrix.sources.len(),
+            matrix.seeds.len()
+        ))?;
+    }
     Ok(())
 }
 
@@ -135,4 +257,16 @@ fn verify(source: &str, as_json: bool) -> Result<(), Failure> {
         }));
     }
     print(&format!("{source}: sound; {} bytes, sha256 {sha256}", bytes.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::combinations;
+
+    #[test]
+    fn every_value_of_a_key_with_every_value_of_the_others() {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(combinations(&[]), [Vec::<String>::new()]);
+        assert_eq!(combinations(&words("a=1 b=1 a=2 a=1")), [words("a=1 b=1"), words("a=2 b=1")]);
+    }
 }

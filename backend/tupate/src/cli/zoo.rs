@@ -1,0 +1,262 @@
+//! The commands that make, show, rank and judge zoos.
+
+use super::Output;
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Commands about zoos.
+#[derive(Debug, Subcommand)]
+pub enum ZooCommand {
+    /// Pack finished runs into one file.
+    #[command(after_long_help = "Example:\n  tupate zoo pack runs/* --out samples.safetensors")]
+    Pack {
+        /// Folders of finished runs.
+        #[arg(required = true, value_name = "DIR")]
+        runs: Vec<PathBuf>,
+        /// What the embeddings are made of, as for `tupate embed`. A key may be
+        /// repeated: every combination becomes a set of its own.
+        #[arg(long, value_name = "KEY=VALUE")]
+        recipe: Vec<String>,
+        #[command(flatten)]
+        new: NewZoo,
+        #[command(flatten)]
+        truth: TruthArgs,
+    },
+    /// Make a zoo of NumPy vectors, one NAME.npy a task.
+    #[command(
+        name = "import-npy",
+        after_long_help = "Example:\n  tupate zoo import-npy prompts/ --reduce mean-rows --out prompts.safetensors"
+    )]
+    ImportNpy {
+        #[command(flatten)]
+        npy: NpyArgs,
+        /// Where the vectors come from, in words; without it the folder's name.
+        #[arg(long, value_name = "TEXT")]
+        source: Option<String>,
+        /// Which encoder they are of, in words.
+        #[arg(long, value_name = "NAME", default_value = "unknown")]
+        encoder: String,
+        #[command(flatten)]
+        new: NewZoo,
+        #[command(flatten)]
+        truth: TruthArgs,
+    },
+    /// Join zoos of equal recipes into one.
+    #[command(
+        after_long_help = "Example:\n  tupate zoo merge ours.safetensors theirs.safetensors --out both.safetensors"
+    )]
+    Merge {
+        /// Zoo files, or their http(s) addresses.
+        #[arg(required = true, num_args = 2.., value_name = "FILE|URL")]
+        zoos: Vec<String>,
+        #[command(flatten)]
+        new: NewZoo,
+    },
+    /// Say in what two zoos differ: tasks, sets, facts, ranks.
+    #[command(
+        after_long_help = "Example:\n  tupate zoo diff old.safetensors new.safetensors --similarity centred"
+    )]
+    Diff {
+        /// A zoo file, or its http(s) address.
+        #[arg(value_name = "FILE|URL")]
+        old: String,
+        /// Another one.
+        #[arg(value_name = "FILE|URL")]
+        new: String,
+        /// How embeddings are compared.
+        #[arg(long, default_value = "cosine", value_parser = similarities())]
+        similarity: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print a zoo's card in Markdown: what it holds, from where, how to use it.
+    #[command(after_long_help = "Example:\n  tupate zoo card samples.safetensors > README.md")]
+    Card {
+        /// A zoo file, or its http(s) address.
+        #[arg(value_name = "FILE|URL")]
+        zoo: String,
+    },
+    /// Say what is in a zoo.
+    #[command(after_long_help = "Example:\n  tupate zoo show samples.safetensors")]
+    Show {
+        /// A zoo file, or its http(s) address.
+        #[arg(value_name = "FILE|URL")]
+        zoo: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Check every checksum of a zoo.
+    #[command(after_long_help = "Example:\n  tupate zoo verify samples.safetensors")]
+    Verify {
+        /// A zoo file, or its http(s) address.
+        #[arg(value_name = "FILE|URL")]
+        zoo: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// A zoo that is to be written.
+#[derive(Debug, Args)]
+pub struct NewZoo {
+    /// The zoo file to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The zoo's name; without it the file's.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What the zoo is, in a sentence or two.
+    #[arg(long, default_value = "")]
+    pub description: String,
+    /// How values are stored.
+    #[arg(long, value_enum, default_value_t = Precision::F16)]
+    pub dtype: Precision,
+}
+
+impl NewZoo {
+    /// The name that was given, or else the file's.
+    pub fn name(&self) -> String {
+        let stem = self.out.file_stem().and_then(|s| s.to_str()).unwrap_or("zoo");
+        self.name.as_deref().unwrap_or(stem).to_owned()
+    }
+}
+
+/// A transfer matrix.
+#[derive(Debug, Args)]
+pub struct TruthArgs {
+    /// Measured transfer as CSV: first column the target, header the sources,
+    /// cells the target's score, blank = not run; a column `no-transfer` holds
+    /// the score without. Repeat it for one table a seed.
+    #[arg(long, value_name = "CSV")]
+    pub truth: Vec<PathBuf>,
+    /// The matrix's setting, such as full-limited.
+    #[arg(long, value_name = "NAME")]
+    pub setting: Option<String>,
+}
+
+/// Vectors in NumPy's format.
+#[derive(Debug, Args)]
+pub struct NpyArgs {
+    /// A folder with one NAME.npy a task: little-endian f4 or f8, C order.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// How arrays of two dimensions become vectors.
+    #[arg(long, value_enum)]
+    pub reduce: Option<Reduction>,
+}
+
+/// How a matrix becomes one vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reduction {
+    /// The mean of the rows.
+    MeanRows,
+    /// The rows one after the other.
+    Flatten,
+}
+
+impl Reduction {
+    /// The same for the zoo crate.
+    pub fn reduce(self) -> tupate_zoo::Reduce {
+        match self {
+            Self::MeanRows => tupate_zoo::Reduce::MeanRows,
+            Self::Flatten => tupate_zoo::Reduce::Flatten,
+        }
+    }
+}
+
+/// How a zoo stores its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// 2 bytes a value; changes no ranking on the vectors it was tried on.
+    F16,
+    /// 4 bytes a value, exact.
+    F32,
+    /// 1 byte a value: the set's mean, and each task's difference from it.
+    Int8,
+}
+
+impl Precision {
+    /// The same for the zoo crate.
+    pub fn dtype(self) -> tupate_zoo::Dtype {
+        match self {
+            Self::F16 => tupate_zoo::Dtype::F16,
+            Self::F32 => tupate_zoo::Dtype::F32,
+            Self::Int8 => tupate_zoo::Dtype::Int8,
+        }
+    }
+}
+
+/// `tupate rank`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Example:\n  tupate rank --zoo samples.safetensors --target \
+                             sample_entailment --similarity centred --top 3")]
+pub struct RankArgs {
+    /// A zoo file, or its http(s) address.
+    #[arg(long, value_name = "FILE|URL")]
+    pub zoo: String,
+    /// A task of the zoo, a run, an adapter folder, or a file of `tupate embed`.
+    #[arg(long, value_name = "TASK|RUN_DIR|PEFT_DIR")]
+    pub target: String,
+    /// A method, the key of an embedding set such as lora.early, or all methods
+    /// together: ensemble (mean similarity) or rrf (reciprocal rank fusion).
+    #[arg(long, value_name = "NAME")]
+    pub method: Option<String>,
+    /// How embeddings are compared.
+    #[arg(long, default_value = "cosine", value_parser = similarities())]
+    pub similarity: String,
+    /// Print only the first K sources.
+    #[arg(long, value_name = "K")]
+    pub top: Option<usize>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `tupate evaluate`.
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = "Example:\n  tupate evaluate --npy prompts/ --reduce mean-rows --truth \
+                             transfer.csv --exclude random\n  tupate evaluate --zoo tasks.safetensors \
+                             --method ensemble --against lora --json"
+)]
+#[command(group(clap::ArgGroup::new("vectors").required(true).args(["zoo", "npy"])))]
+pub struct EvaluateArgs {
+    /// A zoo file, or its http(s) address.
+    #[arg(long, value_name = "FILE|URL")]
+    pub zoo: Option<String>,
+    /// A folder with one NAME.npy a task: little-endian f4 or f8, C order.
+    #[arg(long, value_name = "DIR")]
+    pub npy: Option<PathBuf>,
+    /// How arrays of two dimensions become vectors.
+    #[arg(long, value_enum, requires = "npy")]
+    pub reduce: Option<Reduction>,
+    #[command(flatten)]
+    pub truth: TruthArgs,
+    /// What counts as relevant in the headline's NDCG.
+    #[arg(long, default_value = "percent", value_parser = relevances())]
+    pub relevance: String,
+    /// A method, the key of an embedding set, ensemble or rrf.
+    #[arg(long, value_name = "NAME")]
+    pub method: Option<String>,
+    /// Another method to compare with, target by target.
+    #[arg(long, value_name = "NAME")]
+    pub against: Option<String>,
+    /// How embeddings are compared.
+    #[arg(long, default_value = "cosine", value_parser = similarities())]
+    pub similarity: String,
+    /// A task to leave out everywhere; repeat it for several.
+    #[arg(long, value_name = "NAME")]
+    pub exclude: Vec<String>,
+    /// Seed of the bootstrap.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+fn relevances() -> clap::builder::PossibleValuesParser {
+    tupate_metrics::Relevance::ALL.map(tupate_metrics::Relevance::name).into()
+}
+
+fn similarities() -> clap::builder::PossibleValuesParser {
+    tupate_zoo::SIMILARITIES.iter().map(|s| s.name).collect::<Vec<_>>().into()
+}

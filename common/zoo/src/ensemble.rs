@@ -1,0 +1,155 @@
+//! Rankings over all methods of a zoo together.
+
+use crate::select::{Query, RankedSource, Ranking, Target, rank, ranked};
+use crate::{EmbeddingSet, Error, Zoo};
+use serde::{Deserialize, Serialize};
+use tupate_metrics::{mean_scores, reciprocal_rank_fusion};
+use tupate_tasks::{Checkpoint, Recipe};
+
+/// A way to make one ranking of those of several methods.
+#[derive(Clone, Copy, Debug)]
+pub struct Fusion {
+    /// The name on the command line and in links.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub describe: &'static str,
+    /// From each method's similarities and ranks, `[methods, n]`, one score a
+    /// source, `[n]`.
+    fuse: fn(&[Vec<f64>], &[Vec<usize>]) -> Vec<f64>,
+}
+
+/// Every fusion.
+pub const FUSIONS: &[Fusion] = &[
+    Fusion {
+        name: "ensemble",
+        describe: "Mean of the methods' similarities, as in the paper (3E).",
+        fuse: |scores, _| mean_scores(scores),
+    },
+    Fusion {
+        name: "rrf",
+        describe: "Reciprocal rank fusion of the methods' rankings: the sum of 1/(60 + rank).",
+        fuse: |_, ranks| reciprocal_rank_fusion(ranks),
+    },
+];
+
+/// One of the methods in an ensemble's ranking.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Key of its embedding set.
+    pub set: String,
+    /// The set's recipe.
+    pub recipe: Recipe,
+}
+
+impl Fusion {
+    /// The fusion and the checkpoint that a method's name asks for.
+    pub(crate) fn named(method: &str) -> Option<(&'static Self, Option<Checkpoint>)> {
+        let (name, checkpoint) = match method.rsplit_once('.') {
+            Some((name, "early")) => (name, Some(Checkpoint::Early)),
+            Some((name, "late")) => (name, Some(Checkpoint::Late)),
+            _ => (method, None),
+        };
+        let fusion = FUSIONS.iter().find(|fusion| fusion.name == name)?;
+        Some((fusion, checkpoint))
+    }
+}
+
+/// Ranks by all methods of which the zoo has the paper's recipe at one
+/// checkpoint (the late one, unless only the early one is there).
+pub(crate) fn fuse(
+    zoo: &Zoo,
+    query: &Query<'_>,
+    fusion: &Fusion,
+    checkpoint: Option<Checkpoint>,
+) -> Result<Ranking, Error> {
+    let Target::Task(target) = query.target else {
+        return Err(Error::Ambiguous(format!(
+            "{} needs the target's embedding by every method: pack its runs into the zoo, or choose \
+             one method",
+            fusion.name
+        )));
+    };
+    let members = members(zoo, fusion, checkpoint)?;
+    let mut rankings = Vec::with_capacity(members.len());
+    for set in &members {
+        let mut ranking = rank(zoo, &Query { method: Some(&set.key), ..*query })?;
+        ranking.sources.sort_by(|a, b| a.task.cmp(&b.task));
+        rankings.push(ranking);
+    }
+    let ids =
+        |ranking: &Ranking| ranking.sources.iter().map(|s| s.task.clone()).collect::<Vec<_>>();
+    let tasks = ids(&rankings[0]);
+    for (set, ranking) in members.iter().zip(&rankings) {
+        let own = ids(ranking);
+        if let Some(task) = tasks.iter().find(|t| !own.contains(t)) {
+            return Err(lacks(set, task));
+        }
+        if let Some(task) = own.iter().find(|t| !tasks.contains(t)) {
+            return Err(lacks(members[0], task));
+        }
+    }
+    let of = |value: fn(&RankedSource) -> f64| -> Vec<Vec<f64>> {
+        rankings.iter().map(|r| r.sources.iter().map(value).collect()).collect()
+    };
+    let ranks: Vec<Vec<usize>> =
+        rankings.iter().map(|r| r.sources.iter().map(|s| s.rank).collect()).collect();
+    let scores = (fusion.fuse)(&of(|s| s.score), &ranks);
+    Ok(Ranking {
+        target: target.to_owned(),
+        recipe: members[0].recipe.clone(),
+        ensemble: members
+            .iter()
+            .map(|set| Member { set: set.key.clone(), recipe: set.recipe.clone() })
+            .collect(),
+        similarity: query.similarity.name.to_owned(),
+        sources: ranked(&tasks, &scores),
+    })
+}
+
+fn lacks(set: &EmbeddingSet, task: &str) -> Error {
+    Error::Inconsistent(format!(
+        "the embedding sets of an ensemble must hold the same tasks, and {} lacks {task}",
+        set.key
+    ))
+}
+
+/// The sets that are fused: one a method, alike in all but the method.
+fn members<'a>(
+    zoo: &'a Zoo,
+    fusion: &Fusion,
+    checkpoint: Option<Checkpoint>,
+) -> Result<Vec<&'a EmbeddingSet>, Error> {
+    let at = |checkpoint: Checkpoint| -> Vec<&EmbeddingSet> {
+        zoo.sets().filter(|s| s.recipe.checkpoint == checkpoint && s.recipe.is_paper()).collect()
+    };
+    let members = match checkpoint {
+        Some(checkpoint) => at(checkpoint),
+        None => Some(at(Checkpoint::Late)).filter(|l| l.len() > 1).unwrap_or(at(Checkpoint::Early)),
+    };
+    let known = || zoo.sets().map(|set| set.key.clone()).collect::<Vec<_>>();
+    let [first, rest @ ..] = members.as_slice() else {
+        return Err(Error::UnknownSet { wanted: fusion.name.into(), known: known() });
+    };
+    if rest.is_empty() {
+        return Err(Error::Ambiguous(format!(
+            "{} needs embeddings of two methods or more by the paper's recipe; this zoo has {}",
+            fusion.name,
+            known().join(", ")
+        )));
+    }
+    for (i, set) in members.iter().enumerate() {
+        let mut differences = first.recipe.differences(&set.recipe);
+        differences.retain(|difference| difference.field != "method");
+        if !differences.is_empty() {
+            return Err(Error::Incomparable { differences });
+        }
+        let name = set.recipe.method.name();
+        if let Some(other) = members[..i].iter().find(|s| s.recipe.method.name() == name) {
+            return Err(Error::Ambiguous(format!(
+                "{} takes one recipe a method, and this zoo has {} and {}",
+                fusion.name, other.key, set.key
+            )));
+        }
+    }
+    Ok(members)
+}

@@ -1,0 +1,263 @@
+//! How well a zoo's rankings foretell a measured transfer matrix.
+
+use crate::{Error, Query, Similarity, Target, TransferMatrix, Zoo, rank};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use tupate_metrics::{
+    Judged, MEASURES, PairedTest, Relevance, Values, bootstrap_interval, ceilings, floors, means,
+    measures, paired_test,
+};
+
+/// Resamples of a bootstrap, and drawn sign flips of a paired test.
+pub const DRAWS: usize = 10_000;
+
+/// What to evaluate.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'a> {
+    /// As in [`Query`].
+    pub method: Option<&'a str>,
+    /// How embeddings are compared.
+    pub similarity: &'a Similarity,
+    /// Tasks that are left out, as sources, as targets and where the zoo's mean
+    /// is taken.
+    pub exclude: &'a [String],
+    /// Seed of the bootstrap.
+    pub seed: u64,
+}
+
+/// One target's figures.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The target.
+    pub target: String,
+    /// Number of sources that were ranked.
+    pub sources: usize,
+    /// The values of [`MEASURES`].
+    pub values: Values,
+}
+
+/// The figures of an evaluation; rows are in the order of the truth's targets.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Each target.
+    pub targets: Vec<Judgement>,
+    /// The mean over the targets where a measure is defined.
+    pub mean: Values,
+    /// The mean expectation over a uniformly random order.
+    pub random: Values,
+    /// The mean of what one seed of the truth scores against the others, over
+    /// the targets that have seeds; `None` where there are none.
+    pub ceiling: Option<Values>,
+    /// The bootstrap interval of each mean over targets.
+    pub interval: Vec<Option<[f64; 2]>>,
+    /// Sources of the truth that have no embedding.
+    pub without_vector: Vec<String>,
+    /// Targets of the truth that have no embedding.
+    pub targets_without_vector: Vec<String>,
+    /// Targets with fewer than two sources that were run and have an embedding.
+    pub targets_without_sources: Vec<String>,
+}
+
+/// Ranks the sources of every target of `truth` and judges the rankings. A
+/// target is never a source of its own.
+///
+/// # Errors
+/// When a ranking fails, fewer than two sources of the truth have an
+/// embedding, or no target is left.
+pub fn evaluate(
+    zoo: &Zoo,
+    truth: &TransferMatrix,
+    settings: &Settings<'_>,
+) -> Result<Report, Error> {
+    let zoo = &zoo.without(settings.exclude);
+    let excluded = |name: &String| settings.exclude.contains(name);
+    let mut rankings = Vec::new();
+    let mut targets_without_vector = Vec::new();
+    for (row, target) in truth.targets.iter().enumerate().filter(|(_, t)| !excluded(t)) {
+        let query = Query {
+            target: Target::Task(target),
+            method: settings.method,
+            similarity: settings.similarity,
+        };
+        match rank(zoo, &query) {
+            Ok(ranking) => rankings.push((row, ranking)),
+            Err(Error::UnknownTask { .. }) => targets_without_vector.push(target.clone()),
+            Err(error) => return Err(error),
+        }
+    }
+    // A set may lack tasks that the zoo has: what was ranked is what counts.
+    let embedded: BTreeSet<&str> = rankings
+        .iter()
+        .flat_map(|(_, ranking)| {
+            ranking.sources.iter().map(|s| s.task.as_str()).chain([ranking.target.as_str()])
+        })
+        .collect();
+    let (left, without_vector): (Vec<&String>, Vec<&String>) = truth
+        .sources
+        .iter()
+        .filter(|s| !excluded(s))
+        .partition(|source| embedded.contains(source.as_str()));
+    let without_vector: Vec<String> = without_vector.into_iter().cloned().collect();
+    if left.len() < 2 {
+        return Err(Error::Truth(format!(
+            "of the sources in the truth only {} have an embedding (without one: {}); a ranking \
+             needs two or more, of the same names",
+            left.len(),
+            without_vector.join(", ")
+        )));
+    }
+    let (mut targets, mut random, mut ceiling) = (Vec::new(), Vec::new(), Vec::new());
+    let mut targets_without_sources = Vec::new();
+    for (row, ranking) in &rankings {
+        let (row, target) = (*row, &ranking.target);
+        let scores: BTreeMap<&str, f64> =
+            ranking.sources.iter().map(|s| (s.task.as_str(), s.score)).collect();
+        // In the truth's order: equal true scores keep it.
+        let (mut columns, mut ids, mut predicted, mut measured) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (column, source) in truth.sources.iter().enumerate() {
+            if let Some((predicted_, measured_)) =
+                scores.get(source.as_str()).copied().zip(truth.score(row, column))
+            {
+                columns.push(column);
+                ids.push(source.as_str());
+                predicted.push(predicted_);
+                measured.push(measured_);
+            }
+        }
+        let baseline = truth.baseline(row);
+        let Some(judged) = Judged::new(&predicted, &measured, &ids, baseline) else {
+            targets_without_sources.push(target.clone());
+            continue;
+        };
+        random.push(floors(&judged));
+        ceiling.extend(by_seed(truth, row, &columns, &ids, baseline));
+        let values = measures(&judged);
+        targets.push(Judgement { target: target.clone(), sources: ids.len(), values });
+    }
+    if targets.is_empty() {
+        return Err(Error::Truth(format!(
+            "no target of the truth can be evaluated: {} have no embedding, {} have fewer than two \
+             sources that were run and have one",
+            targets_without_vector.len(),
+            targets_without_sources.len()
+        )));
+    }
+    let rows: Vec<Values> = targets.iter().map(|t| t.values.clone()).collect();
+    let interval = (0..MEASURES.len())
+        .map(|m| {
+            let column: Vec<_> = rows.iter().map(|row| row[m]).collect();
+            bootstrap_interval(&column, DRAWS, settings.seed)
+        })
+        .collect();
+    Ok(Report {
+        mean: means(&rows),
+        random: means(&random),
+        ceiling: (!ceiling.is_empty()).then(|| means(&ceiling)),
+        interval,
+        targets,
+        without_vector,
+        targets_without_vector,
+        targets_without_sources,
+    })
+}
+
+/// The ceiling of one target, over the sources that every seed was run for.
+fn by_seed(
+    truth: &TransferMatrix,
+    row: usize,
+    columns: &[usize],
+    ids: &[&str],
+    baseline: Option<f64>,
+) -> Option<Values> {
+    let whole: Vec<(usize, &str)> = columns
+        .iter()
+        .copied()
+        .zip(ids.iter().copied())
+        .filter(|(column, _)| truth.scores[row][*column].iter().all(Option::is_some))
+        .collect();
+    let seeds: Vec<Vec<f64>> = (0..truth.seeds.len())
+        .map(|seed| whole.iter().filter_map(|(c, _)| truth.scores[row][*c][seed]).collect())
+        .collect();
+    let ids: Vec<&str> = whole.iter().map(|(_, id)| *id).collect();
+    ceilings(&seeds, &ids, baseline)
+}
+
+impl Report {
+    /// Compares two methods over the targets that both reports have: one test a
+    /// measure, in the order of [`MEASURES`].
+    pub fn compare(&self, other: &Self, seed: u64) -> Vec<Option<PairedTest>> {
+        let pairs: Vec<(&Values, &Values)> = self
+            .targets
+            .iter()
+            .filter_map(|own| {
+                let theirs = other.targets.iter().find(|t| t.target == own.target)?;
+                (own.sources == theirs.sources).then_some((&own.values, &theirs.values))
+            })
+            .collect();
+        (0..MEASURES.len())
+            .map(|m| {
+                let (first, second): (Vec<_>, Vec<_>) =
+                    pairs.iter().map(|(a, b)| (a[m], b[m])).unzip();
+                paired_test(&first, &second, DRAWS, seed)
+            })
+            .collect()
+    }
+
+    /// Whether NDCG by gain is defined for some target, which takes scores
+    /// without transfer.
+    pub fn has(&self, relevance: Relevance) -> bool {
+        let name = format!("ndcg.{}", relevance.name());
+        MEASURES.iter().zip(&self.mean).any(|(m, value)| m.name == name && value.is_some())
+    }
+
+    /// The figures as the JSON of `tupate evaluate --json`, but for `settings`.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let number = |values: &Values, rank: &str| {
+            nest(rank, |m| values[m].map(Value::from).or(self.mean[m].map(|_| Value::Null)))
+        };
+        let targets: Vec<Value> = self
+            .targets
+            .iter()
+            .map(|judgement| {
+                let mut row = Map::new();
+                row.insert("target".into(), judgement.target.clone().into());
+                row.insert("sources".into(), judgement.sources.into());
+                row.append(&mut number(&judgement.values, "rank_of_best"));
+                Value::Object(row)
+            })
+            .collect();
+        let mut all = Map::new();
+        all.insert("targets".into(), targets.into());
+        all.insert("mean".into(), number(&self.mean, "rho").into());
+        all.insert("random".into(), number(&self.random, "rho").into());
+        if let Some(ceiling) = &self.ceiling {
+            all.insert("ceiling".into(), number(ceiling, "rho").into());
+        }
+        let interval = nest("rho", |m| self.mean[m].map(|_| json!(self.interval[m])));
+        all.insert("interval95".into(), interval.into());
+        all
+    }
+}
+
+/// Values by measure, `family.member` as an object in an object. The mean of
+/// the best source's rank is called ρ. Measures without a value are left out.
+pub fn nest(rank: &str, value: impl Fn(usize) -> Option<Value>) -> Map<String, Value> {
+    let mut all = Map::new();
+    for (m, measure) in MEASURES.iter().enumerate() {
+        let Some(value) = value(m) else { continue };
+        match measure.name.split_once('.') {
+            None if measure.name == "rank_of_best" => {
+                all.insert(rank.into(), value);
+            }
+            None => {
+                all.insert(measure.name.into(), value);
+            }
+            Some((family, member)) => {
+                let family = all.entry(family).or_insert_with(|| Map::new().into());
+                family.as_object_mut().expect("a family is an object").insert(member.into(), value);
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,88 @@
+//! Several zoos as one.
+
+use crate::{Error, NewEmbedding, TransferMatrix, Zoo};
+
+/// Joins zoos that hold the same recipes: their tasks side by side in the same
+/// sets, their transfer matrices next to each other. A task that several hold
+/// must be the same in all.
+///
+/// # Errors
+/// When the recipes differ (the fields that do are named), a task is not the
+/// same everywhere, or two matrices of one setting are not.
+pub fn merge<'a>(
+    name: &str,
+    description: &str,
+    zoos: impl IntoIterator<Item = (&'a str, &'a Zoo)>,
+) -> Result<Zoo, Error> {
+    let zoos: Vec<_> = zoos.into_iter().collect();
+    let Some((first, others)) = zoos.split_first() else {
+        return Err(Error::Inconsistent("there are no zoos to merge".into()));
+    };
+    for other in others {
+        same_recipes(*first, *other)?;
+        same_recipes(*other, *first)?;
+    }
+    let mut embeddings: Vec<NewEmbedding> = Vec::new();
+    for (_, zoo) in &zoos {
+        for set in zoo.sets() {
+            for (id, row) in set.tasks.iter().zip(zoo.rows(set)) {
+                let task = zoo.task(id).expect("a zoo knows the tasks of its sets").clone();
+                let embedding = NewEmbedding {
+                    task,
+                    recipe: set.recipe.clone(),
+                    values: row.to_vec(),
+                    initial: zoo.initial(set).map(<[f32]>::to_vec),
+                };
+                let known = embeddings.iter().find(|known| {
+                    known.task.id == *id && known.recipe.differences(&set.recipe).is_empty()
+                });
+                match known {
+                    None => embeddings.push(embedding),
+                    Some(known) if known.values == embedding.values => {}
+                    Some(_) => {
+                        return Err(Error::Inconsistent(format!(
+                            "two zoos have different {} embeddings of {id}; leave one out",
+                            set.key
+                        )));
+                    }
+                }
+            }
+        }
+    }
+    let mut transfer: Vec<TransferMatrix> = Vec::new();
+    for matrix in zoos.iter().flat_map(|(_, zoo)| zoo.transfer()) {
+        match transfer.iter().find(|known| known.setting == matrix.setting) {
+            None => transfer.push(matrix.clone()),
+            Some(known) if known == matrix => {}
+            Some(_) => {
+                return Err(Error::Inconsistent(format!(
+                    "two zoos have different transfer matrices of the setting {}",
+                    matrix.setting
+                )));
+            }
+        }
+    }
+    Zoo::pack(name, description, embeddings)?.with_transfer(transfer)
+}
+
+/// Whether `other` has every recipe of `zoo`.
+fn same_recipes((name, zoo): (&str, &Zoo), (other_name, other): (&str, &Zoo)) -> Result<(), Error> {
+    for set in zoo.sets() {
+        if set.recipe.encoder.weights_sha256.is_empty() {
+            return Err(Error::Inconsistent(format!(
+                "{} of {name} does not say by which encoder it was made, so nothing can be merged \
+                 with it",
+                set.key
+            )));
+        }
+        let nearest = other
+            .sets()
+            .map(|theirs| set.recipe.differences(&theirs.recipe))
+            .min_by_key(Vec::len)
+            .ok_or_else(|| Error::Inconsistent(format!("{other_name} holds no embeddings")))?;
+        if !nearest.is_empty() {
+            return Err(Error::Incomparable { differences: nearest });
+        }
+    }
+    Ok(())
+}

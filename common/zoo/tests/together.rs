@@ -1,0 +1,110 @@
+//! Two zoos: merged and compared; and the card of one.
+
+mod common;
+
+use common::{embedding, recipe, zoo};
+use tupate_tasks::{Checkpoint, Recipe};
+use tupate_zoo::{Error, Move, Similarity, TransferMatrix, Zoo, card, diff, merge};
+
+fn part(rows: &[(&str, [f32; 2])]) -> Zoo {
+    let rows = rows.iter().map(|(id, v)| embedding(id, Checkpoint::Late, v));
+    Zoo::pack("part", "", rows).unwrap()
+}
+
+fn cosine() -> &'static Similarity {
+    Similarity::named("cosine").unwrap()
+}
+
+#[test]
+fn merging_the_parts_gives_the_whole() {
+    let left = part(&[("a", [1.0, 0.0]), ("b", [2.0, 0.5])]);
+    let right = part(&[("b", [2.0, 0.5]), ("c", [0.25, 1.0])]);
+    let both = merge("part", "", [("left", &left), ("right", &right)]).unwrap();
+    assert_eq!(both, part(&[("a", [1.0, 0.0]), ("b", [2.0, 0.5]), ("c", [0.25, 1.0])]));
+    assert_eq!(merge("part", "", [("right", &right), ("left", &left)]).unwrap(), both);
+    assert_eq!(merge("part", "", [("left", &left)]).unwrap(), left);
+}
+
+#[test]
+fn merging_refuses_contradictions() {
+    let left = part(&[("a", [1.0, 0.0])]);
+    let message =
+        |right: &Zoo| merge("m", "", [("left", &left), ("right", right)]).unwrap_err().to_string();
+    assert!(message(&part(&[("a", [1.0, 0.5])])).contains("different lora.late embeddings of a"));
+    let mut other = embedding("b", Checkpoint::Late, &[1.0, 1.0]);
+    other.recipe = Recipe { init_seed: 9, ..recipe(Checkpoint::Late) };
+    let other = Zoo::pack("other", "", [other]).unwrap();
+    let error = merge("m", "", [("left", &left), ("right", &other)]).unwrap_err();
+    let Error::Incomparable { differences } = &error else { panic!("{error}") };
+    assert_eq!(differences[0].field, "init_seed");
+    // One of them has a recipe more.
+    assert!(message(&zoo()).contains("differ in checkpoint"));
+    let mut start = embedding("b", Checkpoint::Late, &[1.0, 1.0]);
+    start.initial = Some(vec![0.0; 2]);
+    assert!(message(&Zoo::pack("o", "", [start]).unwrap()).contains("different initial"));
+    let array = tupate_zoo::npy::Array { shape: vec![2], values: vec![1.0, 2.0] };
+    let unknown =
+        tupate_zoo::import("i", "s", "e", vec![(common::task("x"), array)], None).unwrap();
+    let error = merge("m", "", [("u", &unknown), ("u", &unknown)]).unwrap_err().to_string();
+    assert!(error.contains("does not say by which encoder"), "{error}");
+}
+
+#[test]
+fn transfer_is_merged_by_setting() {
+    let matrix = |text: &str, setting: &str| {
+        TransferMatrix::from_csv(text.as_bytes(), setting, "accuracy").unwrap()
+    };
+    let one = part(&[("a", [1.0, 0.0])]).with_transfer(vec![matrix("t,b\na,1", "x")]).unwrap();
+    let two = part(&[("b", [1.0, 0.5])])
+        .with_transfer(vec![matrix("t,b\na,1", "x"), matrix("t,b\na,2", "y")])
+        .unwrap();
+    let both = merge("m", "", [("1", &one), ("2", &two)]).unwrap();
+    assert_eq!(both.transfer().len(), 2);
+    let odd = part(&[("b", [1.0, 0.5])]).with_transfer(vec![matrix("t,b\na,3", "x")]).unwrap();
+    let error = merge("m", "", [("1", &one), ("o", &odd)]).unwrap_err().to_string();
+    assert!(error.contains("different transfer matrices of the setting x"), "{error}");
+}
+
+#[test]
+fn what_differs_is_listed() {
+    let old =
+        part(&[("a", [1.0, 0.0]), ("b", [1.0, 0.5]), ("c", [1.0, 1.0]), ("gone", [0.0, 1.0])]);
+    let new = part(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0]), ("c", [1.0, 1.0]), ("new", [1.0, 0.1])]);
+    let found = diff(&old, &new, cosine());
+    assert_eq!((found.added, found.removed), (vec!["new".into()], vec!["gone".into()]));
+    let step = |target: &str, source: &str, from, to| Move {
+        set: "lora.late".into(),
+        target: target.into(),
+        source: source.into(),
+        from,
+        to,
+    };
+    // For c, a and b come to be equally close, and a goes before by its id.
+    let moved =
+        [step("a", "b", 1, 2), step("a", "c", 2, 1), step("c", "a", 2, 1), step("c", "b", 1, 2)];
+    assert_eq!(found.moved, moved);
+    assert!(diff(&old, &old, cosine()).is_empty());
+    let found = diff(&old, &zoo(), cosine());
+    assert_eq!(found.sets_added, ["lora.early"]);
+    let gauge = diff(&old, &old, Similarity::named("gauge").unwrap());
+    assert!(gauge.not_ranked["lora.late"].contains("flatten") && !gauge.is_empty());
+}
+
+#[test]
+fn a_card_says_what_is_in_the_file() {
+    let text = card(&zoo(), "plane.safetensors", "0123");
+    for part in [
+        "# plane\n\nFour directions.\n",
+        "sha256 `0123`",
+        "| lora.late | 4 | 2 | LoRA r=1 α=1 on query, late | tiny | abababababab | layer-mean | absolute | 0 |",
+        "| a | Task a | CR | made up | 100 | accuracy | 0.7500 | 0.5000 | unknown |",
+        "tupate rank --zoo plane.safetensors --target a",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    assert!(!text.contains("Measured transfer"));
+    let mut sly = embedding("a", Checkpoint::Late, &[1.0, 1.0]);
+    sly.task.name = "x | y\n# <script>".into();
+    let text = card(&Zoo::pack("z", "", [sly]).unwrap(), "z", "0");
+    assert!(text.contains("x \\| y \\# \\<script\\>"), "{text}");
+}
