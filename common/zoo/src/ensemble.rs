@@ -13,10 +13,12 @@ pub struct Fusion {
     pub name: &'static str,
     /// One sentence for people.
     pub describe: &'static str,
-    /// From each method's similarities and ranks, `[methods, n]`, one score a
-    /// source, `[n]`.
-    fuse: fn(&[Vec<f64>], &[Vec<usize>]) -> Vec<f64>,
+    fuse: Fuse,
 }
+
+/// From each method's similarities and ranks, `[methods, n]`, one score a source,
+/// `[n]`.
+type Fuse = fn(&[Vec<f64>], &[Vec<usize>]) -> Vec<f64>;
 
 /// Every fusion.
 pub const FUSIONS: &[Fusion] = &[

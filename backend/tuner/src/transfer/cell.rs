@@ -1,6 +1,6 @@
 //! One finished cell of a sweep.
 
-use super::Setting;
+use super::{NO_TRANSFER, Setting};
 use crate::Error;
 use crate::train::FineTuneRecord;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,3 @@ impl Cell {
         format!("{}.{seed}", source.unwrap_or(NO_TRANSFER))
     }
 }
-
-/// What stands for the source where there is none.
-const NO_TRANSFER: &str = "no-transfer";

@@ -1,87 +1,79 @@
 //! All cells together: the transfer matrix.
 
 use super::folder::Folder;
-use super::{Setting, Sweep};
+use super::{SETTINGS, Sweep};
 use crate::Error;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tupate_tasks::Metric;
 
-/// One target's row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// The target's id.
-    pub target: String,
-    /// What the scores are.
-    pub metric: Metric,
-    /// Scores without transfer, one a seed.
-    pub no_transfer: Vec<f64>,
-    /// For each source one score a seed; empty where source and target are one or
-    /// the cell is not part of the sweep.
-    pub scores: Vec<Vec<f64>>,
-}
-
-/// The scores of all targets after transfer from all sources.
+/// The scores of all targets after transfer from all sources, in the form in which
+/// a zoo carries a truth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Matrix {
-    /// How much was trained on.
-    pub setting: Setting,
+    /// How much was trained on: the setting's name.
+    pub setting: String,
+    /// What the scores are, in words.
+    pub metric: String,
+    /// The metric of each target.
+    pub metrics: BTreeMap<String, Metric>,
     /// The pretrained encoder's name.
     pub encoder: String,
     /// The seeds, in the order of the scores.
     pub seeds: Vec<u64>,
-    /// The sources, in the order of the scores.
+    /// The rows.
+    pub targets: Vec<String>,
+    /// The columns.
     pub sources: Vec<String>,
-    /// One row a target.
-    pub targets: Vec<Row>,
+    /// `[targets, sources, seeds]`; `None` where source and target are one or the
+    /// cell is not part of the sweep.
+    pub scores: Vec<Vec<Vec<Option<f64>>>>,
+    /// `[targets, seeds]`: the score without transfer.
+    pub no_transfer: Vec<Vec<Option<f64>>>,
 }
 
 impl Matrix {
     /// Reads all cells of a sweep that is done.
     pub(super) fn gather(sweep: &Sweep<'_>, folder: &Folder) -> Result<Self, Error> {
         let seeds = &sweep.plan.seeds;
-        let of = |target: &str, source: Option<&str>| -> Result<Vec<f64>, Error> {
+        let of = |target: &str, source: Option<&str>| -> Result<Vec<Option<f64>>, Error> {
             let score =
-                |&seed: &u64| Ok(folder.cell(target, source, seed)?.fine_tuning.scores.score);
+                |&seed: &u64| Ok(Some(folder.cell(target, source, seed)?.fine_tuning.scores.score));
             seeds.iter().map(score).collect()
         };
-        let row = |target: &crate::data::Dataset| {
-            let scores = sweep
-                .sources
-                .iter()
-                .map(|source| match sweep.wanted(source, target) {
-                    true => of(&target.task, Some(&source.task)),
-                    false => Ok(Vec::new()),
-                })
-                .collect::<Result<_, Error>>()?;
-            Ok::<_, Error>(Row {
-                target: target.task.clone(),
-                metric: target.metric,
-                no_transfer: of(&target.task, None)?,
-                scores,
-            })
-        };
+        let (mut scores, mut no_transfer) = (Vec::new(), Vec::new());
+        for target in sweep.targets {
+            let row = sweep.sources.iter().map(|source| match sweep.wanted(source, target) {
+                true => of(&target.task, Some(&source.task)),
+                false => Ok(vec![None; seeds.len()]),
+            });
+            scores.push(row.collect::<Result<_, _>>()?);
+            no_transfer.push(of(&target.task, None)?);
+        }
+        let setting = SETTINGS.iter().find(|(setting, _)| *setting == sweep.plan.setting);
         Ok(Self {
-            setting: sweep.plan.setting,
+            setting: setting.map_or("", |(_, name)| name).to_owned(),
+            metric: "each target's own".to_owned(),
+            metrics: sweep.targets.iter().map(|t| (t.task.clone(), t.metric)).collect(),
             encoder: sweep.encoder.reference.name.clone(),
             seeds: seeds.clone(),
+            targets: sweep.targets.iter().map(|target| target.task.clone()).collect(),
             sources: sweep.sources.iter().map(|source| source.task.clone()).collect(),
-            targets: sweep.targets.iter().map(row).collect::<Result<_, _>>()?,
+            scores,
+            no_transfer,
         })
     }
 
-    /// Mean over seeds as CSV: first column the target, header the sources; a
-    /// target's own column holds its score without transfer, a cell that was not run
-    /// is blank.
+    /// Mean over seeds as CSV: first column the target, header the sources, blank
+    /// where not run; the column `no-transfer` is the score without transfer.
     pub fn csv(&self) -> String {
-        let mut csv = format!("target,{}\n", self.sources.join(","));
-        for row in &self.targets {
-            csv.push_str(&row.target);
-            for (source, scores) in self.sources.iter().zip(&row.scores) {
-                let scores = if *source == row.target { &row.no_transfer } else { scores };
+        let mut csv = format!("target,{},{}\n", self.sources.join(","), super::NO_TRANSFER);
+        for ((target, row), alone) in self.targets.iter().zip(&self.scores).zip(&self.no_transfer) {
+            csv.push_str(target);
+            for scores in row.iter().chain([alone]) {
                 csv.push(',');
-                if !scores.is_empty() {
-                    let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+                if let Some(mean) = mean(scores) {
                     write!(csv, "{mean}").expect("writing to a string");
                 }
             }
@@ -89,4 +81,10 @@ impl Matrix {
         }
         csv
     }
+}
+
+/// The mean of the scores that are there.
+pub fn mean(scores: &[Option<f64>]) -> Option<f64> {
+    let there: Vec<f64> = scores.iter().copied().flatten().collect();
+    (!there.is_empty()).then(|| there.iter().sum::<f64>() / there.len() as f64)
 }

@@ -8,7 +8,7 @@
 //!   sources/SOURCE.SEED.safetensors  its encoder, until its last cell is done
 //!   cells/TARGET/SOURCE.SEED.json    a finished cell; `no-transfer` is no source
 //!   matrix.csv                       mean over seeds: rows target, columns source
-//!   transfer.json                    every seed's score
+//!   transfer.json                    every seed's score, as a zoo carries it
 //! ```
 //!
 //! Cells are computed one after the other and written whole or not at all: what is
@@ -22,7 +22,7 @@ mod matrix;
 mod tests;
 
 pub use cell::Cell;
-pub use matrix::Matrix;
+pub use matrix::{Matrix, mean};
 
 use crate::Error;
 use crate::data::{Dataset, Objective};
@@ -51,6 +51,9 @@ pub const SETTINGS: [(Setting, &str); 3] = [
     (Setting::FullLimited, "full-limited"),
     (Setting::LimitedLimited, "limited-limited"),
 ];
+
+/// What stands for the source where there is none.
+const NO_TRANSFER: &str = "no-transfer";
 
 /// Training examples of a small part (Vu et al. 2020).
 pub const LIMITED: usize = 1000;

@@ -106,10 +106,11 @@ fn a_sweep_fills_every_cell_from_its_source() {
         stopped(&dir.path().join("a"), &tasks(), &plan(Setting::LimitedLimited), false, usize::MAX);
     let matrix = matrix.unwrap();
     assert_eq!(matrix.sources, ["letters", "thirds", "numbers"]);
-    for (i, row) in matrix.targets.iter().enumerate() {
-        assert_eq!(row.no_transfer.len(), 2);
-        for (j, scores) in row.scores.iter().enumerate() {
-            assert_eq!(scores.len(), if i == j { 0 } else { 2 });
+    assert_eq!((matrix.setting.as_str(), &matrix.targets), ("limited-limited", &matrix.sources));
+    for (i, row) in matrix.scores.iter().enumerate() {
+        assert!(matrix.no_transfer[i].len() == 2 && mean(&matrix.no_transfer[i]).is_some());
+        for (j, scores) in row.iter().enumerate() {
+            assert_eq!((scores.len(), mean(scores).is_some()), (2, i != j));
         }
     }
     // Ten examples in batches of eight: two steps an epoch. Three targets alone,
@@ -126,9 +127,10 @@ fn a_sweep_fills_every_cell_from_its_source() {
     assert_eq!(source["start_sha256"], alone["fine_tuning"]["start_sha256"]);
     assert_ne!(from["fine_tuning"]["losses"], alone["fine_tuning"]["losses"]);
     let csv: Vec<&str> = files["matrix.csv"].lines().collect();
-    assert_eq!(csv[0], "target,letters,thirds,numbers");
-    let mean = matrix.targets[0].no_transfer.iter().sum::<f64>() / 2.0;
-    assert_eq!(csv[1].split(',').nth(1).unwrap(), mean.to_string());
+    assert_eq!(csv[0], "target,letters,thirds,numbers,no-transfer");
+    let cells: Vec<&str> = csv[1].split(',').collect();
+    assert_eq!((cells[0], cells[1]), ("letters", ""));
+    assert_eq!(cells[4], mean(&matrix.no_transfer[0]).unwrap().to_string());
 }
 
 #[test]
@@ -143,8 +145,9 @@ fn settings_decide_whose_examples_are_few() {
         let plan = Plan { seeds: vec![0], in_class: true, ..plan(setting) };
         let matrix = sweep(&out, &tasks(), &plan, false).unwrap();
         // Nothing comes from, or goes to, the task of another class.
-        assert!(matrix.targets[2].scores.iter().all(Vec::is_empty));
-        assert_eq!(matrix.targets[0].scores.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1, 0]);
+        let there = |row: usize| matrix.scores[row].iter().map(|s| s[0].is_some());
+        assert!(there(2).all(|there| !there));
+        assert_eq!(there(0).collect::<Vec<_>>(), [false, true, false]);
         let files = files(&out);
         let examples = |name: &str| {
             let value: serde_json::Value = serde_json::from_str(&files[name]).unwrap();

@@ -10,7 +10,7 @@ use std::path::PathBuf;
     after_long_help = "Every source × target × seed is a cell: a file that is written once and \
                              never computed again, so that a sweep can be stopped anywhere, resumed, \
                              and grown by further tasks and seeds. matrix.csv has the means over \
-                             seeds; a target's own column is its score without transfer.\n\n\
+                             seeds; the column no-transfer has the scores without any.\n\n\
                              Example:\n  tupate transfer --sources mnli,qqp,sst2 --targets rte,mrpc \
                              --setting limited-limited --data data/ --out sweeps/small"
 )]

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::progress::Bar;
 use tupate_tuner::data::{self, Dataset};
 use tupate_tuner::encoder::Encoder;
-use tupate_tuner::transfer::{Matrix, Overrides, Plan, SETTINGS, Sweep};
+use tupate_tuner::transfer::{Matrix, Overrides, Plan, SETTINGS, Sweep, mean};
 
 pub fn run(args: &TransferArgs) -> Result<(), Failure> {
     threads::set(args.threads)?;
@@ -73,16 +73,15 @@ fn report(matrix: &Matrix, args: &TransferArgs) -> Result<(), Failure> {
     if args.output.json {
         return print_json(matrix);
     }
-    let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len().max(1) as f64;
-    for row in &matrix.targets {
-        let alone = mean(&row.no_transfer);
-        print(&format!("{}: {} {alone:.4} without transfer", row.target, row.metric.name()))?;
+    for (row, target) in matrix.targets.iter().enumerate() {
+        let alone = mean(&matrix.no_transfer[row]).unwrap_or(f64::NAN);
+        let metric = matrix.metrics.get(target).map_or("", |metric| metric.name());
+        print(&format!("{target}: {metric} {alone:.4} without transfer"))?;
         let mut ranked: Vec<_> = matrix
             .sources
             .iter()
-            .zip(&row.scores)
-            .filter(|(_, scores)| !scores.is_empty())
-            .map(|(source, scores)| (source, mean(scores)))
+            .zip(&matrix.scores[row])
+            .filter_map(|(source, scores)| Some((source, mean(scores)?)))
             .collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
         for (source, score) in ranked {

@@ -2,6 +2,7 @@
 
 use crate::cli::TruthArgs;
 use crate::failure::Failure;
+use std::fmt::Display;
 use tupate_zoo::TransferMatrix;
 
 /// The setting of a matrix that was given none.
@@ -14,8 +15,21 @@ pub fn read(args: &TruthArgs) -> Result<Option<TransferMatrix>, Failure> {
         let bytes = std::fs::read(path)
             .map_err(|e| Failure::Input(format!("cannot read {}: {e}", path.display())))?;
         let setting = args.setting.as_deref().unwrap_or(UNNAMED);
-        let matrix = TransferMatrix::from_csv(&bytes, setting, "each target's own")
-            .map_err(|e| Failure::Input(format!("{}: {e}", path.display())))?;
+        let bad = |e: &dyn Display| Failure::Input(format!("{}: {e}", path.display()));
+        if path.extension().is_some_and(|extension| extension == "json") {
+            // What `tupate transfer` leaves behind has all seeds already.
+            let matrix: TransferMatrix = serde_json::from_slice(&bytes).map_err(|e| bad(&e))?;
+            matrix.check().map_err(|e| bad(&e))?;
+            if args.truth.len() > 1 {
+                return Err(Failure::Usage(format!(
+                    "{} holds all seeds of its sweep: give it as the only --truth",
+                    path.display()
+                )));
+            }
+            return Ok(Some(matrix));
+        }
+        let matrix =
+            TransferMatrix::from_csv(&bytes, setting, "each target's own").map_err(|e| bad(&e))?;
         matrices.push(matrix);
     }
     Ok(TransferMatrix::of_seeds(&matrices))
