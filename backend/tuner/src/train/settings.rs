@@ -140,7 +140,7 @@ impl Settings {
     pub fn prefix_length(&self) -> usize {
         match self.method {
             MethodSpec::PTuningV2 { prefix_length } => prefix_length,
-            MethodSpec::Lora { .. } | MethodSpec::BitFit => 0,
+            _ => 0,
         }
     }
 
@@ -167,7 +167,7 @@ impl Settings {
             MethodSpec::PTuningV2 { prefix_length } if !(1..=1024).contains(prefix_length) => {
                 return wrong("--prefix-length must be from 1 to 1024");
             }
-            MethodSpec::PTuningV2 { .. } | MethodSpec::BitFit => {}
+            _ => {}
         }
         self.training.check(longest, objective)
     }

@@ -68,7 +68,7 @@ fn settings(
             *prefix_length = args.prefix_length.unwrap_or(*prefix_length);
             of_prefix.iter_mut().for_each(|(_, given)| *given = false);
         }
-        MethodSpec::BitFit => {}
+        _ => {}
     }
     // An option of another method would otherwise be ignored without a word.
     match of_lora.iter().chain(&of_prefix).find(|(_, given)| *given) {

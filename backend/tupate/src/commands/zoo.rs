@@ -68,7 +68,7 @@ fn pack(
         }
     }
     let zoo = Zoo::pack(&new.name(), &new.description, embeddings)?;
-    write(zoo.with_transfer(truth.into_iter().collect())?, new)
+    write(&zoo.with_transfer(truth.into_iter().collect())?, new)
 }
 
 /// One list of words for every combination of the values that were given for
@@ -111,7 +111,7 @@ fn import_npy(
         );
     }
     let zoo = imported.zoo.described(&new.description);
-    write(zoo.with_transfer(truth.into_iter().collect())?, new)
+    write(&zoo.with_transfer(truth.into_iter().collect())?, new)
 }
 
 fn merge(sources: &[String], new: &NewZoo) -> Result<(), Failure> {
@@ -120,7 +120,7 @@ fn merge(sources: &[String], new: &NewZoo) -> Result<(), Failure> {
         zoos.push((source.as_str(), read_zoo(source)?.0));
     }
     let parts = zoos.iter().map(|(name, zoo)| (*name, zoo));
-    write(tupate_zoo::merge(&new.name(), &new.description, parts)?, new)
+    write(&tupate_zoo::merge(&new.name(), &new.description, parts)?, new)
 }
 
 fn diff(old: &str, new: &str, similarity: &str, as_json: bool) -> Result<(), Failure> {
@@ -161,7 +161,7 @@ fn card(source: &str) -> Result<(), Failure> {
     print(tupate_zoo::card(&zoo, file, &sha256_hex(&bytes)).trim_end())
 }
 
-fn write(zoo: Zoo, new: &NewZoo) -> Result<(), Failure> {
+fn write(zoo: &Zoo, new: &NewZoo) -> Result<(), Failure> {
     let bytes = zoo.to_bytes(new.dtype.dtype())?;
     write_atomically(&new.out, &bytes)?;
     print(&format!(
