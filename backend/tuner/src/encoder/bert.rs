@@ -299,6 +299,8 @@ impl Bert {
         let ids = Tensor::from_vec(ids, length * length, self.device())?;
         let bias = table.index_select(&ids, 0)?.reshape((1, length, length, heads))?;
         let bias = bias.permute((0, 3, 1, 2))?.contiguous()?;
+        // The softmax scales what it is given, by 1/√d; the bias is not to be scaled.
+        let bias = (bias * ((self.config.hidden_size / heads) as f64).sqrt())?;
         if prefix == 0 {
             return Ok(Some(bias));
         }
@@ -336,8 +338,7 @@ impl Bert {
         let mut scores = query.matmul(&key.transpose(2, 3)?)?; // [B, N, S, P+S]
         let scale = 1.0 / (d as f32).sqrt();
         if let Some(relative) = relative {
-            // The softmax scales what it is given; the bias is not to be scaled.
-            scores = scores.broadcast_add(&(relative / f64::from(scale))?)?;
+            scores = scores.broadcast_add(relative)?;
         }
         let probabilities = kernels::masked_softmax(&scores, mask, scale)?;
         let context = probabilities.matmul(&value)?; // [B, N, S, d]

@@ -9,6 +9,7 @@
 //!
 //! Shapes: `B` batch, `S` sequence, `H` hidden, `N` heads.
 
+mod adamw;
 mod bias;
 mod device;
 mod gelu;
@@ -18,6 +19,7 @@ mod norm;
 mod rows;
 mod softmax;
 
+pub use adamw::{Step, adamw};
 pub use bias::add_bias;
 pub use device::device;
 pub use gelu::gelu;

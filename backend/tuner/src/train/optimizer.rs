@@ -1,6 +1,7 @@
 //! AdamW (Loshchilov and Hutter 2019), with its state in the open so that a run
 //! can be stopped and resumed.
 
+use crate::kernels;
 use candle_core::{Result, Tensor, Var, backprop::GradStore};
 
 const BETA1: f64 = 0.9;
@@ -42,20 +43,21 @@ impl AdamW {
         scale: f64,
     ) -> Result<()> {
         self.steps += 1;
-        let correction = |beta: f64| 1.0 / (1.0 - beta.powi(self.steps as i32));
-        let (scale1, scale2) = (correction(BETA1), correction(BETA2));
+        let step = kernels::Step {
+            learning_rate,
+            weight_decay: self.weight_decay,
+            scale,
+            beta1: BETA1,
+            beta2: BETA2,
+            epsilon: EPSILON,
+            count: self.steps,
+        };
         for (i, var) in vars.iter().enumerate() {
             let Some(gradient) = gradients.get(var) else { continue };
-            let gradient = (gradient * scale)?;
-            let first = ((&self.first[i] * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
-            let second = ((&self.second[i] * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
-            let denominator = ((&second * scale2)?.sqrt()? + EPSILON)?;
-            let update = ((&first * scale1)? / denominator)?;
-            let decayed = (var.as_tensor() * (1.0 - learning_rate * self.weight_decay))?;
-            var.set(&(decayed - (update * learning_rate)?)?)?;
-            // Detached, or each step would keep the graph of all before it.
-            self.first[i] = first.detach();
-            self.second[i] = second.detach();
+            let (first, second) = (&mut self.first[i], &mut self.second[i]);
+            if let Some(moved) = kernels::adamw(var.as_tensor(), first, second, gradient, step)? {
+                var.set(&moved)?;
+            }
         }
         Ok(())
     }
