@@ -225,13 +225,17 @@ fn methods() -> clap::builder::PossibleValuesParser {
 
 /// `tupate embed`.
 #[derive(Debug, Args)]
-#[command(after_long_help = "Recipe keys: checkpoint=early|late, aggregation=layer-mean|flatten, \
+#[command(after_long_help = "Recipe keys: name=paper|released, checkpoint=early|late, \
+                             parameters=all|keys-only, \
+                             aggregation=layer-mean|flatten|position-mean, \
                              values=absolute|delta; for adapter folders from elsewhere also \
-                             task=NAME, encoder=NAME|DIR, init_seed=N.\n\nExample:\n  tupate embed \
-                             runs/sst2 --recipe checkpoint=early --out sst2.early.json")]
+                             task=NAME, encoder=NAME|DIR, init_seed=N, initial=DIR.\n\nExample:\n  \
+                             tupate embed runs/sst2 --recipe checkpoint=early --out \
+                             sst2.early.json")]
 pub struct EmbedArgs {
-    /// A run of `tupate tune`, or an adapter folder of Hugging Face PEFT.
-    #[arg(value_name = "RUN_DIR|PEFT_DIR")]
+    /// A run of `tupate tune`, or an adapter folder of Hugging Face PEFT or
+    /// AdapterHub.
+    #[arg(value_name = "RUN_DIR|PEFT_DIR|ADAPTERHUB_DIR")]
     pub source: PathBuf,
     /// What the embedding is made of; repeat it for several.
     #[arg(long, value_name = "KEY=VALUE")]

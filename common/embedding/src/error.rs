@@ -6,7 +6,19 @@ pub enum Error {
     /// No layers, or layers without tensors.
     #[error("the adapter holds no tuned parameters")]
     Empty,
-    /// A layer's tensors differ from those of layer 0.
+    /// A layer's tensors are not those that the method tunes.
+    #[error("layer {layer} holds {found}, but {method} tunes {expected}, in this order")]
+    Tensors {
+        /// The layer, counted from 0.
+        layer: usize,
+        /// The method.
+        method: String,
+        /// Names of the method's tensors.
+        expected: String,
+        /// Names of the layer's tensors.
+        found: String,
+    },
+    /// A layer's tensors differ in shape from those of layer 0.
     #[error(
         "layer {layer} holds {found}, but layer 0 holds {expected}; every layer must hold the same tensors"
     )]
@@ -18,6 +30,19 @@ pub enum Error {
         /// Names and shapes of this layer.
         found: String,
     },
+    /// A tensor has a shape that the method does not give it.
+    #[error("tensor {tensor} has shape {shape:?}; {wanted}")]
+    MethodShape {
+        /// The tensor's name.
+        tensor: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// What it should be.
+        wanted: String,
+    },
+    /// The adapter belongs to an encoder of another shape or other weights.
+    #[error("the adapter belongs to another encoder: {0}")]
+    Encoder(String),
     /// The number of values is not the product of the shape.
     #[error("tensor {tensor} of layer {layer} has shape {shape:?} but {values} values")]
     Shape {
@@ -49,7 +74,7 @@ pub enum Error {
     #[error("{file}: {what}")]
     Adapter {
         /// The file in the folder.
-        file: &'static str,
+        file: String,
         /// What is wrong, where, and what would mend it.
         what: String,
     },

@@ -3,12 +3,11 @@
 //! The tuning backend hands over an [`AdapterState`]: plain names, shapes and
 //! `f32` values, no tensors of any framework. Everything from there on — which
 //! parameters count, how layers are combined — happens here, once, for the
-//! command line and the page alike. [`peft`] reads and writes the adapter
-//! folders of Hugging Face PEFT.
+//! command line and the page alike. [`folder`] reads and writes adapter folders.
 
 mod aggregate;
 mod error;
-pub mod peft;
+pub mod folder;
 mod state;
 
 pub use aggregate::{TaskEmbedding, aggregate};

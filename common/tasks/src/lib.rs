@@ -9,6 +9,7 @@ mod recipe;
 mod task;
 
 pub use recipe::{
-    Aggregation, Checkpoint, EncoderRef, FieldDifference, MethodSpec, ParameterSet, Recipe, Values,
+    Aggregation, BIASES, Checkpoint, EncoderRef, FieldDifference, LORA_TARGETS, MethodSpec,
+    NamedRecipe, ParameterSet, Recipe, Values,
 };
 pub use task::{InputShape, METRICS, Metric, TASKS, TaskClass, TaskInfo, task};

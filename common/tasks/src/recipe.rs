@@ -16,6 +16,23 @@ pub struct EncoderRef {
     pub hidden_size: usize,
 }
 
+/// The linear maps of a Transformer layer, as LoRA's targets are called here
+/// whatever the encoder's family calls them, in the order of the layer.
+pub const LORA_TARGETS: [&str; 6] =
+    ["query", "key", "value", "attention_output", "intermediate", "output"];
+
+/// The parts of a Transformer layer that have a bias, in the order of the layer.
+pub const BIASES: [&str; 8] = [
+    "query",
+    "key",
+    "value",
+    "attention_output",
+    "attention_norm",
+    "intermediate",
+    "output",
+    "output_norm",
+];
+
 /// A parameter-efficient tuning method with every hyperparameter that changes
 /// which numbers are tuned or what they mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,8 +44,8 @@ pub enum MethodSpec {
         rank: usize,
         /// Scale `alpha` of the update.
         alpha: f64,
-        /// The linear maps that are adapted, in the order in which their
-        /// factors are concatenated.
+        /// The linear maps that are adapted, names of [`LORA_TARGETS`], in the
+        /// order in which their factors are concatenated: that of the constant.
         targets: Vec<String>,
     },
     /// Every bias of the encoder's layers (Zaken et al. 2022).
@@ -56,6 +73,22 @@ impl MethodSpec {
             Self::BitFit => "bitfit",
             Self::PTuningV2 { .. } => "ptuning-v2",
             Self::Imported { .. } => "imported",
+        }
+    }
+
+    /// Names of the tensors that the method tunes in each layer, in the order in
+    /// which they are concatenated. LoRA: `query.lora_A` `[r, in]`, then
+    /// `query.lora_B` `[out, r]`, and so on for each target. BitFit: `query.bias`
+    /// and so on. P-Tuning v2: `prefix.key`, `prefix.value`, each `[P, H]`.
+    pub fn tensor_names(&self) -> Vec<String> {
+        match self {
+            Self::Lora { targets, .. } => targets
+                .iter()
+                .flat_map(|target| ["A", "B"].map(|factor| format!("{target}.lora_{factor}")))
+                .collect(),
+            Self::BitFit => BIASES.iter().map(|part| format!("{part}.bias")).collect(),
+            Self::PTuningV2 { .. } => vec!["prefix.key".into(), "prefix.value".into()],
+            Self::Imported { .. } => Vec::new(),
         }
     }
 }
@@ -147,6 +180,47 @@ pub struct Recipe {
     pub checkpoint: Checkpoint,
 }
 
+/// A published way from tuned parameters to a vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedRecipe {
+    /// The paper's text, section 3.2: all parameters, mean over the layers.
+    Paper,
+    /// The code that was released with the paper: layers are concatenated, and
+    /// of P-Tuning v2 the mean over prefix positions is taken, `[L·2·H]`. For
+    /// BitFit that code also takes the biases of the embeddings' LayerNorm and of
+    /// the pooler, which lie in no layer and are not tuned here.
+    Released,
+}
+
+impl NamedRecipe {
+    /// Every named recipe; the first is the default.
+    pub const ALL: [Self; 2] = [Self::Paper, Self::Released];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Released => "released",
+        }
+    }
+
+    /// The recipe of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|recipe| recipe.name() == name)
+    }
+
+    /// Sets what decides how parameters become a vector.
+    pub fn apply(self, recipe: &mut Recipe) {
+        recipe.parameters = ParameterSet::All;
+        recipe.values = Values::Absolute;
+        recipe.aggregation = match (self, &recipe.method) {
+            (Self::Paper, _) => Aggregation::LayerMean,
+            (Self::Released, MethodSpec::PTuningV2 { .. }) => Aggregation::PositionMean,
+            (Self::Released, MethodSpec::Lora { .. } | MethodSpec::BitFit) => Aggregation::Flatten,
+        };
+    }
+}
+
 /// One field in which two recipes differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldDifference {
@@ -189,6 +263,18 @@ impl Recipe {
         self.parameters == ParameterSet::All
             && self.aggregation == Aggregation::LayerMean
             && self.values == Values::Absolute
+    }
+
+    /// The released code's recipe for a method; see [`NamedRecipe::Released`].
+    pub fn released(
+        encoder: EncoderRef,
+        method: MethodSpec,
+        init_seed: u64,
+        checkpoint: Checkpoint,
+    ) -> Self {
+        let mut recipe = Self::paper(encoder, method, init_seed, checkpoint);
+        NamedRecipe::Released.apply(&mut recipe);
+        recipe
     }
 
     /// The fields in which `self` and `other` differ; empty when embeddings of
@@ -270,6 +356,43 @@ mod tests {
             fields,
             ["encoder", "method", "parameters", "aggregation", "values", "init_seed", "checkpoint"]
         );
+    }
+
+    #[test]
+    fn the_released_code_concatenates_layers_or_averages_positions() {
+        for (method, aggregation) in [
+            (recipe().method, Aggregation::Flatten),
+            (MethodSpec::BitFit, Aggregation::Flatten),
+            (MethodSpec::PTuningV2 { prefix_length: 20 }, Aggregation::PositionMean),
+        ] {
+            let released = Recipe::released(recipe().encoder, method, 0, Checkpoint::Late);
+            assert_eq!(released.aggregation, aggregation);
+            assert_eq!(
+                (released.parameters, released.values),
+                (ParameterSet::All, Values::Absolute)
+            );
+            let mut paper = Recipe { values: Values::Delta, ..released };
+            NamedRecipe::Paper.apply(&mut paper);
+            let encoder = recipe().encoder;
+            assert_eq!(paper, Recipe::paper(encoder, paper.method.clone(), 0, Checkpoint::Late));
+        }
+        for named in NamedRecipe::ALL {
+            assert_eq!(NamedRecipe::named(named.name()), Some(named));
+        }
+        assert_eq!(NamedRecipe::named("mine"), None);
+    }
+
+    #[test]
+    fn tensors_are_named_in_the_order_of_the_layer() {
+        assert_eq!(
+            recipe().method.tensor_names(),
+            ["query.lora_A", "query.lora_B", "value.lora_A", "value.lora_B"]
+        );
+        let biases = MethodSpec::BitFit.tensor_names();
+        assert_eq!((biases.len(), biases[4].as_str()), (8, "attention_norm.bias"));
+        // LoRA adapts what BitFit tunes the bias of, LayerNorm left out.
+        let linear: Vec<_> = BIASES.into_iter().filter(|part| !part.ends_with("norm")).collect();
+        assert_eq!(linear, LORA_TARGETS);
     }
 
     #[test]

@@ -3,12 +3,14 @@
 use super::RunRecord;
 use super::record::SCHEMA;
 use crate::Error;
+use crate::encoder::Family;
 use crate::files::{failed, write, write_json};
-use crate::train::{Snapshot, Trainer};
+use crate::train::{Settings, Snapshot, Trainer};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use tupate_embedding::{AdapterState, TaskEmbedding, aggregate, peft};
-use tupate_tasks::{Checkpoint, MethodSpec, Recipe};
+use tupate_embedding::folder::{self as adapter, AdapterFolder, Layout, Origin};
+use tupate_embedding::{AdapterState, TaskEmbedding, aggregate};
+use tupate_tasks::{Checkpoint, Recipe};
 
 const RECORD: &str = "run.json";
 const RESUME: &str = "resume";
@@ -81,20 +83,29 @@ impl Folder {
         write(&self.state_file(candidate), bytes)
     }
 
-    /// Writes a snapshot as a PEFT adapter folder.
+    /// Writes a snapshot as an adapter folder, its configuration last.
     pub fn write_adapter(
         &self,
         name: &str,
         trainer: &Trainer<'_, '_>,
-        method: &MethodSpec,
+        settings: &Settings,
         values: &Snapshot,
     ) -> Result<(), Error> {
-        let (state, head) = trainer.export(method, values)?;
-        let files = peft::write(&state, &head, trainer.encoder_name(), "")?;
+        let (state, head) = trainer.export(&settings.method, values)?;
+        let encoder = trainer.encoder();
+        let origin = Origin {
+            encoder: encoder.reference.clone(),
+            init_seed: settings.init_seed,
+            checkpoint: [Checkpoint::Early, Checkpoint::Late]
+                .into_iter()
+                .find(|c| c.name() == name),
+            task: None,
+        };
+        let layout = layout(encoder.config().family);
+        let files = adapter::write(&state, &head, layout, &encoder.reference.name, Some(&origin))?;
         let folder = self.root.join(name);
         std::fs::create_dir_all(&folder).map_err(failed("make the folder", &folder))?;
-        write(&folder.join(peft::WEIGHTS_FILE), &files.weights)?;
-        write(&folder.join(peft::CONFIG_FILE), &files.config)
+        files.into_iter().try_for_each(|(file, bytes)| write(&folder.join(file), &bytes))
     }
 
     /// Writes the record, which makes the run a finished one, and drops what was
@@ -199,22 +210,31 @@ impl Run {
     }
 }
 
-/// Reads a PEFT adapter folder.
+/// How a family names its tensors.
+fn layout(family: Family) -> Layout {
+    match family {
+        Family::Bert | Family::Roberta => Layout::Bert,
+    }
+}
+
+/// Reads an adapter folder of any kind.
 ///
 /// # Errors
 /// When a file is missing or not understood.
-pub fn read_adapter(folder: &Path) -> Result<peft::PeftAdapter, Error> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read(&path).map_err(|e| Error::Record {
-            path,
-            what: format!(
-                "{e}; an adapter folder holds {} and {}",
-                peft::CONFIG_FILE,
-                peft::WEIGHTS_FILE
-            ),
-        })
-    };
-    let adapter = peft::read(&read(peft::CONFIG_FILE)?, &read(peft::WEIGHTS_FILE)?);
-    adapter.map_err(|e| Error::Record { path: folder.to_owned(), what: e.to_string() })
+pub fn read_adapter(folder: &Path) -> Result<AdapterFolder, Error> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed("read", folder))? {
+        let path = entry.map_err(failed("read", folder))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        // Of all others the name is enough.
+        let bytes = match adapter::is_read(name) {
+            true => std::fs::read(&path).map_err(failed("read", &path))?,
+            false => Vec::new(),
+        };
+        files.push((name.to_owned(), bytes));
+    }
+    files.sort();
+    let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), &**bytes)).collect();
+    adapter::read(&files)
+        .map_err(|e| Error::Record { path: folder.to_owned(), what: e.to_string() })
 }

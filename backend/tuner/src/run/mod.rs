@@ -3,9 +3,9 @@
 //! ```text
 //! OUT/
 //!   run.json     everything about the run; written last, so its presence says "finished"
-//!   initial/     the untrained adapter ┐ each a Hugging Face PEFT folder:
-//!   early/       after two epochs      │ adapter_config.json,
-//!   late/        at the best score     ┘ adapter_model.safetensors
+//!   initial/     the untrained adapter ┐ each an adapter folder, as
+//!   early/       after two epochs      │ docs/ADAPTER_FOLDERS.md describes
+//!   late/        at the best score     ┘ them
 //!   resume/      state after each epoch, while the run is unfinished
 //! ```
 
@@ -152,11 +152,11 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         data_sha256,
         fingerprint,
     };
-    folder.write_adapter("initial", &best.trainer, &settings.method, best.trainer.initial())?;
+    folder.write_adapter("initial", &best.trainer, settings, best.trainer.initial())?;
     if let Some(early) = &progress.early {
-        folder.write_adapter("early", &best.trainer, &settings.method, early)?;
+        folder.write_adapter("early", &best.trainer, settings, early)?;
     }
-    folder.write_adapter("late", &best.trainer, &settings.method, late)?;
+    folder.write_adapter("late", &best.trainer, settings, late)?;
     folder.finish(&record)?;
     Ok(record)
 }

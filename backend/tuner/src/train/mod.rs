@@ -302,9 +302,9 @@ impl<'a, 'd> Trainer<'a, 'd> {
         &self.initial
     }
 
-    /// The encoder's name.
-    pub fn encoder_name(&self) -> &str {
-        &self.model.encoder.reference.name
+    /// The encoder.
+    pub fn encoder(&self) -> &Encoder {
+        self.model.encoder
     }
 
     /// Whether all epochs are done.

@@ -1,12 +1,17 @@
 //! `tupate embed`, and reading targets from outside a zoo.
 
+mod wishes;
+
+pub use wishes::Wishes;
+
 use super::print;
 use crate::cli::EmbedArgs;
 use crate::encoders;
 use crate::failure::Failure;
 use std::path::Path;
-use tupate_embedding::{TaskEmbedding, aggregate, peft};
-use tupate_tasks::{Aggregation, Checkpoint, Recipe, Values};
+use tupate_embedding::folder::{self, AdapterFolder};
+use tupate_embedding::{TaskEmbedding, aggregate};
+use tupate_tasks::{Checkpoint, EncoderRef, Recipe, Values};
 use tupate_tuner::Device;
 use tupate_tuner::encoder::Encoder;
 use tupate_tuner::files::write_atomically;
@@ -30,56 +35,6 @@ pub fn run(args: &EmbedArgs) -> Result<(), Failure> {
     ))
 }
 
-/// What the user said about the recipe.
-#[derive(Debug, Default)]
-pub struct Wishes {
-    checkpoint: Option<Checkpoint>,
-    aggregation: Option<Aggregation>,
-    values: Option<Values>,
-    task: Option<String>,
-    encoder: Option<String>,
-    init_seed: Option<u64>,
-}
-
-impl Wishes {
-    /// Reads `KEY=VALUE` words.
-    pub fn parse(words: &[String]) -> Result<Self, Failure> {
-        let mut wishes = Self::default();
-        for word in words {
-            let wrong = |what: &str| Failure::Usage(format!("--recipe {word}: {what}"));
-            let (key, value) = word.split_once('=').ok_or_else(|| wrong("must be KEY=VALUE"))?;
-            match key {
-                "checkpoint" => wishes.checkpoint = Some(named(value).map_err(|e| wrong(&e))?),
-                "aggregation" => wishes.aggregation = Some(named(value).map_err(|e| wrong(&e))?),
-                "values" => wishes.values = Some(named(value).map_err(|e| wrong(&e))?),
-                "task" => wishes.task = Some(value.to_owned()),
-                "encoder" => wishes.encoder = Some(value.to_owned()),
-                "init_seed" => {
-                    let seed = value.parse().map_err(|_| wrong("must be a whole number"))?;
-                    wishes.init_seed = Some(seed);
-                }
-                _ => {
-                    return Err(wrong(
-                        "the keys are checkpoint, aggregation, values, task, encoder, init_seed",
-                    ));
-                }
-            }
-        }
-        Ok(wishes)
-    }
-
-    fn apply(&self, recipe: &mut Recipe) {
-        recipe.checkpoint = self.checkpoint.unwrap_or(recipe.checkpoint);
-        recipe.aggregation = self.aggregation.unwrap_or(recipe.aggregation);
-        recipe.values = self.values.unwrap_or(recipe.values);
-    }
-}
-
-/// A value by its name in recipes; the error lists the names.
-fn named<T: serde::de::DeserializeOwned>(value: &str) -> Result<T, String> {
-    serde_json::from_value(value.into()).map_err(|e| e.to_string())
-}
-
 /// The embedding of a run, an adapter folder, or a file of `tupate embed`.
 pub fn embedding(source: &Path, wishes: &Wishes) -> Result<TaskEmbedding, Failure> {
     if Run::is_run(source) {
@@ -92,27 +47,30 @@ pub fn embedding(source: &Path, wishes: &Wishes) -> Result<TaskEmbedding, Failur
             Failure::Input(format!("{}: not a file of `tupate embed` ({e})", source.display()))
         });
     }
-    if source.join(peft::CONFIG_FILE).is_file() {
+    if is_adapter(source) {
         return of_adapter(source, wishes);
     }
     // Says whether the run is unfinished or the folder something else.
     of_run(&Run::open(source)?, wishes)
 }
 
+fn is_adapter(source: &Path) -> bool {
+    let names = std::fs::read_dir(source).into_iter().flatten().flatten();
+    names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .any(|name| folder::is_sign(&name))
+}
+
 /// The embedding of a run, as wished.
 pub fn of_run(run: &Run, wishes: &Wishes) -> Result<TaskEmbedding, Failure> {
-    if let Some((key, own)) = [
+    let own = [
         ("task", wishes.task.is_some()),
         ("encoder", wishes.encoder.is_some()),
         ("init_seed", wishes.init_seed.is_some()),
-    ]
-    .iter()
-    .find(|(_, said)| *said)
-    {
-        let _ = own;
-        return Err(Failure::Usage(format!(
-            "--recipe {key}=…: a run knows its own {key}; leave it out"
-        )));
+        ("initial", wishes.initial.is_some()),
+    ];
+    if let Some((key, _)) = own.iter().find(|(_, said)| *said) {
+        return Err(Failure::Usage(format!("--recipe {key}=…: a run knows its own; leave it out")));
     }
     let mut recipe = run.record.recipe.clone();
     wishes.apply(&mut recipe);
@@ -120,44 +78,128 @@ pub fn of_run(run: &Run, wishes: &Wishes) -> Result<TaskEmbedding, Failure> {
 }
 
 /// An adapter from elsewhere says neither the hash of its encoder nor its
-/// seed: the user must, because both decide what it can be compared with.
-fn of_adapter(folder: &Path, wishes: &Wishes) -> Result<TaskEmbedding, Failure> {
-    let adapter = read_adapter(folder)?;
-    let missing = |key: &str, why: &str| {
-        Failure::Usage(format!(
-            "{} does not say its {key}, which decides what it can be compared with: add \
-             --recipe {key}=… to tupate embed ({why})",
-            folder.display()
-        ))
+/// seed: the user must, because both decide what it can be compared with. One
+/// that was written here says both, and what the user says must agree.
+fn of_adapter(source: &Path, wishes: &Wishes) -> Result<TaskEmbedding, Failure> {
+    let adapter = read_adapter(source)?;
+    for note in &adapter.notes {
+        eprintln!("{}: {note}", source.display());
+    }
+    let init_seed = init_seed(source, &adapter, wishes)?;
+    let checkpoint = checkpoint(source, &adapter, wishes)?;
+    let reference = encoder(source, &adapter, wishes)?;
+    let in_folder =
+        |e: tupate_embedding::Error| Failure::Input(format!("{}: {e}", source.display()));
+    let method = adapter.state.method().clone();
+    let mut recipe = Recipe::paper(reference, method, init_seed, checkpoint);
+    wishes.apply(&mut recipe);
+    let initial = match &wishes.initial {
+        Some(folder) => Some(read_adapter(folder)?.state),
+        None if recipe.values == Values::Delta => {
+            return Err(Failure::Usage(format!(
+                "{}: delta values need the parameters before training, which an adapter folder \
+                 does not hold; name their folder with --recipe initial=DIR",
+                source.display()
+            )));
+        }
+        None => None,
     };
+    let values = aggregate(&adapter.state, initial.as_ref(), &recipe).map_err(in_folder)?;
+    let name = source.canonicalize().ok();
+    let name = name.as_deref().and_then(Path::file_name).and_then(|n| n.to_str());
+    let task = wishes
+        .task
+        .clone()
+        .or_else(|| adapter.origin?.task)
+        .or_else(|| name.map(str::to_owned))
+        .unwrap_or_else(|| "adapter".into());
+    Ok(TaskEmbedding { task, recipe, values })
+}
+
+/// What an adapter folder leaves open, and how to say it.
+fn missing(source: &Path, key: &str, why: &str) -> Failure {
+    Failure::Usage(format!(
+        "{} does not say its {key}, which decides what it can be compared with: add \
+         --recipe {key}=… to tupate embed ({why})",
+        source.display()
+    ))
+}
+
+fn init_seed(source: &Path, adapter: &AdapterFolder, wishes: &Wishes) -> Result<u64, Failure> {
+    match (wishes.init_seed, adapter.origin.as_ref().map(|origin| origin.init_seed)) {
+        (Some(said), Some(own)) if said != own => Err(Failure::Usage(format!(
+            "--recipe init_seed={said}: {} says that it is {own}; leave it out",
+            source.display()
+        ))),
+        (Some(seed), _) | (None, Some(seed)) => Ok(seed),
+        (None, None) => Err(missing(
+            source,
+            "init_seed",
+            "the seed of its initial parameters; 0 for adapters tuned here",
+        )),
+    }
+}
+
+/// Late, unless the user or the folder says otherwise.
+fn checkpoint(
+    source: &Path,
+    adapter: &AdapterFolder,
+    wishes: &Wishes,
+) -> Result<Checkpoint, Failure> {
+    let Some(origin) = &adapter.origin else {
+        return Ok(wishes.checkpoint.unwrap_or(Checkpoint::Late));
+    };
+    match (wishes.checkpoint, origin.checkpoint) {
+        (None, Some(own)) => Ok(own),
+        (Some(said), Some(own)) if said == own => Ok(own),
+        (Some(said), Some(own)) => Err(Failure::Usage(format!(
+            "--recipe checkpoint={}: {} holds {} parameters",
+            said.name(),
+            source.display(),
+            own.name()
+        ))),
+        (_, None) => Err(Failure::Usage(format!(
+            "{} holds the parameters before training, which say nothing of the task; name the \
+             folder of early or late ones",
+            source.display()
+        ))),
+    }
+}
+
+/// The encoder that the user or the folder names. Its hash must be the one that
+/// the folder states, and its shape the adapter's.
+fn encoder(source: &Path, adapter: &AdapterFolder, wishes: &Wishes) -> Result<EncoderRef, Failure> {
+    let origin = adapter.origin.as_ref().map(|origin| &origin.encoder);
+    if let (None, Some(own)) = (&wishes.encoder, origin) {
+        return Ok(own.clone());
+    }
     let wanted = wishes
         .encoder
         .clone()
         .or_else(|| adapter.base_model.clone().filter(|name| encoders::known(name).is_some()))
         .ok_or_else(|| {
             let base = adapter.base_model.as_deref().unwrap_or("nothing");
-            missing("encoder", &format!("its configuration names {base}"))
+            missing(source, "encoder", &format!("its configuration names {base}"))
         })?;
-    let init_seed = wishes.init_seed.ok_or_else(|| {
-        missing("init_seed", "the seed of its initial parameters; 0 for adapters tuned here")
-    })?;
     let (name, encoder_folder) = encoders::resolve(&wanted)?;
-    let encoder = Encoder::load(&name, &encoder_folder, &Device::Cpu)?;
-    let layers = adapter.state.layers().len();
-    if layers != encoder.reference.layers {
+    let reference = Encoder::load(&name, &encoder_folder, &Device::Cpu)?.reference;
+    if let Some(own) = origin.filter(|own| own.weights_sha256 != reference.weights_sha256) {
         return Err(Failure::Input(format!(
-            "{} adapts {layers} layers, {name} has {}; it belongs to another encoder",
-            folder.display(),
-            encoder.reference.layers
+            "{} was tuned on {}, whose weights have sha256 {}…; those of {name} have {}…: it \
+             belongs to another encoder",
+            source.display(),
+            own.name,
+            short(&own.weights_sha256),
+            short(&reference.weights_sha256)
         )));
     }
-    let method = adapter.state.method().clone();
-    let mut recipe = Recipe::paper(encoder.reference, method, init_seed, Checkpoint::Late);
-    wishes.apply(&mut recipe);
-    let name = folder.canonicalize().ok();
-    let name = name.as_deref().and_then(Path::file_name).and_then(|n| n.to_str());
-    let values = aggregate(&adapter.state, None, &recipe)
-        .map_err(|e| Failure::Input(format!("{}: {e}", folder.display())))?;
-    let task = wishes.task.clone().or_else(|| name.map(str::to_owned));
-    Ok(TaskEmbedding { task: task.unwrap_or_else(|| "adapter".into()), recipe, values })
+    adapter
+        .state
+        .check_encoder(&reference)
+        .map_err(|e| Failure::Input(format!("{}: {e}", source.display())))?;
+    Ok(reference)
+}
+
+fn short(sha256: &str) -> &str {
+    sha256.get(..12).unwrap_or(sha256)
 }
