@@ -11,6 +11,7 @@ use crate::encoders::Source;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use tupate_tuner::data::ColumnChoice;
 
 /// Find out which task to train on first.
 ///
@@ -116,12 +117,25 @@ pub enum TaskCommand {
         output: Output,
     },
     /// Read a task's files and say what is in them.
-    #[command(after_long_help = "Example:\n  tupate task check sst2 --data data/")]
+    #[command(after_long_help = "Example:\n  tupate task check sst2 --data data/\n  \
+                                 tupate task check tickets.csv --columns text=body,score=urgency")]
     Check {
         #[command(flatten)]
         data: DataArgs,
         #[command(flatten)]
         output: Output,
+    },
+    /// Get a task's data from the Hugging Face hub, checked and resumable.
+    #[command(after_long_help = "Example:\n  tupate task pull sst2 --data data/")]
+    Pull {
+        /// Its name.
+        task: String,
+        /// The folder that holds one folder a task.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The commit, branch or tag to get; without it the newest commit.
+        #[arg(long, value_name = "REVISION")]
+        revision: Option<String>,
     },
 }
 
@@ -136,7 +150,8 @@ pub struct Output {
 /// Which data to read.
 #[derive(Debug, Args)]
 pub struct DataArgs {
-    /// A task's name, or a file: .csv, .tsv or .jsonl, gzip or not.
+    /// A task's name, or a file: .csv, .tsv, .jsonl, .json, .conll or .conllu,
+    /// gzip or not, or .parquet.
     #[arg(value_name = "TASK|FILE")]
     pub task: String,
     /// The folder that holds one folder a task.
@@ -148,6 +163,11 @@ pub struct DataArgs {
     /// The validation file, where it cannot be found by name.
     #[arg(long, value_name = "FILE")]
     pub dev: Option<PathBuf>,
+    /// Which columns hold what: text, or text1 and text2, with label or score;
+    /// question, context and answer; or word and tag. A number is a place, from
+    /// 1, in files without a header. Without it columns are guessed.
+    #[arg(long, value_name = "ROLE=NAME[,...]")]
+    pub columns: Option<ColumnChoice>,
     /// Keep this many training examples, drawn with --seed.
     #[arg(long, value_name = "N")]
     pub max_train: Option<usize>,

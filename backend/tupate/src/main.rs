@@ -2,9 +2,11 @@
 
 mod cli;
 mod commands;
+mod datasets;
 mod encoders;
 mod failure;
 mod fetch;
+mod hub;
 mod progress;
 
 use clap::{CommandFactory, Parser};

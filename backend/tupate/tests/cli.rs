@@ -309,3 +309,61 @@ fn lists_and_help_are_there() {
     assert!(ok(dir, "man").contains(".TH"));
     assert!(ok(dir, "tune --help").contains("Example:"));
 }
+
+#[test]
+fn tasks_say_what_they_ask_and_columns_are_named() {
+    let dir = workplace();
+    let dir = dir.path();
+    let listed = json(dir, "task list --json");
+    let of = |id: &str| {
+        let mut tasks = listed.as_array().unwrap().iter();
+        tasks.find(|task| task["id"] == id).unwrap().clone()
+    };
+    for (id, objective, data) in [
+        ("sst2", "classification", "files, hub"),
+        ("stsb", "regression", "files, hub"),
+        ("newsqa", "span-extraction", "files"),
+        ("ner", "token-classification", "files, hub"),
+        ("sample_topic", "classification", "generated"),
+    ] {
+        let task = of(id);
+        assert_eq!((&task["objective"], &task["data"]), (&objective.into(), &data.into()), "{id}");
+    }
+    let shown = ok(dir, "task describe drop");
+    for part in
+        ["span extraction", "drop_dataset_train.json", "DROP or SQuAD", "CC BY-SA", "ucinlp/drop"]
+    {
+        assert!(shown.contains(part), "{part:?} not in {shown}");
+    }
+    std::fs::write(dir.join("a.csv"), "body,queue,urgency\na,x,0.5\nb,y,1\nc,x,2\nd,y,3\n")
+        .unwrap();
+    let classes = json(dir, "task check a.csv --columns text=body,label=queue --json");
+    assert_eq!(classes["classes"][0]["label"], "x");
+    let scores = json(dir, "task check a.csv --columns text=body,score=urgency --json");
+    assert_eq!(
+        (&scores["objective"], &scores["metric"]),
+        (&"regression".into(), &"pearson_spearman".into())
+    );
+    assert_eq!(scores["scores"].as_array().unwrap().len(), 2);
+    std::fs::write(dir.join("q.csv"), "question,context,answer\nq,a b,b\nr,c d,\n").unwrap();
+    let answers = ok(dir, "task check q.csv");
+    assert!(answers.contains("span extraction, 1 training and 1 validation examples"), "{answers}");
+    assert!(answers.contains("100.0 % of them found in the text"), "{answers}");
+    std::fs::write(dir.join("w.conll"), "Ann B-PER\nran O\n\nBob B-PER\nsat O\n").unwrap();
+    assert_eq!(json(dir, "task check w.conll --json")["metric"], "span_f1");
+    fails(dir, "task check a.csv --columns body", 2, &["is no ROLE=NAME", "text1"]);
+    fails(
+        dir,
+        "task check a.csv --columns text=body,label=nix",
+        3,
+        &["no column \"nix\"", "\"queue\""],
+    );
+    fails(dir, "task pull cq --data d", 2, &["cq cannot be got", "MultiQA"]);
+    fails(dir, "task pull newsqa --data d", 2, &["newsqa cannot be got", "combined-newsqa"]);
+    fails(dir, "task pull sample_topic --data d", 2, &["is generated"]);
+    fails(dir, "task pull nix --data d", 2, &["no task nix"]);
+    std::fs::create_dir_all(dir.join("d/sst2")).unwrap();
+    std::fs::write(dir.join("d/sst2/train.tsv"), "mine").unwrap();
+    fails(dir, "task pull sst2 --data d", 2, &["holds other files already"]);
+    assert_eq!(std::fs::read(dir.join("d/sst2/train.tsv")).unwrap(), b"mine");
+}

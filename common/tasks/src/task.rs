@@ -1,4 +1,5 @@
-//! Tasks: the paper's 22 and the project's own samples.
+//! Tasks: the paper's 22, eleven of sequence labelling, and the project's own
+//! samples.
 
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +82,7 @@ impl Metric {
 
 /// Every metric.
 pub const METRICS: &[Metric] =
-    &[Accuracy, AccuracyF1, Mcc, PearsonSpearman, Metric::TokenF1, Metric::SpanF1, Metric::F05];
+    &[Accuracy, AccuracyF1, Mcc, PearsonSpearman, Metric::TokenF1, SpanF1, F05];
 
 /// One row of the task table: what is known of a task before any of its data
 /// has been read.
@@ -135,11 +136,29 @@ const fn qa(id: &'static str, name: &'static str, family: &'static str, size: u3
     }
 }
 
+const fn sl(
+    id: &'static str,
+    name: &'static str,
+    family: &'static str,
+    metric: Metric,
+) -> TaskInfo {
+    TaskInfo {
+        id,
+        name,
+        class: TaskClass::SequenceLabelling,
+        family,
+        input: InputShape::Words,
+        metric,
+        paper_train_size: None,
+    }
+}
+
 use InputShape::{Pair, Single};
-use Metric::{Accuracy, AccuracyF1, Mcc, PearsonSpearman};
+use Metric::{Accuracy, AccuracyF1, F05, Mcc, PearsonSpearman, SpanF1};
 
 /// Every task that has a name of its own: the paper's 22 in its order
-/// (Appendix A), then the samples that this project generates.
+/// (Appendix A), the eleven of sequence labelling of Vu et al. (2020), then
+/// the samples that this project generates.
 pub const TASKS: &[TaskInfo] = &[
     cr("snli", "SNLI", "entailment", Pair, Accuracy, Some(570_000)),
     cr("mnli", "MNLI", "entailment", Pair, Accuracy, Some(393_000)),
@@ -173,6 +192,17 @@ pub const TASKS: &[TaskInfo] = &[
     },
     qa("comqa", "ComQA", "web questions", 11_000),
     qa("cq", "ComplexQuestions", "web questions", 2_000),
+    sl("pos_ptb", "POS (PTB)", "part of speech", Accuracy),
+    sl("pos_ewt", "POS (EWT)", "part of speech", Accuracy),
+    sl("chunk", "Chunking", "chunking", SpanF1),
+    sl("ner", "NER", "named entities", SpanF1),
+    sl("parent", "Constituent parent", "constituency", Accuracy),
+    sl("gparent", "Constituent grandparent", "constituency", Accuracy),
+    sl("ggparent", "Constituent great-grandparent", "constituency", Accuracy),
+    sl("ged", "Grammatical error detection", "acceptability", F05),
+    sl("conj", "Conjunct identification", "coordination", SpanF1),
+    sl("ccg", "CCG supertagging", "supertagging", Accuracy),
+    sl("st", "Semantic tagging", "semantic tags", Accuracy),
     cr("sample_sentiment", "Sentiment (sample)", "sentiment", Single, Accuracy, None),
     cr("sample_topic", "Topic (sample)", "topic", Single, Accuracy, None),
     cr("sample_entailment", "Entailment (sample)", "entailment", Pair, Accuracy, None),

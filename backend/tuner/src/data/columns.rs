@@ -1,7 +1,10 @@
-//! Which column is the text, which the label: by the table or by its name.
+//! Which column plays which role: by the table, by the user's word, or by its
+//! name.
 
-use super::Error;
+use super::choice::{ColumnChoice, Role};
+use super::error::Spot;
 use super::records::{Record, Records};
+use super::{Error, Objective};
 use serde_json::Value;
 use std::path::Path;
 
@@ -62,8 +65,18 @@ const LABELS: &[&str] = &[
     "y",
 ];
 
+/// Names of the parts of a question whose answer is a span. A passage with an
+/// answer is more often a yes/no question, so that only a context is one here.
+const QUESTIONS: &[&str] = &["question", "query"];
+const CONTEXTS: &[&str] = &["context"];
+const ANSWERS: &[&str] = &["answers", "answer", "answertext"];
+
+/// Names of lists of words and of their labels.
+const WORDS: &[&str] = &["words", "tokens"];
+const TAGS: &[&str] = &["tags", "nertags", "postags", "chunktags", "labels"];
+
 /// Where one value of an example stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Column {
     /// The first of these names that is there.
     Named(Vec<String>),
@@ -73,41 +86,17 @@ pub(super) enum Column {
 
 /// Where an example's values stand.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Columns {
-    pub(super) first: Column,
-    pub(super) second: Option<Column>,
-    pub(super) label: Column,
-}
-
-/// An example as it stands in a file.
-pub(super) struct Raw {
-    pub(super) line: usize,
-    pub(super) first: String,
-    pub(super) second: Option<String>,
-    pub(super) label: String,
-}
-
-/// What became of a file's records.
-#[derive(Default)]
-pub(super) struct Extracted {
-    pub(super) rows: Vec<Raw>,
-    /// Records of a file that is known to have broken lines.
-    pub(super) broken: usize,
-    /// Records that carry the data set's mark for "no label".
-    pub(super) unlabelled: usize,
-}
-
-/// What a data set is known to hold besides good examples.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Leniency {
-    /// Pass over lines with another number of columns or an empty text.
-    pub(super) broken_lines: bool,
-    /// The label of an example that has none.
-    pub(super) unlabelled: Option<&'static str>,
+pub(super) enum Columns {
+    /// One or two texts, and a class or (`score`) a number.
+    Texts { first: Column, second: Option<Column>, label: Column, score: bool },
+    /// A question, the text that holds its answer, and the answer.
+    Questions { question: Column, context: Column, answer: Column },
+    /// A list of words and a list of their labels.
+    Words { words: Column, tags: Column },
 }
 
 impl Column {
-    fn named(name: &str) -> Self {
+    pub(super) fn named(name: &str) -> Self {
         Self::Named(vec![name.to_owned()])
     }
 
@@ -123,14 +112,44 @@ impl Column {
 impl Columns {
     /// `text = "review", label = "stars"`.
     pub(super) fn shown(&self) -> String {
-        let (first, label) = (self.first.shown(), self.label.shown());
-        match &self.second {
-            None => format!("text = {first}, label = {label}"),
-            Some(second) => {
-                format!("first text = {first}, second text = {}, label = {label}", second.shown())
+        let parts: Vec<_> = match self {
+            Self::Texts { first, second: None, label, score } => {
+                vec![("text", first), (target(*score), label)]
             }
+            Self::Texts { first, second: Some(second), label, score } => {
+                vec![("first text", first), ("second text", second), (target(*score), label)]
+            }
+            Self::Questions { question, context, answer } => {
+                vec![("question", question), ("context", context), ("answer", answer)]
+            }
+            Self::Words { words, tags } => vec![("words", words), ("tag", tags)],
+        };
+        let shown = parts.iter().map(|(role, column)| format!("{role} = {}", column.shown()));
+        shown.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What such columns are read for.
+    pub(super) fn objective(&self) -> Objective {
+        match self {
+            Self::Texts { score: false, .. } => Objective::Classification,
+            Self::Texts { score: true, .. } => Objective::Regression,
+            Self::Questions { .. } => Objective::SpanExtraction,
+            Self::Words { .. } => Objective::TokenClassification,
         }
     }
+
+    /// The column of the label, for messages.
+    pub(super) fn label(&self) -> &Column {
+        match self {
+            Self::Texts { label, .. } => label,
+            Self::Questions { answer, .. } => answer,
+            Self::Words { tags, .. } => tags,
+        }
+    }
+}
+
+fn target(score: bool) -> &'static str {
+    if score { "score" } else { "label" }
 }
 
 /// Lower case, letters and digits only: `Sentence_1` and `sentence1` are one.
@@ -138,168 +157,127 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// The columns of a file that no table describes.
-pub(super) fn guess(file: &Path, records: &Records) -> Result<Columns, Error> {
+/// The columns of a file that no table describes: what the user said, and by
+/// their names what is left to say.
+pub(super) fn guess(
+    file: &Path,
+    records: &Records,
+    choice: Option<&ColumnChoice>,
+) -> Result<Columns, Error> {
+    let chosen = |role| choice.and_then(|choice| choice.get(role)).cloned();
     let (line, names) = names(records);
+    if let Some(given) = choice.filter(|choice| choice.by_place()).and_then(ColumnChoice::named) {
+        return Err(Error::MixedColumns { file: file.into(), line, given: given.to_owned() });
+    }
+    // Names mean nothing in a file without a header.
+    let names = if choice.is_some_and(ColumnChoice::by_place) { Vec::new() } else { names };
     let find = |wanted: &str| names.iter().find(|name| plain(name) == wanted);
+    let first_of = |wanted: &[&str]| wanted.iter().find_map(|name| find(name));
     let unknown =
         |role| Error::UnknownColumn { file: file.into(), line, role, columns: names.clone() };
-    let pair = PAIRS.iter().find_map(|(a, b)| Some((find(a)?, find(b)?)));
-    let single = TEXTS.iter().find_map(|name| find(name));
-    let texts = pair.map(|(a, b)| (a, Some(b))).or(single.map(|a| (a, None)));
-    let free = |name: &&String| {
-        texts.is_none_or(|(a, b)| *name != a && Some(*name) != b) && !name.is_empty()
+    let or_found = |role: Role, word, wanted: &[&str]| {
+        let found = || first_of(wanted).map(|name| Column::named(name));
+        chosen(role).or_else(found).ok_or_else(|| unknown(word))
     };
-    let label = LABELS.iter().find_map(|wanted| find(wanted).filter(free));
-    // Of two columns, what one is says what the other is.
-    let other = |known: &String| match names.as_slice() {
-        [a, b] => [a, b].into_iter().find(|name| *name != known && !name.is_empty()),
+
+    let asked = |roles: &[Role]| choice.is_some_and(|choice| choice.any(roles));
+    let lists = |name: &&String| match records.rows.first() {
+        Some((_, Record::Fields(object))) => {
+            object.0.iter().any(|(field, value)| field == *name && value.is_array())
+        }
+        _ => false,
+    };
+    let questions = || {
+        first_of(QUESTIONS).is_some() && first_of(CONTEXTS).is_some() && first_of(ANSWERS).is_some()
+    };
+    let words = || first_of(WORDS).is_some_and(|name| lists(&name)) && first_of(TAGS).is_some();
+    if asked(&[Role::Question, Role::Context, Role::Answer]) || (choice.is_none() && questions()) {
+        return Ok(Columns::Questions {
+            question: or_found(Role::Question, "question", QUESTIONS)?,
+            context: or_found(
+                Role::Context,
+                "context",
+                &["context", "passage", "document", "text"],
+            )?,
+            answer: or_found(Role::Answer, "answer", ANSWERS)?,
+        });
+    }
+    if asked(&[Role::Words, Role::Tag]) || (choice.is_none() && words()) {
+        return Ok(Columns::Words {
+            words: or_found(Role::Words, "words", WORDS)?,
+            tags: or_found(Role::Tag, "tag", TAGS)?,
+        });
+    }
+
+    let texts = match (chosen(Role::Text), chosen(Role::Text1), chosen(Role::Text2)) {
+        (Some(text), ..) => Some((text, None)),
+        (None, Some(first), Some(second)) => Some((first, Some(second))),
         _ => None,
     };
-    let (texts, label) = match (texts, label) {
+    let score = chosen(Role::Score);
+    let label = score.clone().or_else(|| chosen(Role::Label));
+    let taken =
+        |name: &String, by: &Column| matches!(by, Column::Named(names) if names[0] == *name);
+    // A column that plays another role already is not free.
+    let free = |name: &String| {
+        let texts = texts.iter().flat_map(|(a, b)| [Some(a), b.as_ref()]).flatten();
+        !name.is_empty() && !texts.chain(&label).any(|by| taken(name, by))
+    };
+    let pair = PAIRS.iter().find_map(|(a, b)| {
+        let pair = (find(a)?, find(b)?);
+        (free(pair.0) && free(pair.1)).then_some(pair)
+    });
+    let single = TEXTS.iter().find_map(|name| find(name).filter(|name| free(name)));
+    let guessed = pair
+        .map(|(a, b)| (Column::named(a), Some(Column::named(b))))
+        .or(single.map(|a| (Column::named(a), None)));
+    let known_texts = texts.clone().or(guessed);
+    let free_of_texts = |name: &&String| {
+        let texts = known_texts.iter().flat_map(|(a, b)| [Some(a), b.as_ref()]).flatten();
+        free(name) && !texts.into_iter().any(|by| taken(name, by))
+    };
+    let known_label = label.clone().or_else(|| {
+        LABELS.iter().find_map(|name| find(name).filter(free_of_texts)).map(|n| Column::named(n))
+    });
+    // Of two columns, what one is says what the other is.
+    let other = |known: &Column| match names.as_slice() {
+        [a, b] => [a, b].into_iter().find(|name| !taken(name, known) && !name.is_empty()),
+        _ => None,
+    };
+    let ((first, second), label) = match (known_texts, known_label) {
         (Some(texts), Some(label)) => (texts, label),
-        (Some((a, None)), None) => ((a, None), other(a).ok_or_else(|| unknown("label"))?),
+        (Some((a, None)), None) => {
+            let label = Column::named(other(&a).ok_or_else(|| unknown("label"))?);
+            ((a, None), label)
+        }
         (Some(_), None) => return Err(unknown("label")),
-        (None, Some(label)) => ((other(label).ok_or_else(|| unknown("text"))?, None), label),
+        (None, Some(label)) => {
+            let text = Column::named(other(&label).ok_or_else(|| unknown("text"))?);
+            ((text, None), label)
+        }
         (None, None) => return Err(unknown("text")),
     };
-    Ok(Columns {
-        first: Column::named(texts.0),
-        second: texts.1.map(|name| Column::named(name)),
-        label: Column::named(label),
-    })
+    Ok(Columns::Texts { first, second, label, score: score.is_some() })
 }
 
 /// The header's names and line, or the first object's.
 fn names(records: &Records) -> (usize, Vec<String>) {
     match (&records.header, records.rows.first()) {
         (Some((line, names)), _) => (*line, names.clone()),
-        (None, Some((line, Record::Fields(object)))) => {
-            (*line, object.0.iter().map(|(name, _)| name.clone()).collect())
+        (None, Some((at, Record::Fields(object)))) => {
+            let line = if let Spot::Line(line) = at { *line } else { 1 };
+            (line, object.0.iter().map(|(name, _)| name.clone()).collect())
         }
         _ => (1, Vec::new()),
     }
 }
 
-/// The examples in `records`, in their order.
-pub(super) fn extract(
-    file: &Path,
-    records: Records,
-    columns: &Columns,
-    width: Option<usize>,
-    leniency: Leniency,
-) -> Result<Extracted, Error> {
-    let header = records.header.as_ref();
-    let width = header.map(|(_, names)| names.len()).or(width);
-    let places = [Some(&columns.first), columns.second.as_ref(), Some(&columns.label)]
-        .map(|column| column.map(|column| place(file, header, column)).transpose());
-    let [first, second, label] = places;
-    let places = [first?, second?, label?];
-    let mut found = Extracted::default();
-    for (line, record) in records.rows {
-        let [first, second, label] = match record {
-            Record::Cells(mut cells) => {
-                let expected = width.unwrap_or(cells.len());
-                if cells.len() != expected {
-                    if leniency.broken_lines {
-                        found.broken += 1;
-                        continue;
-                    }
-                    return Err(Error::ColumnCount {
-                        file: file.into(),
-                        line,
-                        expected,
-                        found: cells.len(),
-                        delimiter: records.delimiter,
-                    });
-                }
-                places.map(|place| place.and_then(|p| cells.get_mut(p)).map(std::mem::take))
-            }
-            Record::Fields(object) => {
-                let text = |column| field(file, line, &object.0, column, false);
-                [
-                    Some(text(&columns.first)?),
-                    columns.second.as_ref().map(text).transpose()?,
-                    Some(field(file, line, &object.0, &columns.label, true)?),
-                ]
-            }
-        };
-        let (first, label) = (first.unwrap_or_default(), label.unwrap_or_default());
-        let label = label.trim().to_owned();
-        if leniency.unlabelled == Some(label.as_str()) {
-            found.unlabelled += 1;
-            continue;
-        }
-        let empty = |text: &str| text.trim().is_empty();
-        let column = match (empty(&first), &columns.second) {
-            (true, _) => Some(&columns.first),
-            (false, Some(column)) if second.as_deref().is_some_and(empty) => Some(column),
-            _ => None,
-        };
-        match column.map(Column::shown) {
-            Some(_) if leniency.broken_lines => found.broken += 1,
-            Some(column) => return Err(Error::EmptyText { file: file.into(), line, column }),
-            None if label.is_empty() => {
-                let column = columns.label.shown();
-                return Err(Error::EmptyLabel { file: file.into(), line, column });
-            }
-            None => found.rows.push(Raw { line, first, second, label }),
-        }
+/// Whether a field holds something that is not there.
+pub(super) fn is_missing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
     }
-    if found.rows.is_empty() {
-        return Err(Error::NoExamples { file: file.into() });
-    }
-    Ok(found)
-}
-
-/// The place of a column in a table; 0 for JSON, where it is not used.
-fn place(
-    file: &Path,
-    header: Option<&(usize, Vec<String>)>,
-    column: &Column,
-) -> Result<usize, Error> {
-    match (column, header) {
-        (Column::At(place), _) => Ok(*place),
-        (Column::Named(_), None) => Ok(0),
-        (Column::Named(wanted), Some((line, names))) => wanted
-            .iter()
-            .find_map(|name| names.iter().position(|n| n == name))
-            .ok_or_else(|| Error::NoColumn {
-                file: file.into(),
-                line: *line,
-                wanted: wanted.clone(),
-                columns: names.clone(),
-            }),
-    }
-}
-
-/// A JSON field as text. Labels may be integers and booleans, too.
-fn field(
-    file: &Path,
-    line: usize,
-    fields: &[(String, Value)],
-    column: &Column,
-    label: bool,
-) -> Result<String, Error> {
-    let wanted = match column {
-        Column::Named(names) => names.clone(),
-        Column::At(place) => vec![place.to_string()],
-    };
-    let find = |name: &String| fields.iter().find(|(field, _)| field == name);
-    let Some((name, value)) = wanted.iter().find_map(find) else {
-        let fields = fields.iter().map(|(name, _)| name.clone()).collect();
-        return Err(Error::MissingField { file: file.into(), line, wanted, fields });
-    };
-    let found = match value {
-        Value::String(text) => return Ok(text.clone()),
-        Value::Number(number) if label && !number.is_f64() => return Ok(number.to_string()),
-        Value::Bool(truth) if label => return Ok(truth.to_string()),
-        Value::Number(_) => "a number",
-        Value::Bool(_) => "true or false",
-        Value::Null => "null",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    };
-    let expected = if label { "a string, an integer, true or false" } else { "a string" };
-    Err(Error::FieldType { file: file.into(), line, field: name.clone(), found, expected })
 }

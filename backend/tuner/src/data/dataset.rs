@@ -1,7 +1,7 @@
 //! What can be done with a data set once it is loaded.
 
 use super::draw::{Draw, Purpose};
-use super::{Dataset, grouped, present};
+use super::{Dataset, Objective, grouped, present};
 use crate::encoder::hex;
 use sha2::{Digest, Sha256};
 
@@ -29,7 +29,7 @@ impl Dataset {
             grouped(self.train_available),
         ));
         let left = present(&self.train, self.label_names.len());
-        if left.contains(&false) {
+        if left.contains(&false) && self.objective == Objective::Classification {
             let lost = self.label_names.iter().zip(left).filter(|(_, there)| !there);
             let lost: Vec<_> = lost.map(|(name, _)| name.as_str()).collect();
             self.notes.push(format!("none of them has the label {}", lost.join(", ")));

@@ -1,8 +1,13 @@
-//! The data sets whose distributed files are understood: one row each.
+//! What is known of a data set whose distributed files are understood.
 
-use super::columns::{Column, Columns, Leniency};
+use super::Objective;
+use super::columns::{Column, Columns};
+use super::extract::Leniency;
+use super::questions::Form;
+pub use super::table::DATASETS;
+use super::words::TagColumn;
 
-/// Where a data set's values stand in its files.
+/// How a data set's files are laid out.
 #[derive(Clone, Copy, Debug)]
 pub enum Layout {
     /// A header names the columns; for each value, the names it goes by in
@@ -12,20 +17,76 @@ pub enum Layout {
         first: &'static [&'static str],
         /// Names of the second text; empty for a single text.
         second: &'static [&'static str],
-        /// Names of the label.
+        /// Names of the label or score.
         label: &'static [&'static str],
     },
     /// A table without a header: places, from 0.
     Places {
         /// Columns of every line.
         width: usize,
+        /// Some lines have more.
+        more: bool,
         /// The first text's column.
         first: usize,
         /// The second text's column, if there is one.
         second: Option<usize>,
-        /// The label's column.
+        /// The column of the label or score.
         label: usize,
     },
+    /// Questions with their texts, in one of [`Form::GENERAL`] or this form.
+    Questions {
+        /// The form that only this data set has.
+        own: Option<Form>,
+    },
+    /// A word and its label a line.
+    Words {
+        /// The word's column, from 0.
+        word: usize,
+        /// The label's column.
+        tag: TagColumn,
+        /// The label's column in CoNLL-U: `upos`, `xpos` or `deprel`; empty
+        /// where none of them is meant.
+        conllu: &'static str,
+    },
+}
+
+impl Layout {
+    /// Where the values of texts stand; `score` if numbers are predicted.
+    pub(super) fn columns(self, score: bool) -> Option<Columns> {
+        match self {
+            Self::Header { first, second, label } => Some(Columns::Texts {
+                first: named(first),
+                second: (!second.is_empty()).then(|| named(second)),
+                label: named(label),
+                score,
+            }),
+            Self::Places { first, second, label, .. } => Some(Columns::Texts {
+                first: Column::At(first),
+                second: second.map(Column::At),
+                label: Column::At(label),
+                score,
+            }),
+            Self::Questions { .. } | Self::Words { .. } => None,
+        }
+    }
+
+    /// Matches no layout.
+    pub(super) fn never(&self) -> bool {
+        false
+    }
+}
+
+/// Where the Hugging Face hub has a data set as Parquet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hub {
+    /// Owner and name of the repository.
+    pub repository: (&'static str, &'static str),
+    /// The configuration: one data set of several in a repository.
+    pub config: &'static str,
+    /// The training split's name there.
+    pub train: &'static str,
+    /// The development split's name there.
+    pub dev: &'static str,
 }
 
 /// One data set: which files hold it and what stands in them.
@@ -36,12 +97,16 @@ pub struct Known {
     /// Sets of file names that make up the training split, `.gz` left out.
     /// Where none is there, `train*` is looked for.
     pub train: &'static [&'static [&'static str]],
-    /// The same for the development split; then `dev*` is looked for.
+    /// The same for the development split; then `dev*` and `val*` are looked
+    /// for.
     pub dev: &'static [&'static [&'static str]],
-    /// Where the values stand.
-    pub layout: Layout,
+    /// What is asked.
+    pub objective: Objective,
+    /// How the files are laid out; of several, the first that fits.
+    pub layouts: &'static [Layout],
     /// The label as written in the files and the class's name; the order is
     /// the class's number, and is that of the Hugging Face `glue` data set.
+    /// Empty where there are no classes, or the training file says which.
     pub labels: &'static [(&'static str, &'static str)],
     /// The label of examples that have none.
     pub unlabelled: Option<&'static str>,
@@ -49,17 +114,19 @@ pub struct Known {
     pub broken_lines: bool,
     /// What the distributors state about use.
     pub licence: &'static str,
+    /// Where it can be downloaded from, or why it cannot.
+    pub hub: Result<Hub, &'static str>,
 }
 
 impl Known {
     /// The names by which a training file is looked for.
     pub fn train_names(&self) -> Vec<String> {
-        file_names(self.train, "train*")
+        file_names(self.train, &["train*"])
     }
 
     /// The names by which a development file is looked for.
     pub fn dev_names(&self) -> Vec<String> {
-        file_names(self.dev, "dev*")
+        file_names(self.dev, &["dev*"])
     }
 
     /// The classes' names, in the order of their numbers.
@@ -67,19 +134,45 @@ impl Known {
         self.labels.iter().map(|(_, name)| (*name).to_owned()).collect()
     }
 
-    pub(super) fn columns(&self) -> Columns {
-        match self.layout {
-            Layout::Header { first, second, label } => Columns {
-                first: named(first),
-                second: (!second.is_empty()).then(|| named(second)),
-                label: named(label),
-            },
-            Layout::Places { first, second, label, .. } => Columns {
-                first: Column::At(first),
-                second: second.map(Column::At),
-                label: Column::At(label),
-            },
-        }
+    /// What stands in the files, for people.
+    pub fn forms(&self) -> Vec<String> {
+        let shown = |names: &[&str]| names.join(" or ");
+        let forms = self.layouts.iter().map(|layout| match layout {
+            Layout::Header { first, second: [], label } => {
+                format!("columns {}; {}", shown(first), shown(label))
+            }
+            Layout::Header { first, second, label } => {
+                format!("columns {}; {}; {}", shown(first), shown(second), shown(label))
+            }
+            Layout::Places { width, first, second, label, .. } => {
+                let places = [Some(*first), *second, Some(*label)];
+                let places: Vec<_> =
+                    places.iter().flatten().map(|place| (place + 1).to_string()).collect();
+                format!("{width} columns without a header, of which {}", places.join(", "))
+            }
+            Layout::Questions { own } => {
+                let forms = own.iter().chain(Form::GENERAL).map(|form| form.name());
+                format!("the form of {}", forms.collect::<Vec<_>>().join(" or "))
+            }
+            Layout::Words { word, tag, conllu } => {
+                let tag = match tag {
+                    TagColumn::Last => "its label last".to_owned(),
+                    TagColumn::At(place) => format!("its label in column {}", place + 1),
+                };
+                let conllu = match *conllu {
+                    "" => String::new(),
+                    column => format!(", or CoNLL-U and its {column}"),
+                };
+                format!("a word a line in column {} and {tag}{conllu}", word + 1)
+            }
+        });
+        forms.collect()
+    }
+
+    /// Where the values stand in the files of a task of texts.
+    #[cfg(test)]
+    pub(super) fn columns(&self) -> Option<Columns> {
+        self.layouts[0].columns(self.objective == Objective::Regression)
     }
 
     pub(super) fn leniency(&self) -> Leniency {
@@ -91,135 +184,10 @@ fn named(names: &[&str]) -> Column {
     Column::Named(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
-fn file_names(sets: &[&[&str]], pattern: &str) -> Vec<String> {
+fn file_names(sets: &[&[&str]], patterns: &[&str]) -> Vec<String> {
     let sets = sets.iter().map(|set| set.join(" + "));
-    sets.chain([pattern.to_owned()]).collect()
+    sets.chain(patterns.iter().map(|pattern| (*pattern).to_owned())).collect()
 }
-
-const PLAIN: Known = Known {
-    id: "",
-    train: &[&["train.tsv"]],
-    dev: &[&["dev.tsv"]],
-    layout: Layout::Header { first: &["sentence"], second: &[], label: &["label"] },
-    labels: &[],
-    unlabelled: None,
-    broken_lines: false,
-    licence: "",
-};
-
-const fn pair(
-    first: &'static [&'static str],
-    second: &'static [&'static str],
-    label: &'static [&'static str],
-) -> Layout {
-    Layout::Header { first, second, label }
-}
-
-const NLI: Layout = pair(&["sentence1"], &["sentence2"], &["gold_label", "label"]);
-const ENTAILMENT: &[(&str, &str)] =
-    &[("entailment", "entailment"), ("not_entailment", "not_entailment")];
-const THREE_WAY: &[(&str, &str)] =
-    &[("entailment", "entailment"), ("neutral", "neutral"), ("contradiction", "contradiction")];
-
-/// Every data set that can be read from its distributed files.
-pub static DATASETS: &[Known] = &[
-    Known {
-        id: "snli",
-        train: &[&["train.tsv"], &["snli_1.0_train.jsonl"], &["snli_1.0_train.txt"]],
-        dev: &[&["dev.tsv"], &["snli_1.0_dev.jsonl"], &["snli_1.0_dev.txt"]],
-        layout: NLI,
-        labels: THREE_WAY,
-        unlabelled: Some("-"),
-        licence: "CC BY-SA 4.0",
-        ..PLAIN
-    },
-    Known {
-        id: "mnli",
-        train: &[&["train.tsv"], &["multinli_1.0_train.jsonl"]],
-        dev: &[&["dev_matched.tsv"], &["multinli_1.0_dev_matched.jsonl"]],
-        layout: NLI,
-        labels: THREE_WAY,
-        unlabelled: Some("-"),
-        licence: "OANC licence; parts of the fiction genre CC BY 3.0 or CC BY-SA 3.0",
-        ..PLAIN
-    },
-    Known {
-        id: "qqp",
-        layout: pair(&["question1"], &["question2"], &["is_duplicate"]),
-        labels: &[("0", "not_duplicate"), ("1", "duplicate")],
-        // Questions with a line break or a tab in them, and a few empty ones.
-        broken_lines: true,
-        licence: "Quora's terms of service; non-commercial use",
-        ..PLAIN
-    },
-    Known {
-        id: "qnli",
-        layout: pair(&["question"], &["sentence"], &["label"]),
-        labels: ENTAILMENT,
-        licence: "CC BY-SA 4.0 (derived from SQuAD)",
-        ..PLAIN
-    },
-    Known {
-        id: "sst2",
-        labels: &[("0", "negative"), ("1", "positive")],
-        licence: "none stated by the distributors (Stanford NLP)",
-        ..PLAIN
-    },
-    Known {
-        id: "scitail",
-        train: &[&["train.tsv"], &["scitail_1.0_train.tsv"]],
-        dev: &[&["dev.tsv"], &["scitail_1.0_dev.tsv"]],
-        layout: Layout::Places { width: 3, first: 0, second: Some(1), label: 2 },
-        labels: &[("neutral", "neutral"), ("entails", "entails")],
-        licence: "none stated on the data (AI2)",
-        ..PLAIN
-    },
-    Known {
-        id: "cola",
-        train: &[&["train.tsv"], &["in_domain_train.tsv"]],
-        // GLUE's development set is both of the corpus's.
-        dev: &[
-            &["dev.tsv"],
-            &["in_domain_dev.tsv", "out_of_domain_dev.tsv"],
-            &["in_domain_dev.tsv"],
-            &["out_of_domain_dev.tsv"],
-        ],
-        layout: Layout::Places { width: 4, first: 3, second: None, label: 1 },
-        labels: &[("0", "unacceptable"), ("1", "acceptable")],
-        licence: "none stated; sentences belong to their authors, research use",
-        ..PLAIN
-    },
-    Known {
-        id: "mrpc",
-        layout: pair(&["#1 String"], &["#2 String"], &["Quality"]),
-        labels: &[("0", "not_equivalent"), ("1", "equivalent")],
-        licence: "Microsoft Research Data Licence; non-commercial research",
-        ..PLAIN
-    },
-    Known {
-        id: "rte",
-        layout: pair(&["sentence1"], &["sentence2"], &["label"]),
-        labels: ENTAILMENT,
-        licence: "none stated in GLUE (PASCAL RTE 1, 2, 3 and 5)",
-        ..PLAIN
-    },
-    Known {
-        id: "wnli",
-        layout: pair(&["sentence1"], &["sentence2"], &["label"]),
-        labels: &[("0", "not_entailment"), ("1", "entailment")],
-        licence: "CC BY 4.0 (Winograd Schema Challenge)",
-        ..PLAIN
-    },
-    Known {
-        id: "boolq",
-        train: &[&["train.jsonl"]],
-        dev: &[&["dev.jsonl"], &["val.jsonl"]],
-        layout: pair(&["question"], &["passage"], &["answer", "label"]),
-        labels: &[("false", "no"), ("true", "yes")],
-        licence: "CC BY-SA 3.0",
-        ..PLAIN
-    },
-];
 
 /// The rows of [`DATASETS`].
 pub fn known() -> &'static [Known] {
@@ -240,9 +208,26 @@ mod tests {
     fn every_row_belongs_to_a_task_of_its_shape_and_says_its_terms() {
         for known in DATASETS {
             let info = task(known.id).unwrap_or_else(|| panic!("{} is in no table", known.id));
-            let pair = known.columns().second.is_some();
-            assert_eq!(info.input == InputShape::Pair, pair, "{}", known.id);
-            assert!(known.labels.len() >= 2 && !known.licence.is_empty(), "{}", known.id);
+            let (input, objective) = match (known.columns(), known.layouts[0]) {
+                (Some(Columns::Texts { second: Some(_), score, .. }), _) => {
+                    (InputShape::Pair, score)
+                }
+                (Some(Columns::Texts { .. }), _) => (InputShape::Single, false),
+                (_, Layout::Questions { .. }) => (InputShape::Span, false),
+                _ => (InputShape::Words, false),
+            };
+            assert_eq!(info.input, input, "{}", known.id);
+            assert_eq!(known.objective == Objective::Regression, objective, "{}", known.id);
+            assert!(!known.licence.is_empty(), "{}", known.id);
+            let classes = known.objective == Objective::Classification;
+            assert_eq!(known.labels.len() >= 2, classes || known.id == "ged", "{}", known.id);
+        }
+    }
+
+    #[test]
+    fn every_task_has_a_reader_or_is_generated() {
+        for task in tupate_tasks::TASKS {
+            assert!(find(task.id).is_some() || task.id.starts_with("sample_"), "{}", task.id);
         }
     }
 }

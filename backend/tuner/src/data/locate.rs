@@ -6,7 +6,7 @@ use super::records::Format;
 use super::text::names;
 use super::{Request, samples};
 use std::path::{Path, PathBuf};
-use tupate_tasks::{InputShape, TaskInfo, task};
+use tupate_tasks::{TaskInfo, task};
 
 /// What a request's task turned out to be.
 pub(super) enum Found {
@@ -29,7 +29,8 @@ pub(super) struct Files {
 }
 
 /// The extensions that a split's file may have when it is found by pattern.
-const EXTENSIONS: [&str; 4] = [".tsv", ".csv", ".jsonl", ".txt"];
+const EXTENSIONS: [&str; 8] =
+    [".tsv", ".csv", ".jsonl", ".txt", ".json", ".conll", ".conllu", ".parquet"];
 
 /// Finds the files of a request.
 pub(super) fn locate(request: &Request<'_>) -> Result<Found, Error> {
@@ -43,14 +44,6 @@ pub(super) fn locate(request: &Request<'_>) -> Result<Found, Error> {
     }
     let known = known::find(id);
     let info = task(id);
-    if let (Some(info), None) = (info, known) {
-        let reason = match info.input {
-            InputShape::Span => "answers that are spans of a text are not supported yet",
-            InputShape::Words => "labels of single words are not supported yet",
-            _ => "labels that are numbers to predict are not supported yet",
-        };
-        return Err(Error::Unsupported { task: id.to_owned(), reason });
-    }
     let path = Path::new(id);
     let is_path = is_path(path) || (request.data_dir.is_none() && path.is_file());
     if info.is_none() && is_path {
@@ -59,7 +52,7 @@ pub(super) fn locate(request: &Request<'_>) -> Result<Found, Error> {
     let folder = match (request.data_dir, request.train_file, request.dev_file) {
         (_, Some(_), Some(_)) => None,
         (Some(dir), ..) => Some(task_folder(dir, id)?),
-        (None, Some(_), None) if known.is_none() => None,
+        (None, Some(_), None) => None,
         (None, ..) => return Err(Error::NoData { task: id.to_owned() }),
     };
     let train = match (request.train_file, &folder) {
@@ -76,9 +69,12 @@ pub(super) fn locate(request: &Request<'_>) -> Result<Found, Error> {
         (None, Some(folder)) => match (split(folder, "dev", known)?, known) {
             (Some(files), _) => files,
             // A score on examples held out of a known task's training set
-            // would pass for a score on its development set.
-            (None, Some(known)) => return Err(no_split(folder, id, "dev", known.dev_names())),
-            (None, None) => Vec::new(),
+            // would pass for a score on its development set, unless who asks
+            // for it names the training file himself.
+            (None, Some(known)) if request.train_file.is_none() => {
+                return Err(no_split(folder, id, "dev", known.dev_names()));
+            }
+            (None, _) => Vec::new(),
         },
     };
     Ok(Found::Files(Files { task: id.to_owned(), info, known, train, dev }))
@@ -163,8 +159,31 @@ fn split(
     let found: Vec<_> = there.iter().filter(fits).cloned().collect();
     match found.as_slice() {
         [] => Ok(None),
+        [name, ..] if shard(name).is_some() => shards(folder, which, found).map(Some),
         [one] => Ok(Some(vec![folder.join(one)])),
         _ => Err(Error::AmbiguousSplit { folder: folder.to_owned(), split: which, found }),
+    }
+}
+
+/// `train-00001-of-00003.parquet` → `train`, 1 and 3.
+fn shard(name: &str) -> Option<(&str, usize, usize)> {
+    let (rest, total) = name.strip_suffix(".parquet")?.rsplit_once("-of-")?;
+    let (split, number) = rest.rsplit_once('-')?;
+    Some((split, number.parse().ok()?, total.parse().ok()?))
+}
+
+/// The shards of one split, all of them and no other file. `found` is sorted.
+fn shards(folder: &Path, which: &'static str, found: Vec<String>) -> Result<Vec<PathBuf>, Error> {
+    let of = |name: &String| shard(name).map(|(split, _, total)| (split.to_owned(), total));
+    let first = found.first().and_then(of);
+    if found.iter().any(|name| of(name) != first) {
+        return Err(Error::AmbiguousSplit { folder: folder.to_owned(), split: which, found });
+    }
+    let total = first.map_or(0, |(_, total)| total);
+    let whole = found.iter().enumerate().all(|(i, name)| shard(name).is_some_and(|s| s.1 == i));
+    match whole && found.len() == total {
+        true => Ok(found.iter().map(|name| folder.join(name)).collect()),
+        false => Err(Error::MissingShards { folder: folder.to_owned(), found, total }),
     }
 }
 
@@ -210,5 +229,7 @@ fn no_split(folder: &Path, id: &str, split: &'static str, wanted: Vec<String>) -
 
 /// What is looked for in the folder of a task that no table knows.
 fn own_names(pattern: &str) -> Vec<String> {
-    [".csv", ".tsv", ".jsonl"].map(|extension| format!("{pattern}{extension}")).into()
+    [".csv", ".tsv", ".jsonl", ".json", ".conll", ".conllu", ".parquet"]
+        .map(|extension| format!("{pattern}{extension}"))
+        .into()
 }

@@ -8,26 +8,40 @@
 //! |---|---|
 //! | a data set of a known shape | a row in [`DATASETS`] (and one in `tupate_tasks::TASKS`) |
 //! | a generated task | a file in `samples/`, an entry in `samples::SAMPLES` |
+//! | a form of questions | a variant of [`Form`], a reader in `questions/forms.rs` |
 //! | a file format | a variant of `records::Format` |
 
 mod assemble;
+mod choice;
 mod columns;
 mod dataset;
 mod draw;
 mod error;
+mod extract;
+mod holdout;
+mod json;
 mod known;
+mod labels;
 mod locate;
+mod parquet;
+mod questions;
+mod raw;
 mod records;
 mod samples;
 mod summary;
+mod table;
 mod text;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::Error;
-pub use known::{DATASETS, Known, Layout, find, known};
-pub use summary::{ClassCount, Source, Summary, about, source};
+pub use choice::{ChoiceError, ColumnChoice, Role};
+pub use error::{Error, Spot};
+pub use known::{DATASETS, Hub, Known, Layout, find, known};
+pub use questions::Form;
+pub use summary::{AnswerCount, ClassCount, ScoreRange, Source, Summary, about, source};
+pub use words::TagColumn;
 
 use locate::Found;
 use std::path::Path;
@@ -114,6 +128,28 @@ pub enum Objective {
     TokenClassification,
 }
 
+impl Objective {
+    /// What a file of this kind holds, for people.
+    pub fn holds(self) -> &'static str {
+        match self {
+            Self::Classification => "texts with classes",
+            Self::Regression => "texts with scores",
+            Self::SpanExtraction => "questions with answers",
+            Self::TokenClassification => "labelled words",
+        }
+    }
+
+    /// What is asked, for people.
+    pub fn asks(self) -> &'static str {
+        match self {
+            Self::Classification => "classification",
+            Self::Regression => "regression",
+            Self::SpanExtraction => "span extraction",
+            Self::TokenClassification => "labelling of words",
+        }
+    }
+}
+
 /// One example of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
@@ -167,6 +203,8 @@ pub struct Request<'a> {
     pub train_file: Option<&'a Path>,
     /// The development file, where it cannot be found by name.
     pub dev_file: Option<&'a Path>,
+    /// Which columns hold what, where they cannot be told by their names.
+    pub columns: Option<&'a ColumnChoice>,
     /// Keep this many training examples, drawn with `seed`.
     pub max_train: Option<usize>,
     /// Decides what `max_train` keeps and what a held-out split holds.
@@ -180,7 +218,7 @@ pub fn load(request: &Request<'_>) -> Result<Dataset, Error> {
     }
     let dataset = match locate::locate(request)? {
         Found::Sample(sample) => sample.dataset(),
-        Found::Files(files) => assemble::assemble(files, request.seed)?,
+        Found::Files(files) => assemble::assemble(files, request.columns, request.seed)?,
     };
     Ok(match request.max_train {
         Some(max) => dataset.limited(max, request.seed),
@@ -197,6 +235,12 @@ fn present(examples: &[Example], classes: usize) -> Vec<bool> {
         }
     }
     there
+}
+
+/// `1 line`, `2,000 lines`.
+fn counted(n: usize, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(n))
 }
 
 /// `67349` → `67,349`.

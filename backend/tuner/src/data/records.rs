@@ -1,10 +1,10 @@
-//! From text to records: literal TSV, RFC 4180 CSV, and one JSON object a line.
+//! From text to records: literal TSV, RFC 4180 CSV, and JSON objects, one a
+//! line or in a list.
 
 use super::Error;
+use super::error::Spot;
+use super::json::{self, Object};
 use super::text::{line_breaks, lines};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
-use std::fmt;
 use std::path::Path;
 
 /// How a file's text is laid out.
@@ -16,6 +16,14 @@ pub(super) enum Format {
     Csv,
     /// One JSON object a line.
     JsonLines,
+    /// One JSON document.
+    Json,
+    /// A word and its label a line, a blank line after each sentence.
+    Conll,
+    /// Universal Dependencies' ten columns.
+    Conllu,
+    /// Apache Parquet.
+    Parquet,
 }
 
 impl Format {
@@ -27,13 +35,14 @@ impl Format {
             "tsv" => Some(Self::Tsv),
             "csv" => Some(Self::Csv),
             "jsonl" => Some(Self::JsonLines),
+            "json" => Some(Self::Json),
+            "conll" => Some(Self::Conll),
+            "conllu" => Some(Self::Conllu),
+            "parquet" => Some(Self::Parquet),
             _ => None,
         }
     }
 }
-
-/// A JSON object with its fields in their order.
-pub(super) struct Object(pub(super) Vec<(String, Value)>);
 
 /// One record: a table's cells, or a JSON object's fields.
 pub(super) enum Record {
@@ -43,23 +52,23 @@ pub(super) enum Record {
     Fields(Object),
 }
 
-/// A file's records with the line on which each begins.
+/// A file's records with the place at which each begins.
 pub(super) struct Records {
     /// A table's header and its line; absent for JSON and headerless tables.
     pub(super) header: Option<(usize, Vec<String>)>,
     /// A table's delimiter; a space for JSON, which has none.
     pub(super) delimiter: char,
-    /// Line and content. Not empty.
-    pub(super) rows: Vec<(usize, Record)>,
+    /// Place and content. Not empty.
+    pub(super) rows: Vec<(Spot, Record)>,
 }
 
-/// Reads `text`. Blank lines are passed over; `columns` is the width of a
-/// table without a header, and `None` for one that has a header.
+/// Reads `text`, which is of one of the formats of records. Blank lines are
+/// passed over; `header` says whether a table has one.
 pub(super) fn parse(
     file: &Path,
     text: &str,
     format: Format,
-    columns: Option<usize>,
+    header: bool,
 ) -> Result<Records, Error> {
     if text.trim().is_empty() {
         return Err(Error::EmptyFile { file: file.into() });
@@ -68,10 +77,11 @@ pub(super) fn parse(
         Format::Tsv => {
             let rows = lines(text).filter(|(_, line)| !line.is_empty());
             let cells = |line: &str| line.split('\t').map(str::to_owned).collect();
-            table(file, rows.map(|(n, line)| (n, cells(line))).collect(), '\t', columns)?
+            table(file, rows.map(|(n, line)| (n, cells(line))).collect(), '\t', header)?
         }
-        Format::Csv => table(file, csv_rows(file, text)?, ',', columns)?,
-        Format::JsonLines => json_rows(file, text)?,
+        Format::Csv => table(file, csv_rows(file, text)?, ',', header)?,
+        Format::Json => objects(file, json::items(file, text)?)?,
+        _ => objects(file, json::lines_of_objects(file, text)?)?,
     };
     if records.rows.is_empty() {
         return Err(Error::OnlyHeader { file: file.into() });
@@ -83,19 +93,19 @@ fn table(
     file: &Path,
     rows: Vec<(usize, Vec<String>)>,
     delimiter: char,
-    columns: Option<usize>,
+    header: bool,
 ) -> Result<Records, Error> {
     let mut rows = rows.into_iter();
-    let header = match columns {
-        Some(_) => None,
-        None => rows.next().map(|(n, cells)| {
+    let header = match header {
+        false => None,
+        true => rows.next().map(|(n, cells)| {
             (n, cells.iter().map(|cell| cell.trim().to_owned()).collect::<Vec<_>>())
         }),
     };
     if let Some((line, names)) = &header {
         check_header(file, *line, names, delimiter)?;
     }
-    let rows = rows.map(|(n, cells)| (n, Record::Cells(cells))).collect();
+    let rows = rows.map(|(n, cells)| (Spot::Line(n), Record::Cells(cells))).collect();
     Ok(Records { header, delimiter, rows })
 }
 
@@ -104,7 +114,8 @@ fn check_header(file: &Path, line: usize, names: &[String], delimiter: char) -> 
     // so that any number of them is harmless.
     let twice = |i: &usize| !names[*i].is_empty() && names[..*i].contains(&names[*i]);
     if let Some(i) = (0..names.len()).find(twice) {
-        return Err(Error::DuplicateColumn { file: file.into(), line, name: names[i].clone() });
+        let (at, name) = (Spot::Line(line), names[i].clone());
+        return Err(Error::DuplicateColumn { file: file.into(), at, name });
     }
     match names {
         [only] if only.contains([',', ';', '\t']) => {
@@ -161,46 +172,18 @@ fn ends_inside_quotes(record: &str) -> bool {
     quoted
 }
 
-fn json_rows(file: &Path, text: &str) -> Result<Records, Error> {
-    let mut rows = Vec::new();
-    for (line, content) in lines(text).filter(|(_, content)| !content.trim().is_empty()) {
-        let object: Object = serde_json::from_str(content).map_err(|error| {
-            // serde_json ends its message with a position inside this one
-            // line; the file's own line is in ours.
-            let detail = error.to_string();
-            let detail = detail.split(" at line ").next().unwrap_or(&detail).to_owned();
-            Error::Json { file: file.into(), line, column: error.column().max(1), detail }
-        })?;
+/// Records of JSON objects, none of which may have a field twice.
+pub(super) fn objects(file: &Path, rows: Vec<(Spot, Object)>) -> Result<Records, Error> {
+    for (at, object) in &rows {
         let name = |i: usize| &object.0[i].0;
         let twice = |i: &usize| (0..*i).any(|j| name(j) == name(*i));
         if let Some(i) = (0..object.0.len()).find(twice) {
-            return Err(Error::DuplicateColumn { file: file.into(), line, name: name(i).clone() });
+            let (file, at, name) = (file.into(), at.clone(), name(i).clone());
+            return Err(Error::DuplicateColumn { file, at, name });
         }
-        rows.push((line, Record::Fields(object)));
     }
+    let rows = rows.into_iter().map(|(at, object)| (at, Record::Fields(object))).collect();
     Ok(Records { header: None, delimiter: ' ', rows })
-}
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Object;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object such as {\"text\": …, \"label\": …}")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Object(fields))
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
 }
 
 #[cfg(test)]

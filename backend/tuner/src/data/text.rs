@@ -16,13 +16,18 @@ const LIMIT: u64 = 4 << 30;
 
 /// The file's text, decompressed, without a byte order mark.
 pub(super) fn read(file: &Path) -> Result<String, Error> {
-    let raw = fs::read(file).map_err(|source| match source.kind() {
+    let raw = fs::read(file).map_err(|source| unreadable(file, source))?;
+    let bytes = if raw.starts_with(&GZIP) { gunzip(file, &raw, LIMIT)? } else { raw };
+    checked(file, bytes)
+}
+
+/// Why a file cannot be opened or read.
+pub(super) fn unreadable(file: &Path, source: io::Error) -> Error {
+    match source.kind() {
         io::ErrorKind::NotFound => Error::NoFile { file: file.into(), there: siblings(file) },
         io::ErrorKind::IsADirectory => Error::IsFolder { path: file.into() },
         _ => Error::Io { file: file.into(), source },
-    })?;
-    let bytes = if raw.starts_with(&GZIP) { gunzip(file, &raw, LIMIT)? } else { raw };
-    checked(file, bytes)
+    }
 }
 
 fn gunzip(file: &Path, raw: &[u8], limit: u64) -> Result<Vec<u8>, Error> {

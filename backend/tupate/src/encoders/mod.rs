@@ -6,10 +6,8 @@ mod hub;
 mod wheel;
 
 use crate::failure::Failure;
+use crate::hub::{check, make};
 use crate::progress::Watch;
-use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use tupate_tuner::encoder::{CONFIG_FILE, POOLING_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
 
@@ -272,54 +270,6 @@ pub fn pull(
     std::fs::rename(&partial, &folder)
         .map_err(|e| Failure::Run(format!("cannot make {}: {e}", folder.display())))?;
     Ok(folder)
-}
-
-fn make(folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder)
-        .map_err(|e| Failure::Run(format!("cannot make the folder {}: {e}", folder.display())))
-}
-
-/// Checks a file's sha256. A wrong file is removed: the next pull gets it anew.
-fn check(path: &Path, expected: Option<&str>) -> Result<(), Failure> {
-    let Some(expected) = expected else { return Ok(()) };
-    let found = sha256_of(path).map_err(|e| Failure::Run(format!("{}: {e}", path.display())))?;
-    if found == expected {
-        return Ok(());
-    }
-    let _ = std::fs::remove_file(path);
-    Err(Failure::Run(format!(
-        "{} has sha256 {found} and should have {expected}; it was removed, pull again",
-        path.display()
-    )))
-}
-
-/// Whether a file is there and has this sha256.
-fn is_complete(path: &Path, expected: Option<&str>) -> Result<bool, Failure> {
-    match (sha256_of(path), expected) {
-        (Ok(found), Some(expected)) => Ok(found == expected),
-        // Without a pinned sum, a file under its final name was whole when it
-        // got that name.
-        (Ok(_), None) => Ok(true),
-        (Err(e), _) if e.kind() == ErrorKind::NotFound => Ok(false),
-        (Err(e), _) => Err(Failure::Run(format!("{}: {e}", path.display()))),
-    }
-}
-
-fn sha256_of(path: &Path) -> std::io::Result<String> {
-    use std::fmt::Write;
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut block)? {
-            0 => break,
-            n => hasher.update(&block[..n]),
-        }
-    }
-    Ok(hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("writing to a string");
-        hex
-    }))
 }
 
 #[cfg(test)]

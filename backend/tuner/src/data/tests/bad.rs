@@ -125,8 +125,8 @@ fn own_files() {
         (
             "a.csv",
             b"text,score\na,1\nb,2.5\nc,3\n",
-            "a.csv:3: label 2.5 in column \"score\" is a number with a fraction; labels that are numbers \
-             to predict are not supported yet (write them as words if they are classes)",
+            "a.csv:3: label 2.5 in column \"score\" is a number with a fraction; to have numbers predicted, \
+             say --columns score=score, and if these are classes, write them as words",
         ),
         (
             "a.csv",
@@ -154,14 +154,14 @@ fn own_files() {
         (
             "a",
             b"text,label\na,x\n",
-            "a: the name does not say how to read it; end it in .csv, .tsv or .jsonl, optionally \
-             followed by .gz",
+            "a: the name does not say how to read it; end it in .csv, .tsv, .jsonl, .json, .conll, .conllu \
+             or .parquet, all but the last optionally followed by .gz",
         ),
         (
             "a.xlsx",
             b"PK",
-            "a.xlsx: the name does not say how to read it; end it in .csv, .tsv or .jsonl, \
-             optionally followed by .gz",
+            "a.xlsx: the name does not say how to read it; end it in .csv, .tsv, .jsonl, .json, .conll, \
+             .conllu or .parquet, all but the last optionally followed by .gz",
         ),
     ] {
         assert_eq!(message(name, content), expected);
@@ -225,8 +225,6 @@ fn known_tasks() {
         ),
         ("snli", "DIR: more than one folder fits task snli: SNLI, Snli; keep one"),
         ("qqp", "qqp/train.tsv: no example left: every line was passed over"),
-        ("stsb", "task stsb: labels that are numbers to predict are not supported yet"),
-        ("drop", "task drop: answers that are spans of a text are not supported yet"),
         (
             "boolq",
             "DIR: no folder for task boolq; there: SNLI, Snli, cola, mnli, mrpc, qnli, qqp, rte, \

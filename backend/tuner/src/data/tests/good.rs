@@ -194,6 +194,6 @@ fn a_summary_counts() {
     assert!(matches!(source("sample_topic"), Source::Generated));
     assert!(about("sample_topic").unwrap().ends_with("its main clause decides"));
     assert!(matches!(source("rte"), Source::Files(known) if known.id == "rte"));
-    assert!(matches!(source("stsb"), Source::Unsupported));
+    assert!(matches!(source("stsb"), Source::Files(known) if known.id == "stsb"));
     assert!(matches!(source("mine"), Source::Own));
 }

@@ -8,7 +8,12 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 mod bad;
+mod bad_questions;
+mod bad_words;
+mod forms;
 mod good;
+mod own;
+mod parquet_files;
 
 /// A folder with these files; `/` in a name makes folders.
 fn folder(files: &[(&str, &[u8])]) -> TempDir {
@@ -28,7 +33,15 @@ fn gz(text: &str) -> Vec<u8> {
 }
 
 fn request(task: &str) -> Request<'_> {
-    Request { task, data_dir: None, train_file: None, dev_file: None, max_train: None, seed: 0 }
+    Request {
+        task,
+        data_dir: None,
+        train_file: None,
+        dev_file: None,
+        columns: None,
+        max_train: None,
+        seed: 0,
+    }
 }
 
 /// Loads a task from `dir`.
@@ -56,4 +69,18 @@ fn labels(examples: &[Example]) -> Vec<u32> {
 /// `n` examples of two classes as CSV lines.
 fn csv_lines(n: usize) -> String {
     (0..n).map(|i| format!("text {i},{}\n", if i % 3 == 0 { "yes" } else { "no" })).collect()
+}
+
+/// The message for a task whose training file has this name and content;
+/// `columns` is empty where none are chosen.
+fn message(task: &str, name: &str, content: &[u8], columns: &str) -> String {
+    let dir = folder(&[(name, content)]);
+    let path = dir.path().join(name);
+    let columns = (!columns.is_empty()).then(|| columns.parse().unwrap());
+    let base = Request { columns: columns.as_ref(), ..request(task) };
+    let loaded = match task {
+        "own" => load(&Request { task: path.to_str().unwrap(), ..base }),
+        _ => load(&Request { train_file: Some(&path), ..base }),
+    };
+    loaded.map_err(|error| plain(&dir, &error)).expect_err(name)
 }

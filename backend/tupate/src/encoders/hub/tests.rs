@@ -1,11 +1,13 @@
 //! The hub's path against a stand-in on loopback.
 
+use super::super::Remote;
 use super::*;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
+use futures::StreamExt;
 use std::io;
 use std::sync::{Arc, Mutex};
 use tupate_tuner::encoder::WEIGHTS_FILE;
