@@ -43,6 +43,14 @@ pub enum Error {
     /// The run did not do what it seemed to do.
     #[error("the run is not valid: {}", .0.join("; "))]
     Ledger(Vec<String>),
+    /// A baseline has no result for a task.
+    #[error("{task}: {what}")]
+    Baseline {
+        /// The task's id.
+        task: String,
+        /// Why not, and what mends it.
+        what: String,
+    },
     /// A file of the run cannot be written or read.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
@@ -95,6 +103,7 @@ impl Error {
             Self::Setting(_)
             | Self::Diverged { .. }
             | Self::Probe(_)
+            | Self::Baseline { .. }
             | Self::Ledger(_)
             | Self::Io { .. }
             | Self::Out(_)

@@ -6,6 +6,7 @@
 //! out — as plain numbers, in the adapter format of Hugging Face PEFT. No
 //! tensor leaves this crate, and it knows nothing of HTTP.
 
+pub mod baseline;
 pub mod batch;
 pub mod data;
 pub mod encoder;

@@ -1,9 +1,11 @@
 //! The command line: the one definition that parser, help, completions and man
 //! page come from.
 
+mod baseline;
 mod transfer;
 mod zoo;
 
+pub use baseline::*;
 pub use transfer::TransferArgs;
 pub use zoo::{EvaluateArgs, NewZoo, NpyArgs, RankArgs, TruthArgs, ZooCommand};
 
@@ -51,6 +53,9 @@ pub enum Command {
     Zoo(ZooCommand),
     /// Rank the tasks of a zoo as sources for a target.
     Rank(RankArgs),
+    /// Rank sources without task embeddings, for comparison.
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
     /// Fine-tune on every source, then on every target: the true transfer gains.
     Transfer(TransferArgs),
     /// Judge a zoo's rankings by a measured transfer matrix.

@@ -33,6 +33,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Embed(args) => commands::embed::run(&args),
         Command::Zoo(command) => commands::zoo::run(command),
         Command::Rank(args) => commands::rank::run(&args),
+        Command::Baseline(command) => commands::baseline::run(&command),
         Command::Transfer(args) => commands::transfer::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Serve(args) => commands::serve::run(args),

@@ -48,6 +48,21 @@ impl Bar {
         }
     }
 
+    /// Moves the bar to `done` of `total`; another total is another bar.
+    fn measure(&self, units: &str, done: usize, total: usize) {
+        if self.bar.length() != Some(total as u64) || done == 1 {
+            self.style(&format!(
+                "{{prefix}} {{wide_bar}} {{pos}}/{{len}} {units}, {{eta}} left  {{msg}}"
+            ));
+            self.bar.set_prefix(self.prefix.clone());
+            self.bar.set_length(total as u64);
+            self.bar.set_position(done.saturating_sub(1) as u64);
+            self.bar.reset_eta();
+            self.bar.enable_steady_tick(Duration::from_millis(500));
+        }
+        self.bar.set_position(done as u64);
+    }
+
     fn style(&self, template: &str) {
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style.progress_chars("━╸─"));
@@ -82,16 +97,20 @@ impl Observer for Bar {
         match event {
             Event::Note(note) => self.line(&format!("{}: {note}", self.prefix)),
             Event::Step { done, total, learning_rate, epoch, loss } => {
-                if self.bar.length() != Some(total as u64) {
-                    self.style("{prefix} {wide_bar} {pos}/{len} steps, {eta} left  {msg}");
-                    self.bar.set_prefix(self.prefix.clone());
-                    self.bar.set_length(total as u64);
-                    self.bar.set_position(done.saturating_sub(1) as u64);
-                    self.bar.reset_eta();
-                    self.bar.enable_steady_tick(Duration::from_millis(500));
-                }
-                self.bar.set_position(done as u64);
+                self.measure("steps", done, total);
                 self.bar.set_message(format!("epoch {epoch}, loss {loss:.3}, lr {learning_rate}"));
+            }
+            Event::Task { task, number, of } => {
+                self.prefix = format!("{task} ({number}/{of})");
+                // The next batch begins a bar of its own.
+                self.bar.unset_length();
+                if !self.terminal {
+                    self.line(&self.prefix);
+                }
+            }
+            Event::Pass { what, done, total } => {
+                self.measure("batches", done, total);
+                self.bar.set_message(what.to_owned());
             }
             Event::Epoch { learning_rate, record } => self.line(&format!(
                 "{}: lr {learning_rate}, epoch {}: loss {:.4}, validation {:.4}",

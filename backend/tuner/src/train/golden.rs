@@ -16,7 +16,7 @@ use tupate_tasks::MethodSpec;
 const LEARNING_RATE: f64 = 1e-2;
 const STEPS: usize = 10;
 
-fn here() -> PathBuf {
+pub(crate) fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
@@ -36,7 +36,7 @@ fn highest(tensor: &Tensor) -> f32 {
     floats(tensor).iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()))
 }
 
-fn assert_close(name: &str, own: &Tensor, golden: &Tensor, tolerance: f32) {
+pub(crate) fn assert_close(name: &str, own: &Tensor, golden: &Tensor, tolerance: f32) {
     assert_eq!(own.dims(), golden.dims(), "{name}");
     let scale = highest(golden);
     let (own, golden) = (floats(own), floats(golden));
@@ -126,7 +126,7 @@ fn integers(tensor: &Tensor) -> Vec<i64> {
 }
 
 /// The batch of a golden file.
-fn golden_batch(golden: &HashMap<String, Tensor>, objective: Objective) -> Batch {
+pub(crate) fn golden_batch(golden: &HashMap<String, Tensor>, objective: Objective) -> Batch {
     let ids = |name: &str| integers(&golden[name]);
     let (size, length) = golden["input_ids"].dims2().unwrap();
     let row = |values: &[i64], i: usize| values[i * length..][..length].to_vec();

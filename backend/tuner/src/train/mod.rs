@@ -12,8 +12,8 @@ mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use finetune::fine_tune;
 pub use finetune::{FineTuneRecord, baseline};
+pub(crate) use finetune::{FineTuned, fine_tune};
 pub use ledger::{Ledger, Trained};
 pub(crate) use model::TaskModel;
 pub(crate) use probe::linear_probe;
@@ -63,6 +63,24 @@ pub enum Event<'a> {
         epoch: usize,
         /// The batch's loss.
         loss: f64,
+    },
+    /// Work on one of several tasks begins.
+    Task {
+        /// Its id.
+        task: &'a str,
+        /// Counted from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// One batch was run through an encoder that is not trained.
+    Pass {
+        /// What for.
+        what: &'a str,
+        /// Batches that are done.
+        done: usize,
+        /// Batches that there will be.
+        total: usize,
     },
     /// An epoch was evaluated.
     Epoch {

@@ -26,7 +26,7 @@ precision Adam turns their rounding noise into steps, so that `end` of a tensor
 whose `gradient` is below 1e-12 says nothing.
 
 `encoder.FAMILY.safetensors` holds `hidden`, and `pooled` where there is a
-pooler, of the frozen encoder.
+pooler, of the frozen encoder. `baseline.*.safetensors` are those of `baselines.py`.
 """
 
 import json
@@ -38,6 +38,7 @@ import numpy
 import torch
 from safetensors.torch import save_file
 
+import baselines
 import methods
 import objectives
 import tiny
@@ -132,6 +133,7 @@ def main(out):
         for objective in objectives.ALL:
             golden = train(method, objective)
             write(out / f"{method.name}.{objective.name}.safetensors", golden, objective.texts)
+    baselines.main(out, write)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod baseline;
 pub mod embed;
 pub mod encoder;
 pub mod evaluate;
