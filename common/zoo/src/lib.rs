@@ -28,7 +28,9 @@ pub use ensemble::{FUSIONS, Fusion, Member};
 pub use error::Error;
 pub use format::{Dtype, sha256_hex};
 pub use import::{Reduce, import};
-pub use manifest::{EmbeddingSet, SCHEMA_MAJOR, SCHEMA_MINOR, TaskEntry};
+pub use manifest::{
+    EmbeddingSet, MAX_ID, MAX_SETS, MAX_TASKS, SCHEMA_MAJOR, SCHEMA_MINOR, TaskEntry,
+};
 pub use merge::merge;
 pub use select::{Query, RankedSource, Ranking, Target, rank};
 pub use similarity::{SIMILARITIES, Similarity};

@@ -1,13 +1,36 @@
 //! Share links: a zoo and the view of it, in the fragment of a URL.
 //!
-//! `#zoo=URL&sha256=HEX&target=TASK&method=KEY&similarity=NAME`; every part may
+//! `#zoo=URL&sha256=HEX&target=TASK&method=KEY&similarity=NAME&…`; every part may
 //! be missing. The fragment never reaches a server. Keys that are not known are
 //! passed over, so that links from later versions open.
+//!
+//! A zoo is pointed to by its address, by the name of a file that the receiver
+//! must have, or, if it is small, it stands whole in the link: `data=` is the
+//! file, deflated (RFC 1951), in base64url without padding (RFC 4648).
 
+use crate::{Error, sha256_hex};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use form_urlencoded::Serializer;
+use std::io::{Read, Write};
 
 /// Longest fragment that is read, in bytes.
 pub const MAX_FRAGMENT: usize = 1 << 20;
+
+/// Largest zoo file that a link may hold, in bytes.
+pub const MAX_INLINE: usize = 1 << 20;
+
+/// Most values that are read of a key that may be repeated.
+pub const MAX_REPEATS: usize = 100;
+
+/// Prefix of a zoo that is a file on somebody's device and no address.
+pub const FILE_SCHEME: &str = "file:";
+
+/// Prefix of the keys of filters.
+const FILTER: &str = "filter.";
 
 /// What a link says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,12 +39,33 @@ pub struct View {
     pub zoo: Option<String>,
     /// sha256 of the zoo file that the sender saw, lower-case hex.
     pub sha256: Option<String>,
+    /// The zoo itself, as [`pack`] makes it of a file.
+    pub data: Option<String>,
     /// The chosen target task.
     pub target: Option<String>,
-    /// The chosen embedding set.
+    /// The chosen embedding set, or an ensemble.
     pub method: Option<String>,
+    /// Further ones that are shown beside it, in order.
+    pub compare: Vec<String>,
     /// The chosen similarity.
     pub similarity: Option<String>,
+    /// The chosen measure of rankings, where truth is known.
+    pub measure: Option<String>,
+    /// What the list of sources is narrowed to: names and values, in order.
+    pub filters: Vec<(String, String)>,
+}
+
+/// Where a link's zoo comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// The page's own zoo.
+    Own,
+    /// An address.
+    Url(&'a str),
+    /// A file of this name, which the receiver must open.
+    File(&'a str),
+    /// The link itself; see [`unpack`].
+    Inline(&'a str),
 }
 
 impl View {
@@ -34,10 +78,21 @@ impl View {
             ("target", &self.target),
             ("method", &self.method),
             ("similarity", &self.similarity),
+            ("measure", &self.measure),
         ] {
             if let Some(value) = value {
                 pairs.append_pair(key, value);
             }
+        }
+        for method in &self.compare {
+            pairs.append_pair("compare", method);
+        }
+        for (name, value) in &self.filters {
+            pairs.append_pair(&format!("{FILTER}{name}"), value);
+        }
+        // Last, so that the readable parts come first.
+        if let Some(data) = &self.data {
+            pairs.append_pair("data", data);
         }
         pairs.finish()
     }
@@ -54,16 +109,102 @@ impl View {
             let place = match &*key {
                 "zoo" => &mut view.zoo,
                 "sha256" => &mut view.sha256,
+                "data" => &mut view.data,
                 "target" => &mut view.target,
                 "method" => &mut view.method,
                 "similarity" => &mut view.similarity,
-                _ => continue,
+                "measure" => &mut view.measure,
+                "compare" => {
+                    if !value.is_empty() && view.compare.len() < MAX_REPEATS {
+                        view.compare.push(value.into_owned());
+                    }
+                    continue;
+                }
+                key => {
+                    if let Some(name) = key.strip_prefix(FILTER).filter(|name| !name.is_empty())
+                        && view.filters.len() < MAX_REPEATS
+                    {
+                        view.filters.push((name.to_owned(), value.into_owned()));
+                    }
+                    continue;
+                }
             };
             *place = Some(value.into_owned()).filter(|v| !v.is_empty());
         }
         view.sha256 = view.sha256.filter(|hex| is_sha256(hex));
         view
     }
+
+    /// Where the zoo comes from. What stands in the link goes before an address,
+    /// which may be where the sender once had it from.
+    pub fn source(&self) -> Source<'_> {
+        match (&self.data, &self.zoo) {
+            (Some(data), _) => Source::Inline(data),
+            (None, Some(zoo)) => match zoo.strip_prefix(FILE_SCHEME) {
+                Some(name) => Source::File(name),
+                None => Source::Url(zoo),
+            },
+            (None, None) => Source::Own,
+        }
+    }
+
+    /// The same view with the zoo file `bytes` in the link instead of an
+    /// address.
+    ///
+    /// # Errors
+    /// As [`pack`].
+    pub fn with_inline(&self, bytes: &[u8]) -> Result<Self, Error> {
+        let (data, sha256) = (Some(pack(bytes)?), Some(sha256_hex(bytes)));
+        Ok(Self { zoo: None, sha256, data, ..self.clone() })
+    }
+}
+
+/// A zoo file as text for [`View::data`].
+///
+/// # Errors
+/// When it is too large for a link.
+pub fn pack(bytes: &[u8]) -> Result<String, Error> {
+    let limit = |what, found: usize, limit: usize| {
+        Err(Error::Limit { what, found: found as u64, limit: limit as u64 })
+    };
+    if bytes.len() > MAX_INLINE {
+        return limit("the size of a zoo inside a link", bytes.len(), MAX_INLINE);
+    }
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    let packed = encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .map_err(|e| Error::Inconsistent(format!("the zoo cannot be packed: {e}")))?;
+    let text = URL_SAFE_NO_PAD.encode(packed);
+    // What else a link says is far below a quarter of it.
+    if text.len() > MAX_FRAGMENT / 4 * 3 {
+        return limit("the length of a zoo inside a link", text.len(), MAX_FRAGMENT / 4 * 3);
+    }
+    Ok(text)
+}
+
+/// The zoo file in [`View::data`], at most [`MAX_INLINE`] bytes of it.
+///
+/// # Errors
+/// When the text was cut or changed, or unpacks to more than that.
+pub fn unpack(text: &str) -> Result<Vec<u8>, Error> {
+    let damaged = |why: String| Error::Damaged(format!("the zoo inside this link {why}"));
+    let packed = URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|e| damaged(format!("is no base64url ({e}); was the link cut?")))?;
+    let mut bytes = Vec::new();
+    DeflateDecoder::new(packed.as_slice())
+        .take(MAX_INLINE as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| damaged(format!("cannot be unpacked ({e}); was the link cut?")))?;
+    if bytes.len() > MAX_INLINE {
+        return Err(Error::Limit {
+            what: "the size of a zoo inside a link",
+            found: bytes.len() as u64,
+            limit: MAX_INLINE as u64,
+        });
+    }
+    Ok(bytes)
 }
 
 fn is_sha256(hex: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Ranking: order, refusal to compare unlike things, share links.
+//! Ranking: order, and refusal to compare unlike things.
 
 mod common;
 
@@ -6,7 +6,6 @@ use common::{recipe, zoo};
 use proptest::prelude::*;
 use tupate_embedding::TaskEmbedding;
 use tupate_tasks::{Checkpoint, Recipe};
-use tupate_zoo::link::View;
 use tupate_zoo::{Error, Query, Ranking, SIMILARITIES, Similarity, Target, rank};
 
 fn ask(target: Target<'_>, method: Option<&str>, similarity: &str) -> Result<Ranking, Error> {
@@ -99,54 +98,7 @@ fn similarities_are_unique_and_known_by_name() {
     assert_eq!(error, "no similarity euclid; there are cosine, centred, delta, gauge");
 }
 
-#[test]
-fn links_of_today_open_tomorrow() {
-    let view = View {
-        zoo: Some("https://example.org/a b&c.safetensors?x=1#y".into()),
-        sha256: Some("0f".repeat(32)),
-        target: Some("größe".into()),
-        method: Some("lora.late".into()),
-        similarity: Some("centred".into()),
-    };
-    assert_eq!(
-        view.to_fragment(),
-        format!(
-            "zoo=https%3A%2F%2Fexample.org%2Fa+b%26c.safetensors%3Fx%3D1%23y&sha256={}\
-             &target=gr%C3%B6%C3%9Fe&method=lora.late&similarity=centred",
-            "0f".repeat(32)
-        )
-    );
-    assert_eq!(View::from_fragment(&view.to_fragment()), view);
-    assert_eq!(
-        View::from_fragment("#target=a&later=1"),
-        View { target: Some("a".into()), ..View::default() }
-    );
-    assert_eq!(View::from_fragment("#sha256=XYZ"), View::default(), "no sum, no claim");
-    assert_eq!(View::from_fragment(""), View::default());
-    assert_eq!(View::default().to_fragment(), "");
-}
-
 proptest! {
-    #[test]
-    fn any_view_survives_its_link(
-        zoo in proptest::option::of(".{1,40}"),
-        target in proptest::option::of(".{1,40}"),
-        method in proptest::option::of(".{1,20}"),
-        similarity in proptest::option::of("[a-z]{1,10}"),
-        sha256 in proptest::option::of("[0-9a-f]{64}"),
-    ) {
-        let view = View { zoo, sha256, target, method, similarity };
-        let fragment = view.to_fragment();
-        prop_assert!(fragment.is_ascii());
-        prop_assert_eq!(&View::from_fragment(&fragment), &view);
-        prop_assert_eq!(&View::from_fragment(&format!("#{fragment}")), &view);
-    }
-
-    #[test]
-    fn any_fragment_is_read_without_panic(fragment in ".{0,200}") {
-        View::from_fragment(&fragment);
-    }
-
     #[test]
     fn a_ranking_does_not_depend_on_scale(scale in 0.001_f32..1000.0) {
         let outside = |s: f32| TaskEmbedding {

@@ -173,7 +173,7 @@ fn table(
         "{} similarity against measured transfer{}; {} targets",
         args.similarity,
         match truth.setting.as_str() {
-            "" => String::new(),
+            truth::UNNAMED => String::new(),
             setting => format!(" ({setting})"),
         },
         report.targets.len()

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use tupate_zoo::TransferMatrix;
 
 /// The setting of a matrix that was given none.
-const UNNAMED: &str = "unnamed";
+pub const UNNAMED: &str = "unnamed";
 
 /// The tables of `--truth` as one matrix, a seed each; `None` for no table.
 pub fn read(args: &TruthArgs) -> Result<Option<TransferMatrix>, Failure> {
