@@ -37,22 +37,32 @@ pub fn run(args: &RankArgs) -> Result<(), Failure> {
     if args.output.json { print_json(&ranking) } else { table(&zoo, &ranking) }
 }
 
-/// The checkpoint of the set asked for: a run holds both, and the one that the
-/// zoo will compare is meant.
+/// What the set asked for is made of: a run can give all of it, and what the zoo
+/// will compare is meant.
 fn wishes(zoo: &Zoo, method: Option<&str>) -> Result<Wishes, Failure> {
-    let checkpoint = match method.and_then(|key| zoo.sets().find(|set| set.key == key)) {
-        Some(set) => set.recipe.checkpoint.name(),
-        None => return Ok(Wishes::default()),
+    let Some(set) = method.and_then(|key| zoo.sets().find(|set| set.key == key)) else {
+        return Ok(Wishes::default());
     };
-    Wishes::parse(&[format!("checkpoint={checkpoint}")])
+    let named = |key: &str, value: serde_json::Result<serde_json::Value>| match value {
+        Ok(serde_json::Value::String(value)) => Ok(format!("{key}={value}")),
+        _ => Err(Failure::Run(format!("the {key} of {} has no name", set.key))),
+    };
+    Wishes::parse(&[
+        named("checkpoint", serde_json::to_value(set.recipe.checkpoint))?,
+        named("aggregation", serde_json::to_value(set.recipe.aggregation))?,
+        named("values", serde_json::to_value(set.recipe.values))?,
+    ])
 }
 
 fn table(zoo: &Zoo, ranking: &Ranking) -> Result<(), Failure> {
+    let what = match ranking.ensemble.as_slice() {
+        [] => ranking.recipe.method.to_string(),
+        members => members.iter().map(|m| m.set.as_str()).collect::<Vec<_>>().join(" + "),
+    };
     print(&format!(
-        "Sources for {}, by {} similarity of {} ({}) on {}:",
+        "Sources for {}, by {} similarity of {what} ({}) on {}:",
         ranking.target,
         ranking.similarity,
-        ranking.recipe.method,
         ranking.recipe.checkpoint.name(),
         ranking.recipe.encoder.name
     ))?;

@@ -1,0 +1,247 @@
+//! The commands that make, join, compare and judge zoos, as scripts meet them.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The folder with the small evaluation of `common/zoo`.
+fn golden(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../common/zoo/tests/golden");
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+fn tupate(dir: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tupate"))
+        .args(words)
+        .current_dir(dir)
+        .env("XDG_CACHE_HOME", dir.join("cache"))
+        .output()
+        .unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[track_caller]
+fn ok(dir: &Path, words: &[&str]) -> String {
+    let output = tupate(dir, words);
+    assert!(output.status.success(), "{words:?}: {}", err(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn json(dir: &Path, words: &[&str]) -> Value {
+    serde_json::from_str(&ok(dir, words)).unwrap()
+}
+
+#[track_caller]
+fn fails(dir: &Path, words: &[&str], code: i32, parts: &[&str]) {
+    let output = tupate(dir, words);
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {}", err(&output));
+    for part in parts {
+        assert!(err(&output).contains(part), "{words:?}: {part:?} not in {}", err(&output));
+    }
+    assert!(output.stdout.is_empty(), "a failure prints no result");
+}
+
+#[test]
+fn vectors_of_numpy_are_judged_alike_from_folder_and_zoo() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (npy, truth) = (golden("npy"), golden("truth.csv"));
+    let by_folder = [
+        "evaluate",
+        "--npy",
+        &npy,
+        "--reduce",
+        "mean-rows",
+        "--truth",
+        &truth,
+        "--exclude",
+        "noise",
+        "--json",
+    ];
+    let output = tupate(dir, &by_folder);
+    assert!(err(&output).contains("without an embedding, left out: gnu"), "{}", err(&output));
+    let report = json(dir, &by_folder);
+    let wanted: Value =
+        serde_json::from_slice(&std::fs::read(golden("evaluate.json")).unwrap()).unwrap();
+    let case = wanted["cases"].as_array().unwrap().iter().find(|case| {
+        case["reduce"] == "mean-rows"
+            && case["similarity"] == "cosine"
+            && case["exclude"][0] == "noise"
+    });
+    let targets = case.unwrap()["targets"].as_array().unwrap();
+    for (found, wanted) in report["targets"].as_array().unwrap().iter().zip(targets) {
+        assert_eq!(found["target"], wanted["target"]);
+        let percent = |row: &Value| row["ndcg"]["percent"].as_f64().unwrap();
+        assert!((percent(found) - percent(wanted)).abs() < 1e-9);
+    }
+    let settings = &report["settings"];
+    assert_eq!(settings["reduce"], "mean-rows");
+    assert_eq!(settings["excluded"][0], "noise");
+    assert_eq!(settings["bootstrap"]["seed"], 0);
+    assert!(report["interval95"]["rho"][0].is_number() && report["random"]["rho"].is_number());
+
+    let import = [
+        "zoo",
+        "import-npy",
+        &npy,
+        "--reduce",
+        "mean-rows",
+        "--truth",
+        &truth,
+        "--setting",
+        "invented",
+        "--dtype",
+        "f32",
+        "--out",
+        "animals.safetensors",
+    ];
+    ok(dir, &import);
+    let shown = json(dir, &["zoo", "show", "animals.safetensors", "--json"]);
+    assert_eq!(shown["transfer"][0]["setting"], "invented");
+    assert_eq!(shown["embeddings"][0]["key"], "imported.late.position-mean");
+    let by_zoo = ["evaluate", "--zoo", "animals.safetensors", "--exclude", "noise", "--json"];
+    let own = json(dir, &by_zoo);
+    for part in ["targets", "mean", "random", "interval95"] {
+        assert_eq!(own[part], report[part], "{part}");
+    }
+    let table = ok(dir, &by_zoo[..by_zoo.len() - 1]);
+    for part in ["(invented)", "95 % interval", "random order (exact)", "NDCG percent", "\nmean"] {
+        assert!(table.contains(part), "{part:?} not in\n{table}");
+    }
+    // Two tables are two seeds: a ceiling; against itself, nothing differs.
+    let seeds = [
+        "evaluate",
+        "--zoo",
+        "animals.safetensors",
+        "--truth",
+        &truth,
+        "--truth",
+        &truth,
+        "--relevance",
+        "gain",
+        "--against",
+        "imported",
+        "--json",
+    ];
+    let seeds = json(dir, &seeds);
+    assert_eq!(seeds["ceiling"]["regret"]["1"], 0.0);
+    assert_eq!(seeds["paired"]["difference"]["rho"]["p_value"], 1.0);
+    assert_eq!(seeds["settings"]["truth"]["seeds"], 2);
+
+    assert!(ok(dir, &["zoo", "card", "animals.safetensors"]).contains("| invented |"));
+    let same = ["zoo", "diff", "animals.safetensors", "animals.safetensors"];
+    assert!(ok(dir, &same).contains("no difference"));
+    let parts = ["does not say by which encoder"];
+    let merge = ["zoo", "merge", "animals.safetensors", "animals.safetensors", "--out", "m"];
+    fails(dir, &merge, 3, &parts);
+    assert!(!dir.join("m").exists());
+}
+
+#[test]
+fn evaluation_refuses_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (npy, truth) = (golden("npy"), golden("truth.csv"));
+    std::fs::write(dir.join("bad.csv"), "t,ape,bee\nape,1,2\nbee,high,2\n").unwrap();
+    std::fs::write(dir.join("other.csv"), "t,x,y\nx,1,2\n").unwrap();
+    std::fs::write(dir.join("plain.csv"), "t,ape,bee,cat\nape,.1,.2,.3\n").unwrap();
+    std::fs::create_dir(dir.join("empty")).unwrap();
+    std::fs::create_dir(dir.join("bad")).unwrap();
+    std::fs::write(dir.join("bad/x.npy"), b"no array").unwrap();
+    fails(dir, &["evaluate", "--truth", &truth], 2, &["--zoo"]);
+    fails(dir, &["evaluate", "--npy", &npy, "--zoo", "z", "--truth", &truth], 2, &["--npy"]);
+    fails(dir, &["evaluate", "--npy", &npy, "--truth", &truth], 2, &["--reduce mean-rows"]);
+    let flat = ["evaluate", "--npy", &npy, "--reduce", "flatten"];
+    let with = |more: &[&'static str]| [&flat[..], more].concat();
+    fails(dir, &flat, 2, &["give --truth CSV"]);
+    let bad = with(&["--truth", "bad.csv"]);
+    fails(dir, &bad, 3, &["bad.csv: line 3, column 2 (ape): \"high\""]);
+    fails(dir, &with(&["--truth", "other.csv"]), 3, &["need", "x, y"]);
+    fails(dir, &with(&["--truth", "nowhere.csv"]), 3, &["nowhere.csv"]);
+    let gain = with(&["--truth", "plain.csv", "--relevance", "gain"]);
+    fails(dir, &gain, 3, &["`no-transfer`"]);
+    let magic = with(&["--truth", "plain.csv", "--relevance", "magic"]);
+    fails(dir, &magic, 2, &["percent, fraction, rank, gain"]);
+    let gauge = with(&["--truth", "plain.csv", "--similarity", "gauge"]);
+    fails(dir, &gauge, 3, &["gauge compares LoRA's factors"]);
+    fails(dir, &["evaluate", "--npy", "empty", "--truth", "plain.csv"], 3, &["no .npy files"]);
+    fails(dir, &["evaluate", "--npy", "bad", "--truth", "plain.csv"], 3, &["x.npy", "signature"]);
+    let import = ["zoo", "import-npy", &npy, "--out", "x.safetensors"];
+    fails(dir, &import, 2, &["--reduce flatten"]);
+    assert!(!dir.join("x.safetensors").exists());
+}
+
+fn encoder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tuner/tests/fixtures/tiny-bert")
+}
+
+#[test]
+fn several_recipes_in_one_zoo() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let encoder = encoder();
+    for task in ["sample_topic", "sample_sentiment", "sample_entailment"] {
+        let mut tune = vec!["tune", task, "--encoder", encoder.to_str().unwrap()];
+        tune.extend(["--epochs", "2", "--lr", "5e-3", "--threads", "1", "--max-train", "30"]);
+        tune.extend(["--out", task]);
+        ok(dir, &tune);
+    }
+    let pack = |runs: &[&str], out: &str, more: &[&str]| {
+        ok(dir, &[&["zoo", "pack"], runs, more, &["--name", "z", "--out", out]].concat());
+    };
+    let all = ["sample_topic", "sample_sentiment", "sample_entailment"];
+    let recipes = ["--recipe", "aggregation=layer-mean", "--recipe", "aggregation=flatten"];
+    pack(&all, "all.safetensors", &recipes);
+    let shown = json(dir, &["zoo", "show", "all.safetensors", "--json"]);
+    let sets = shown["embeddings"].as_array().unwrap();
+    let keys: Vec<&str> = sets.iter().map(|set| set["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["lora.early", "lora.early.flatten", "lora.late", "lora.late.flatten"]);
+
+    let rank = ["rank", "--zoo", "all.safetensors", "--target", "sample_topic", "--json"];
+    let with = |more: &[&'static str]| [&rank[..], more].concat();
+    assert_eq!(json(dir, &rank)["recipe"]["aggregation"], "layer-mean");
+    let gauge = with(&["--similarity", "gauge", "--method", "lora.late.flatten"]);
+    let gauge = json(dir, &gauge);
+    assert_eq!(gauge["sources"].as_array().unwrap().len(), 2);
+    assert_eq!(gauge["similarity"], "gauge");
+    let parts = ["choose lora.early.flatten"];
+    fails(dir, &with(&["--similarity", "gauge", "--method", "lora"]), 3, &parts);
+    fails(dir, &with(&["--method", "ensemble"]), 2, &["two methods or more"]);
+    // A run as the target is made as the set that is asked for was made.
+    let mut by_run = with(&["--similarity", "gauge", "--method", "lora.late.flatten"]);
+    let folder = dir.join("sample_topic");
+    by_run[4] = folder.to_str().unwrap();
+    let by_run = json(dir, &by_run);
+    assert_eq!(by_run["recipe"]["aggregation"], "flatten");
+
+    pack(&["sample_topic"], "one.safetensors", &[]);
+    pack(&["sample_sentiment", "sample_entailment"], "two.safetensors", &[]);
+    pack(&all, "three.safetensors", &[]);
+    let merge = [
+        "zoo",
+        "merge",
+        "one.safetensors",
+        "two.safetensors",
+        "--name",
+        "z",
+        "--out",
+        "merged.safetensors",
+    ];
+    ok(dir, &merge);
+    let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
+    assert!(read("merged.safetensors") == read("three.safetensors"));
+    let diff = json(dir, &["zoo", "diff", "two.safetensors", "three.safetensors", "--json"]);
+    assert_eq!(diff["added"][0], "sample_topic");
+    assert_eq!(diff["moved"].as_array().unwrap().len(), 0);
+    let merge = ["zoo", "merge", "one.safetensors", "all.safetensors", "--out", "m.safetensors"];
+    fails(dir, &merge, 3, &["differ in aggregation"]);
+    let delta = ["--recipe", "values=delta", "--recipe", "checkpoint=late", "--dtype", "int8"];
+    pack(&all, "delta.safetensors", &delta);
+    let shown = json(dir, &["zoo", "show", "delta.safetensors", "--json"]);
+    assert_eq!(shown["embeddings"][0]["key"], "lora.late.delta");
+    assert_eq!(shown["embeddings"][0]["has_initial"], false);
+}
