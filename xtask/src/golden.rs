@@ -1,5 +1,5 @@
 //! Golden values from PyTorch, transformers, peft and adapters: checked, or
-//! written anew.
+//! written anew; and adapter folders written here, loaded by those packages.
 //!
 //! The packages are installed into an environment of their own in the project's
 //! cache folder, in the versions of the committed requirements file.
@@ -7,6 +7,7 @@
 use crate::{context::Context, files, steps::Steps};
 use anyhow::{Context as _, Result, bail};
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
@@ -26,16 +27,41 @@ pub fn run(context: &Context, steps: &mut Steps, write: bool) -> Result<()> {
         Ok(note)
     })?;
     let mode = if write { "write" } else { "check" };
-    steps.take("golden values", || script(context, &python, "golden.py", &[mode]))
+    steps.take("golden values", || script(context, &python, "golden.py", mode))?;
+    let folders = context.target.join("xtask/adapter-folders");
+    steps.take("adapter folders", || {
+        write_folders(context, &folders)?;
+        script(context, &python, "check_folders.py", &folders)
+    })
+}
+
+/// Has the program's own code write adapter folders.
+fn write_folders(context: &Context, folders: &Path) -> Result<()> {
+    const EXAMPLE: &str = "adapter_folders";
+    if folders.exists() {
+        fs::remove_dir_all(folders)
+            .with_context(|| format!("cannot remove {}", folders.display()))?;
+    }
+    // The whole workspace is selected, as everywhere here: another selection of
+    // packages could mean other features, hence everything built once more.
+    context.cargo(["build", "--quiet", "--workspace", "--example", EXAMPLE]).quiet().run()?;
+    let program = context.target.join("debug/examples").join(EXAMPLE);
+    context.command(program, [folders]).quiet().run()?;
+    Ok(())
 }
 
 /// Runs a script; its last line on stdout is what it says about the result.
-fn script(context: &Context, python: &Path, name: &str, arguments: &[&str]) -> Result<String> {
+fn script(
+    context: &Context,
+    python: &Path,
+    name: &str,
+    argument: impl AsRef<OsStr>,
+) -> Result<String> {
     let path = Path::new(FOLDER).join(name);
     let said = context
         .command(python, ["-B"])
         .arg(path)
-        .args(arguments)
+        .arg(argument)
         // Nothing here may come from a model hub.
         .env("HF_HUB_OFFLINE", "1")
         .quiet()

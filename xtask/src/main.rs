@@ -41,7 +41,8 @@ cargo xtask COMMAND
   golden [--write]
           make the golden values anew with PyTorch, transformers, peft and
           adapters, and compare them with those that are committed (--write:
-          write what has changed); the packages take 7 GB in the cache folder
+          write what has changed); load adapter folders that the program writes
+          with those packages; they take 7 GB in the cache folder
   tidy    crate arrows, texts and links only
 
 Products and tools are kept in $XDG_CACHE_HOME/tupate, else ~/.cache/tupate.
