@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum Error {
     /// The data is not usable.
     #[error(transparent)]
-    Data(#[from] crate::data::Error),
+    Data(Box<crate::data::Error>),
     /// The encoder is not usable.
     #[error(transparent)]
     Encoder(#[from] crate::encoder::Error),
@@ -89,6 +89,12 @@ pub enum Error {
     /// A tensor operation failed.
     #[error("a tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<crate::data::Error> for Error {
+    fn from(error: crate::data::Error) -> Self {
+        Self::Data(Box::new(error))
+    }
 }
 
 impl Error {

@@ -169,6 +169,7 @@ fn own_hidden_size(method: &MethodSpec, tensor: &NamedTensor) -> Result<Option<u
         (MethodSpec::PTuningV2 { prefix_length }, _) => {
             Err(format!("a prefix of {prefix_length} positions has {prefix_length} rows"))
         }
+        (MethodSpec::Imported { .. }, _) => Err("imported vectors have no tensors".into()),
     }
 }
 

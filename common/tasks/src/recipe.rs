@@ -216,7 +216,7 @@ impl NamedRecipe {
         recipe.aggregation = match (self, &recipe.method) {
             (Self::Paper, _) => Aggregation::LayerMean,
             (Self::Released, MethodSpec::PTuningV2 { .. }) => Aggregation::PositionMean,
-            (Self::Released, MethodSpec::Lora { .. } | MethodSpec::BitFit) => Aggregation::Flatten,
+            (Self::Released, _) => Aggregation::Flatten,
         };
     }
 }

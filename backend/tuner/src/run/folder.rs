@@ -214,6 +214,8 @@ impl Run {
 fn layout(family: Family) -> Layout {
     match family {
         Family::Bert | Family::Roberta => Layout::Bert,
+        Family::DistilBert => Layout::DistilBert,
+        Family::MpNet => Layout::MpNet,
     }
 }
 

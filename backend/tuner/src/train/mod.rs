@@ -22,6 +22,7 @@ pub use settings::{Schedule, Settings, Training, default_max_length};
 use crate::Error;
 use crate::batch::{self, Batch, Tokenised};
 use crate::data::Dataset;
+use crate::encoder::Encoder;
 use crate::objective::{self, Scores};
 use crate::rng::Rng;
 use candle_core::{Tensor, Var, backprop::GradStore};

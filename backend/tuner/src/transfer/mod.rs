@@ -344,8 +344,8 @@ impl Observer for Shifted<'_> {
                 let total = self.total.max(done);
                 self.to.event(Event::Step { done, total, learning_rate, epoch, loss });
             }
-            Event::Note(note) => self.to.event(Event::Note(note)),
             Event::Epoch { .. } => {}
+            other => self.to.event(other),
         }
     }
 

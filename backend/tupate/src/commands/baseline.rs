@@ -64,6 +64,7 @@ fn load(
         data_dir: tasks.data.as_deref(),
         train_file: None,
         dev_file: None,
+        columns: None,
         max_train,
         seed: tasks.seed,
     })?)

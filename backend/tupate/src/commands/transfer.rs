@@ -55,6 +55,7 @@ fn load(args: &TransferArgs, names: &[String]) -> Result<Vec<Dataset>, Failure> 
             data_dir: args.data.as_deref(),
             train_file: None,
             dev_file: None,
+            columns: None,
             max_train: args.max_train,
             seed: 0,
         })?;

@@ -213,6 +213,9 @@ pub fn write(
         MethodSpec::Lora { .. } => lora::write(state, layout, base_model)?,
         MethodSpec::PTuningV2 { .. } => prefix::write(state, base_model)?,
         MethodSpec::BitFit => bitfit::write(state, layout, base_model)?,
+        MethodSpec::Imported { .. } => {
+            return Err(Error::Recipe(format!("{} have no adapter folder", state.method())));
+        }
     });
     Ok(files)
 }

@@ -31,7 +31,11 @@ fn letters(letters: &str, n: usize, shift: usize) -> Vec<(String, u32)> {
     let letter = |i: usize| letters[(i + shift) % letters.len()];
     let text = |i: usize| -> String {
         let body: String = (0..4 + i % 3).map(|k| letter(i + k)).collect();
-        if i % 2 == 0 { body } else { format!("{body}{}", String::from(letters[0]).repeat(3)) }
+        if i.is_multiple_of(2) {
+            body
+        } else {
+            format!("{body}{}", String::from(letters[0]).repeat(3))
+        }
     };
     (0..n).map(|i| (text(i), (i % 2) as u32)).collect()
 }
