@@ -203,6 +203,7 @@ mod tests {
                 target: Some("a".into()),
                 method: Some("bitfit.early".into()),
                 similarity: Some("cosine".into()),
+                ..View::default()
             }
         );
         assert_eq!(complete(&loaded, &view), view);
