@@ -7,7 +7,8 @@ proptest! {
     #[test]
     fn cut_files_are_errors(at in 0..FOLDERS.len(), part in 0.0_f64..1.0, file in 0_usize..2) {
         let mut files = files(FOLDERS[at].0);
-        let length = (files[file].1.len() as f64 * part) as usize;
+        // By two bytes at least: without its line's end alone, JSON is whole.
+        let length = ((files[file].1.len() - 2) as f64 * part) as usize;
         files[file].1.truncate(length);
         prop_assert!(read_files(&files).is_err());
     }
