@@ -162,7 +162,8 @@ pub struct DataArgs {
     /// The folder that holds one folder a task.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The training file, where it cannot be found by name.
+    /// The training file, where it cannot be found by name; without a validation
+    /// file, some of it is held out.
     #[arg(long, value_name = "FILE")]
     pub train: Option<PathBuf>,
     /// The validation file, where it cannot be found by name.

@@ -5,14 +5,14 @@ use super::choice::{ColumnChoice, Role};
 use super::columns::{self, Column, Columns};
 use super::extract::{Width, extract};
 use super::holdout;
-use super::known::{Known, Layout};
+use super::known::{Known, Layout, Tree};
 use super::labels::{Labels, Part, groups};
 use super::locate::Files;
 use super::questions::{self, Form, Wanted};
 use super::raw::{Extracted, Target};
 use super::records::{self, Format, Records};
 use super::words::{self, TagColumn};
-use super::{Dataset, Error, Example, Label, Objective, grouped, parquet, present, text};
+use super::{Dataset, Error, Example, Label, Objective, grouped, parquet, present, text, trees};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use tupate_tasks::{Metric, TaskClass};
@@ -160,10 +160,20 @@ impl Reading<'_> {
 
     fn known_words(&mut self, file: &Path, known: &'static Known) -> Result<Extracted, Error> {
         let words = known.layouts.iter().find_map(|layout| match layout {
-            Layout::Words { word, tag, conllu } => Some((*word, *tag, *conllu)),
+            Layout::Words { word, tag, conllu, tree } => Some((*word, *tag, *conllu, *tree)),
             _ => None,
         });
-        let (word, tag, conllu) = words.unwrap_or((0, TagColumn::Last, ""));
+        let (word, tag, conllu, tree) = words.unwrap_or((0, TagColumn::Last, "", None));
+        if let Some(tree) = tree.filter(|tree| text::ends_in(file, tree_names(*tree))) {
+            if let Some(choice) = self.choice {
+                return Err(words::does_not_fit(file, choice));
+            }
+            let text = text::read(file)?;
+            return match tree {
+                Tree::Penn(up) => trees::penn(file, &text, up),
+                Tree::Ccgbank => trees::ccgbank(file, &text),
+            };
+        }
         // No column of CoNLL-U has the labels of some tasks; the message says
         // so of the task's name.
         self.words(file, word, tag, if conllu.is_empty() { known.id } else { conllu })
@@ -364,6 +374,14 @@ impl Reading<'_> {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
+    }
+}
+
+/// The extensions of files of trees.
+fn tree_names(tree: Tree) -> &'static [&'static str] {
+    match tree {
+        Tree::Penn(_) => &[".ptb", ".mrg"],
+        Tree::Ccgbank => &[".auto"],
     }
 }
 

@@ -47,7 +47,18 @@ pub enum Layout {
         /// The label's column in CoNLL-U: `upos`, `xpos` or `deprel`; empty
         /// where none of them is meant.
         conllu: &'static str,
+        /// Where it stands in trees, if it does.
+        tree: Option<Tree>,
     },
+}
+
+/// Which label of a word is one of its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tree {
+    /// Of a Penn Treebank tree, so many nodes above the part of speech.
+    Penn(usize),
+    /// The category of a leaf in CCGbank.
+    Ccgbank,
 }
 
 impl Layout {
@@ -154,7 +165,7 @@ impl Known {
                 let forms = own.iter().chain(Form::GENERAL).map(|form| form.name());
                 format!("the form of {}", forms.collect::<Vec<_>>().join(" or "))
             }
-            Layout::Words { word, tag, conllu } => {
+            Layout::Words { word, tag, conllu, tree } => {
                 let tag = match tag {
                     TagColumn::Last => "its label last".to_owned(),
                     TagColumn::At(place) => format!("its label in column {}", place + 1),
@@ -163,7 +174,12 @@ impl Known {
                     "" => String::new(),
                     column => format!(", or CoNLL-U and its {column}"),
                 };
-                format!("a word a line in column {} and {tag}{conllu}", word + 1)
+                let tree = match tree {
+                    None => "",
+                    Some(Tree::Penn(_)) => ", or trees in Penn bracketing (.ptb, .mrg)",
+                    Some(Tree::Ccgbank) => ", or CCGbank's derivations (.auto)",
+                };
+                format!("a word a line in column {} and {tag}{conllu}{tree}", word + 1)
             }
         });
         forms.collect()

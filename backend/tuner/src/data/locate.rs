@@ -29,8 +29,10 @@ pub(super) struct Files {
 }
 
 /// The extensions that a split's file may have when it is found by pattern.
-const EXTENSIONS: [&str; 8] =
-    [".tsv", ".csv", ".jsonl", ".txt", ".json", ".conll", ".conllu", ".parquet"];
+const EXTENSIONS: [&str; 11] = [
+    ".tsv", ".csv", ".jsonl", ".txt", ".json", ".conll", ".conllu", ".parquet", ".ptb", ".mrg",
+    ".auto",
+];
 
 /// Finds the files of a request.
 pub(super) fn locate(request: &Request<'_>) -> Result<Found, Error> {

@@ -31,6 +31,7 @@ mod samples;
 mod summary;
 mod table;
 mod text;
+mod trees;
 mod words;
 
 #[cfg(test)]
@@ -38,7 +39,7 @@ mod tests;
 
 pub use choice::{ChoiceError, ColumnChoice, Role};
 pub use error::{Error, Spot};
-pub use known::{DATASETS, Hub, Known, Layout, find, known};
+pub use known::{DATASETS, Hub, Known, Layout, Tree, find, known};
 pub use questions::Form;
 pub use summary::{AnswerCount, ClassCount, ScoreRange, Source, Summary, about, source};
 pub use words::TagColumn;

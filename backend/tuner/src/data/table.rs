@@ -1,7 +1,7 @@
 //! The table of data sets: one row each.
 
 use super::Objective;
-use super::known::{Hub, Known, Layout};
+use super::known::{Hub, Known, Layout, Tree};
 use super::questions::Form;
 use super::words::TagColumn;
 
@@ -62,7 +62,8 @@ const fn words(
     Known { id, train, dev, objective: Objective::TokenClassification, layouts, licence, ..PLAIN }
 }
 
-const WORD_AND_TAG: &[Layout] = &[Layout::Words { word: 0, tag: TagColumn::Last, conllu: "" }];
+const WORD_AND_TAG: &[Layout] =
+    &[Layout::Words { word: 0, tag: TagColumn::Last, conllu: "", tree: None }];
 const PTB: &str = "LDC user agreement (Penn Treebank)";
 
 const NLI: &[Layout] =
@@ -306,14 +307,19 @@ pub static DATASETS: &[Known] = &[
         "pos_ptb",
         &[&["train.tsv"]],
         &[&["dev.tsv"]],
-        &[Layout::Words { word: 0, tag: TagColumn::At(1), conllu: "xpos" }],
+        &[Layout::Words {
+            word: 0,
+            tag: TagColumn::At(1),
+            conllu: "xpos",
+            tree: Some(Tree::Penn(0)),
+        }],
         PTB,
     ),
     words(
         "pos_ewt",
         &[&["en_ewt-ud-train.conllu"]],
         &[&["en_ewt-ud-dev.conllu"]],
-        &[Layout::Words { word: 0, tag: TagColumn::Last, conllu: "upos" }],
+        &[Layout::Words { word: 0, tag: TagColumn::Last, conllu: "upos", tree: None }],
         "CC BY-SA 4.0",
     ),
     words(
@@ -337,21 +343,21 @@ pub static DATASETS: &[Known] = &[
         "parent",
         &[&["train.tsv"]],
         &[&["dev.tsv"]],
-        &[Layout::Words { word: 0, tag: TagColumn::At(2), conllu: "" }],
+        &[Layout::Words { word: 0, tag: TagColumn::At(2), conllu: "", tree: Some(Tree::Penn(1)) }],
         PTB,
     ),
     words(
         "gparent",
         &[&["train.tsv"]],
         &[&["dev.tsv"]],
-        &[Layout::Words { word: 0, tag: TagColumn::At(3), conllu: "" }],
+        &[Layout::Words { word: 0, tag: TagColumn::At(3), conllu: "", tree: Some(Tree::Penn(2)) }],
         PTB,
     ),
     words(
         "ggparent",
         &[&["train.tsv"]],
         &[&["dev.tsv"]],
-        &[Layout::Words { word: 0, tag: TagColumn::At(4), conllu: "" }],
+        &[Layout::Words { word: 0, tag: TagColumn::At(4), conllu: "", tree: Some(Tree::Penn(3)) }],
         PTB,
     ),
     Known {
@@ -365,7 +371,13 @@ pub static DATASETS: &[Known] = &[
         )
     },
     words("conj", &[&["train.txt"]], &[&["dev.txt"]], WORD_AND_TAG, PTB),
-    words("ccg", &[&["train.txt"]], &[&["dev.txt"]], WORD_AND_TAG, "LDC user agreement (CCGbank)"),
+    words(
+        "ccg",
+        &[&["train.txt"]],
+        &[&["dev.txt"]],
+        &[Layout::Words { word: 0, tag: TagColumn::Last, conllu: "", tree: Some(Tree::Ccgbank) }],
+        "LDC user agreement (CCGbank)",
+    ),
     words(
         "st",
         &[&["train.txt"]],

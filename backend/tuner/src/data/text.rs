@@ -88,6 +88,13 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
+/// Whether a file's name, `.gz` set aside, ends in one of these.
+pub(super) fn ends_in(file: &Path, extensions: &[&str]) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    extensions.iter().any(|extension| name.ends_with(extension))
+}
+
 /// The names in a file's folder, for a message about a file that is missing.
 fn siblings(file: &Path) -> Vec<String> {
     let folder = match file.parent() {

@@ -31,7 +31,7 @@ const UNSPECIFIED: &str = "_";
 
 /// Sentences as they are gathered.
 #[derive(Default)]
-struct Sentences {
+pub(super) struct Sentences {
     found: Extracted,
     words: Vec<String>,
     tags: Vec<String>,
@@ -39,13 +39,13 @@ struct Sentences {
 }
 
 impl Sentences {
-    fn word(&mut self, line: usize, word: &str, tag: &str) {
+    pub(super) fn word(&mut self, line: usize, word: &str, tag: &str) {
         self.words.push(word.to_owned());
         self.tags.push(tag.to_owned());
         self.lines.push(line);
     }
 
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         let Some(first) = self.lines.first() else { return };
         self.found.rows.push(Raw {
             at: Spot::Line(*first),
@@ -55,7 +55,7 @@ impl Sentences {
         });
     }
 
-    fn finish(mut self, file: &Path) -> Result<Extracted, Error> {
+    pub(super) fn finish(mut self, file: &Path) -> Result<Extracted, Error> {
         self.end();
         match self.found.rows.is_empty() {
             true => Err(Error::EmptyFile { file: file.into() }),

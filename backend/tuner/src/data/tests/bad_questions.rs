@@ -271,3 +271,64 @@ fn splits_that_do_not_go_together() {
         assert_eq!(plain(&dir, &from(&dir, task).unwrap_err()), expected);
     }
 }
+
+/// Whatever a file is cut to or a byte of it becomes: an error or a data set,
+/// never a panic.
+#[test]
+fn damaged_files_are_errors_or_data() {
+    let answer = "{\"text\": \"ß b\", \"answer_start\": 2}";
+    let samples: &[(&str, &str, String)] = &[
+        ("squad_v2", "f.json", String::from_utf8(squad("a ß b", &qa("1", answer))).unwrap()),
+        (
+            "newsqa",
+            "f.json",
+            "{\"data\": [{\"storyId\": \"s\", \"type\": \"train\", \"text\": \"a ß b\", \"questions\": [\
+             {\"q\": \"q\", \"consensus\": {\"s\": 2, \"e\": 4}}]}]}"
+                .to_owned(),
+        ),
+        (
+            "hotpotqa",
+            "f.json",
+            "[{\"_id\": \"1\", \"question\": \"q\", \"answer\": \"ß\", \"context\": [[\"t\", [\"a ß\"]]], \
+             \"supporting_facts\": [[\"t\", 0]]}]"
+                .to_owned(),
+        ),
+        (
+            "cq",
+            "f.jsonl",
+            "{\"header\": {}}\n{\"context\": {\"documents\": [{\"title\": \"t\", \"text\": \"a ß\"}]}, \"qas\": [\
+             {\"qid\": \"1\", \"question\": \"q\", \"answers\": {\"open-ended\": {\"answer_candidates\": [\
+             {\"extractive\": {\"single_answer\": {\"answer\": \"ß\"}}}]}}}]}\n"
+                .to_owned(),
+        ),
+        (
+            "drop",
+            "f.json",
+            "{\"p\": {\"passage\": \"a ß\", \"qa_pairs\": [{\"question\": \"q\", \"query_id\": \"1\", \
+             \"answer\": {\"spans\": [\"ß\"]}}]}}"
+                .to_owned(),
+        ),
+        ("pos_ewt", "f.conllu", "1\tß\t_\tX\t_\t_\t_\t_\t_\t_\n\n1-2\tß\t_\tX\t_\t_\t_\t_\t_\t_\n".to_owned()),
+        ("ner", "f.conll", "# ß\n-DOCSTART- O\n\nß O\nb B-X\n".to_owned()),
+        ("parent", "f.ptb", "( (S (NP-SBJ (NN ß)) (VP (-NONE- *))))\n".to_owned()),
+        ("ccg", "f.auto", "(<T S 0 1> (<L NP N N ß NP>) )\n".to_owned()),
+        ("stsb", "f.tsv", "g\tf\ty\t1\t2.5\tß\tb\n".to_owned()),
+    ];
+    let dir = folder(&[]);
+    for (task, name, content) in samples {
+        let path = dir.path().join(name);
+        let read = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            let _ =
+                load(&Request { train_file: Some(&path), dev_file: Some(&path), ..request(task) });
+        };
+        for i in 0..content.len() {
+            read(&content.as_bytes()[..i]);
+            for byte in [b'(', b')', b'"', b'9', b'-', b'\t', b'\n', 0xff] {
+                let mut bytes = content.as_bytes().to_vec();
+                bytes[i] = byte;
+                read(&bytes);
+            }
+        }
+    }
+}

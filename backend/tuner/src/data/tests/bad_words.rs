@@ -99,6 +99,33 @@ fn sentences() {
              place from 1 to 10",
         ),
         (
+            "parent",
+            "f.ptb",
+            "(S (NN a)\n (VB b)",
+            "f.ptb:2: the file ends inside a tree; expected trees such as (S (NP (PRP It)) (VP (VBZ \
+             rains)))",
+        ),
+        (
+            "parent",
+            "f.ptb",
+            "(S (NN a)))\n",
+            "f.ptb:1: a bracket is closed that was not opened; expected trees such as (S (NP (PRP It)) \
+             (VP (VBZ rains)))",
+        ),
+        (
+            "parent",
+            "f.mrg",
+            "(S (NN a))\n( b)",
+            "f.mrg:2: the word \"b\" has no part of speech; expected trees such as (S (NP (PRP It)) (VP \
+             (VBZ rains)))",
+        ),
+        (
+            "ccg",
+            "f.auto",
+            "(<T S 0 1> (<L NP PRP>) )\n",
+            "f.auto:1: the leaf \"NP PRP>) )\" has no word; expected (<L category tag tag word category>)",
+        ),
+        (
             "own",
             "f.jsonl",
             "{\"words\": [\"a\", \"b\"], \"tags\": [\"x\"]}\n",

@@ -343,6 +343,32 @@ fn constituents_are_columns_of_one_file() {
 }
 
 #[test]
+fn constituents_are_read_from_trees() {
+    let trees = "( (S (NP-SBJ-1 (PRP It) (-NONE- *T*-1))\n  (VP (VBZ is) (PP=2 (IN at)\n    (NP (-LRB- -LRB-) (NN home)))) (. .)))\n\
+                 (ROOT (NN End))\n";
+    for (task, expected) in [
+        ("pos_ptb", "PRP VBZ IN -LRB- NN . NN"),
+        ("parent", "NP VP PP NP NP S ROOT"),
+        ("gparent", "S S VP PP PP None None"),
+        ("ggparent", "None None S VP VP None None"),
+    ] {
+        let dataset = both(task, "train.mrg.gz", "dev.ptb", trees);
+        let found = sentences(&dataset, &dataset.train);
+        let join = |part: fn(&(String, String)) -> &String| {
+            found.iter().flatten().map(part).map(String::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(join(|(word, _)| word), "It is at ( home . End");
+        assert_eq!(join(|(_, tag)| tag), expected, "{task}");
+        assert_eq!(found.len(), 2);
+    }
+    let derivations = "ID=wsj_0001.1 PARSER=GOLD NUMPARSE=1\n\
+        (<T S[dcl] 0 2> (<L NP PRP PRP It NP>) (<L S[dcl]\\NP VBZ VBZ rains S[dcl]\\NP_1> ) )\n";
+    let dataset = both("ccg", "train.auto", "dev.auto", derivations);
+    let expected = owned(&[("It", "NP"), ("rains", "S[dcl]\\NP")]);
+    assert_eq!(sentences(&dataset, &dataset.train), [expected]);
+}
+
+#[test]
 fn errors_are_the_positive_class() {
     let content = "Dear\tc\nSir\ti\n\nI\tc\n";
     let names = ("fce-public.train.original.tsv", "fce-public.dev.original.tsv");
