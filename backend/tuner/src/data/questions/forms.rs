@@ -70,8 +70,7 @@ fn whole<T: DeserializeOwned>(file: &Path, form: Form, content: Content<'_>) -> 
     match content {
         Content::Document(text) => json::document(file, text, &shown),
         Content::Rows(rows) => {
-            let fields = rows.first().and_then(|(_, row)| row.as_object());
-            let fields = fields.map(|row| row.keys().cloned().collect()).unwrap_or_default();
+            let fields = rows.first().map(|(_, row)| super::field_names(row)).unwrap_or_default();
             let help = format!("{} comes as one document, not as lines", form.name());
             Err(Error::UnknownForm { file: file.into(), fields, help })
         }

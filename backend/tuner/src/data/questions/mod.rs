@@ -192,9 +192,18 @@ fn expected(wanted: Wanted<'_>) -> Vec<&'static str> {
 }
 
 fn unknown(file: &Path, entry: &Value, wanted: Wanted<'_>) -> Error {
-    let fields = entry.as_object().map(|entry| entry.keys().cloned().collect());
+    let fields = field_names(entry);
     let help = format!("{} comes in the form of {}", wanted.task, expected(wanted).join(" or "));
-    Error::UnknownForm { file: file.into(), fields: fields.unwrap_or_default(), help }
+    Error::UnknownForm { file: file.into(), fields, help }
+}
+
+/// The names of an object's fields, sorted: whether JSON keeps the order of a file
+/// depends on which crates are built along.
+fn field_names(entry: &Value) -> Vec<String> {
+    let mut names: Vec<String> =
+        entry.as_object().map(|entry| entry.keys().cloned().collect()).unwrap_or_default();
+    names.sort_unstable();
+    names
 }
 
 /// `question<TAB>["answer", …]`, as ComplexQuestions is released, has no texts
