@@ -18,11 +18,12 @@ pub use record::{CandidateRecord, RunRecord, TaskFacts};
 use crate::Error;
 use crate::batch::{Tokenised, tokenise};
 use crate::data::Dataset;
-use crate::encoder::{Encoder, hex};
+use crate::encoder::{Encoder, Pooling, hex};
 use crate::objective;
 use crate::peft::PeftMethod;
 use crate::train::{Event, Ledger, Observer, Place, Settings, TaskModel, Trainer, linear_probe};
 use folder::Folder;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use tupate_tasks::{Checkpoint, Recipe};
@@ -263,16 +264,28 @@ fn tokens<'a>(
     Ok(Splits { train, dev })
 }
 
-/// What makes two runs the same run.
+/// What makes two runs the same run. A structure rather than a JSON value, whose
+/// fields have an order that depends on which crates are built along.
+#[derive(Serialize)]
+struct Identity<'a> {
+    schema: u32,
+    encoder: &'a str,
+    pooling: Pooling,
+    settings: &'a Settings,
+    data: &'a str,
+}
+
 fn fingerprint(encoder: &Encoder, settings: &Settings, data: &str) -> Result<String, Error> {
-    let parts = serde_json::json!({
-        "schema": record::SCHEMA,
-        "encoder": encoder.reference.weights_sha256,
-        "pooling": encoder.pooling,
-        "settings": settings,
-        "data": data,
-    });
-    Ok(hex(&Sha256::digest(parts.to_string().as_bytes())))
+    let identity = Identity {
+        schema: record::SCHEMA,
+        encoder: &encoder.reference.weights_sha256,
+        pooling: encoder.pooling,
+        settings,
+        data,
+    };
+    let json = serde_json::to_vec(&identity)
+        .map_err(|e| Error::Setting(format!("the settings cannot be written down: {e}")))?;
+    Ok(hex(&Sha256::digest(json)))
 }
 
 /// The most memory that this process ever held, where the system tells.
