@@ -4,7 +4,7 @@
 use super::golden::encoder;
 use super::*;
 use crate::data::{Dataset, Example, Input, Label, Objective};
-use crate::peft::METHODS;
+use crate::peft::{self, METHODS, PeftMethod};
 use crate::run::{Request, Run, RunRecord, tune};
 use std::path::Path;
 use tupate_tasks::{Checkpoint, Metric, TaskClass};
@@ -32,7 +32,11 @@ pub(crate) fn dataset(train: usize, dev: usize) -> Dataset {
 }
 
 fn settings(epochs: usize, learning_rates: &[f64]) -> Settings {
-    let mut settings = Settings::paper(METHODS[0], Objective::Classification);
+    settings_of(METHODS[0], epochs, learning_rates)
+}
+
+fn settings_of(method: &dyn PeftMethod, epochs: usize, learning_rates: &[f64]) -> Settings {
+    let mut settings = Settings::paper(method, Objective::Classification);
     settings.training.epochs = epochs;
     settings.training.batch_size = 8;
     settings.learning_rates = learning_rates.to_vec();
@@ -64,7 +68,7 @@ fn go(
     let request = Request {
         encoder: &encoder,
         dataset: data,
-        method: METHODS[0],
+        method: peft::method(settings.method.name()).unwrap(),
         settings,
         out,
         resume,
@@ -78,12 +82,19 @@ fn sixteen_examples_can_be_learnt_by_heart() {
     let dir = tempfile::tempdir().unwrap();
     let mut data = dataset(16, 0);
     data.dev.clone_from(&data.train);
-    let record =
-        go(&dir.path().join("run"), &settings(60, &[1e-2]), &data, false, usize::MAX).unwrap();
-    assert_eq!(record.score, 1.0, "{:?}", record.candidates[0].curve.last());
-    assert!(record.ledger.ok && record.ledger.beats_majority);
-    assert_eq!(record.ledger.frozen_sha256_before, record.ledger.frozen_sha256_after);
-    assert_eq!(record.ledger.class_counts, [("without".into(), 8), ("with".into(), 8)]);
+    for method in METHODS {
+        let out = dir.path().join(method.name());
+        let settings = settings_of(*method, 60, &[1e-2]);
+        let record = go(&out, &settings, &data, false, usize::MAX).unwrap();
+        assert_eq!(record.score, 1.0, "{}: {:?}", method.name(), record.candidates[0].curve.last());
+        assert!(record.ledger.ok && record.ledger.beats_majority);
+        assert_eq!(record.ledger.frozen_sha256_before, record.ledger.frozen_sha256_after);
+        assert_eq!(record.ledger.class_counts, [("without".into(), 8), ("with".into(), 8)]);
+        // What was written is read back, and is as wide as the formula says.
+        let late = Run::open(&out).unwrap().embedding(&record.recipe).unwrap();
+        let width = method.embedding_width(&settings.method, encoder().config());
+        assert_eq!(late.values.len(), width, "{}", method.name());
+    }
 }
 
 #[test]
