@@ -26,7 +26,7 @@ fn seal(text: &str, mut data: &[u8]) -> Option<Vec<u8>> {
             "F16" => 2,
             _ => 1,
         };
-        let sizes = shape.as_array()?.iter().map(Value::as_u64);
+        let mut sizes = shape.as_array()?.iter().map(Value::as_u64);
         let length = sizes.try_fold(size, |n: u64, d| n.checked_mul(d?))?;
         let (own, rest) = data.split_at_checked(usize::try_from(length).ok()?)?;
         data = rest;
