@@ -51,7 +51,12 @@ pub fn matrix(
     let settings = work.settings(&options);
     let kept = Kept::open(work.folder, Baseline::CurveGrad.name(), "", settings)?;
     // Encoders tuned in the same way for another baseline have the same curves.
-    let tuned = tuned::open(work, &options).ok();
+    let tuned = match tuned::open(work, &options) {
+        Ok(tuned) => Some(tuned),
+        // Those of other settings are no use here, and no harm either.
+        Err(Error::Resume(_)) => None,
+        Err(error) => return Err(error),
+    };
     let made = work.each(&union(sources, targets), Some(max_train), |work, name, task| {
         // A target is loaded for its id; its own curve decides nothing.
         let wanted = sources.iter().any(|source| source == name);
@@ -63,7 +68,7 @@ pub fn matrix(
             others.iter().map(descent).collect()
         };
         let lists: Vec<Vec<f64>> = (0..MOMENTS.len()).map(list).collect();
-        Ok(fuse(&lists, others.len()))
+        Ok(fuse(&lists))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::encoder::sha256_hex;
-use crate::files::write_atomically;
+use crate::files::{failed, write, write_json};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,11 +33,6 @@ struct Record {
     result: Value,
 }
 
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Io { action, path, source }
-}
-
 impl Kept {
     /// The folder for `step` in `work`. Nothing is written yet.
     ///
@@ -53,11 +48,11 @@ impl Kept {
         let entries = match std::fs::read_dir(&kept.folder) {
             Ok(entries) => entries,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(kept),
-            Err(e) => return Err(io("read", &kept.folder)(e)),
+            Err(e) => return Err(failed("read", &kept.folder)(e)),
         };
         let mut names = Vec::new();
         for entry in entries {
-            names.push(entry.map_err(io("read", &kept.folder))?.path());
+            names.push(entry.map_err(failed("read", &kept.folder))?.path());
         }
         names.sort();
         for path in names.iter().filter(|path| path.extension().is_some_and(|e| e == "json")) {
@@ -126,7 +121,7 @@ impl Kept {
     /// When it is damaged.
     pub fn bytes(&self, task: &str) -> Result<Vec<u8>, Error> {
         let (record, path) = (self.path(task, "json"), self.file(task));
-        let bytes = std::fs::read(&path).map_err(io("read", &path))?;
+        let bytes = std::fs::read(&path).map_err(failed("read", &path))?;
         let wanted = read(&record)?.and_then(|record| record.file_sha256);
         if wanted.as_deref() != Some(sha256_hex(&bytes).as_str()) {
             let what = damaged(&format!("not the file that {} means", record.display()));
@@ -147,11 +142,8 @@ impl Kept {
         file: Option<&[u8]>,
     ) -> Result<(), Error> {
         let path = self.path(task, "json");
-        let write = |path: &Path, bytes: &[u8]| {
-            write_atomically(path, bytes).map_err(|e| io("write", &e.path)(e.source))
-        };
         let bad = |e: serde_json::Error| Error::Record { path: path.clone(), what: e.to_string() };
-        std::fs::create_dir_all(&self.folder).map_err(io("make the folder", &self.folder))?;
+        std::fs::create_dir_all(&self.folder).map_err(failed("make the folder", &self.folder))?;
         if let Some(bytes) = file {
             write(&self.file(task), bytes)?;
         }
@@ -162,9 +154,7 @@ impl Kept {
             file_sha256: file.map(sha256_hex),
             result: serde_json::to_value(result).map_err(bad)?,
         };
-        let mut json = serde_json::to_vec_pretty(&record).map_err(bad)?;
-        json.push(b'\n');
-        write(&path, &json)
+        write_json(&path, &record)
     }
 }
 
@@ -176,7 +166,7 @@ fn read(path: &Path) -> Result<Option<Record>, Error> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(io("read", path)(e)),
+        Err(e) => return Err(failed("read", path)(e)),
     };
     let bad = |what: String| Error::Record { path: path.to_owned(), what };
     let value: Value = serde_json::from_slice(&bytes).map_err(|e| bad(damaged(&e)))?;

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most texts or words of a target, drawn with the seed: as many again would change
-/// the mean evidence by less than sources differ.
+/// Most texts or words of a target, drawn with the seed: every source's encoder has
+/// to read all of them.
 const MOST: usize = 10_000;
 
 /// A target's examples, ready for any encoder.

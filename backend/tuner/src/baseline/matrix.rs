@@ -2,10 +2,7 @@
 
 use crate::Error;
 use serde::Serialize;
-use tupate_metrics::descending;
-
-/// Reciprocal rank fusion's constant (Cormack, Clarke and Büttcher 2009).
-const FUSION: f64 = 60.0;
+use tupate_metrics::{descending, reciprocal_rank_fusion};
 
 /// Scores of sources for targets. Greater is closer.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,12 +114,13 @@ impl Matrix {
     }
 }
 
-/// Reciprocal rank fusion of several scores a source, `[lists][n]` → `[n]`:
-/// `Σ 1/(60 + rank)` over the lists. Equal scores share the best of their ranks, so
-/// that sources which cannot be told apart are fused to the same.
-pub(super) fn fuse(lists: &[Vec<f64>], n: usize) -> Vec<f64> {
+/// Reciprocal rank fusion of several scores a source, `[lists][n]` → `[n]`. Equal
+/// scores share the best of their ranks, so that sources which cannot be told apart
+/// are fused to the same.
+pub(super) fn fuse(lists: &[Vec<f64>]) -> Vec<f64> {
     let rank = |list: &[f64], i: usize| 1 + list.iter().filter(|score| **score > list[i]).count();
-    (0..n).map(|i| lists.iter().map(|l| 1.0 / (FUSION + rank(l, i) as f64)).sum()).collect()
+    let ranks = |list: &Vec<f64>| (0..list.len()).map(|i| rank(list, i)).collect();
+    reciprocal_rank_fusion(&lists.iter().map(ranks).collect::<Vec<_>>())
 }
 
 /// Cosine of two vectors, `None` where one has no direction. Fisher information
@@ -174,7 +172,7 @@ mod tests {
 
     #[test]
     fn fusion_of_a_known_case() {
-        let fused = fuse(&[vec![0.9, 0.1, 0.5], vec![1.0, 1.0, 0.0]], 3);
+        let fused = fuse(&[vec![0.9, 0.1, 0.5], vec![1.0, 1.0, 0.0]]);
         let wanted = [1. / 61. + 1. / 61., 1. / 63. + 1. / 61., 1. / 62. + 1. / 63.];
         for (own, wanted) in fused.iter().zip(wanted) {
             assert!((own - wanted).abs() < 1e-15, "{fused:?}");

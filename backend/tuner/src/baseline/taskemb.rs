@@ -80,7 +80,7 @@ pub fn matrix(
             let what = "its Fisher information is zero in every component".to_owned();
             return Err(Error::Baseline { task: targets[t].clone(), what });
         }
-        Ok(fuse(&lists, others.len()))
+        Ok(fuse(&lists))
     })
 }
 

@@ -2,13 +2,12 @@
 
 use super::{Cell, Matrix, Plan, Sweep, cell};
 use crate::Error;
-use crate::encoder::{Bert, Encoder, hex};
+use crate::encoder::{Bert, Encoder};
 use crate::files::{failed, write, write_json};
 use crate::train::FineTuneRecord;
 use safetensors::tensor::TensorView;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -210,7 +209,7 @@ fn describe(sweep: &Sweep<'_>) -> Result<Value, Error> {
         "data": {},
     });
     for dataset in sweep.sources.iter().chain(sweep.targets) {
-        described["data"][&dataset.task] = hex(&Sha256::digest(dataset.sha256())).into();
+        described["data"][&dataset.task] = dataset.sha256().into();
     }
     Ok(described)
 }

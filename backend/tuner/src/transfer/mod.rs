@@ -27,7 +27,7 @@ pub use matrix::{Matrix, mean};
 use crate::Error;
 use crate::data::{Dataset, Objective};
 use crate::encoder::{Bert, Encoder};
-use crate::train::{Event, FineTuneRecord, Observer, Training, baseline, fine_tune};
+use crate::train::{Event, FineTuneRecord, FineTuned, Observer, Training, baseline, fine_tune};
 use cell::Provenance;
 use folder::Folder;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,13 @@ const NO_TRANSFER: &str = "no-transfer";
 
 /// Training examples of a small part (Vu et al. 2020).
 pub const LIMITED: usize = 1000;
+
+/// What a task is in a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Source,
+    Target,
+}
 
 /// What replaces the settings of baseline fine-tuning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,15 +113,23 @@ pub struct Sweep<'a> {
 }
 
 impl Plan {
-    /// The training part of a source or target in this plan.
-    fn part(&self, dataset: &Dataset, of_target: bool, seed: u64) -> Dataset {
+    /// The most training examples of a source or target in this plan.
+    fn most(&self, role: Role) -> Option<usize> {
         let limited = match self.setting {
             Setting::FullFull => false,
-            Setting::FullLimited => of_target,
+            Setting::FullLimited => role == Role::Target,
             Setting::LimitedLimited => true,
         };
+        limited.then_some(self.limited)
+    }
+
+    /// The training part of a source or target in this plan.
+    fn part(&self, dataset: &Dataset, role: Role, seed: u64) -> Dataset {
         let dataset = dataset.clone();
-        if limited { dataset.limited(self.limited, seed) } else { dataset }
+        match self.most(role) {
+            Some(most) => dataset.limited(most, seed),
+            None => dataset,
+        }
     }
 
     fn training(&self, objective: Objective, seed: u64) -> (Training, f64) {
@@ -152,16 +167,15 @@ impl Sweep<'_> {
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Matrix, Error> {
         self.plan.check()?;
         let folder = Folder::open(self)?;
-        let mut clock = Clock::new(self, &folder);
+        let mut progress = Progress { clock: Clock::new(self, &folder), observer };
         for &seed in &self.plan.seeds {
             for target in self.targets {
                 if !folder.has(&target.task, None, seed) {
-                    let start = &self.encoder.model;
-                    self.cell(&folder, target, None, start, seed, &mut clock, observer)?;
+                    self.cell(&folder, target, None, &self.encoder.model, seed, &mut progress)?;
                 }
             }
             for source in self.sources {
-                self.source(&folder, source, seed, &mut clock, observer)?;
+                self.source(&folder, source, seed, &mut progress)?;
             }
         }
         let matrix = Matrix::gather(self, &folder)?;
@@ -180,20 +194,19 @@ impl Sweep<'_> {
         folder: &Folder,
         source: &Dataset,
         seed: u64,
-        clock: &mut Clock,
-        observer: &mut dyn Observer,
+        progress: &mut Progress<'_>,
     ) -> Result<(), Error> {
-        let wanted = || self.targets.iter().filter(|target| self.wanted(source, target));
+        let wanted = self.targets.iter().filter(|target| self.wanted(source, target));
         let missing: Vec<_> =
-            wanted().filter(|t| !folder.has(&t.task, Some(&source.task), seed)).collect();
+            wanted.filter(|t| !folder.has(&t.task, Some(&source.task), seed)).collect();
         if !missing.is_empty() {
             let (record, model) = match folder.source(self.encoder, &source.task, seed)? {
                 Some(there) => there,
-                None => self.train_source(folder, source, seed, clock, observer)?,
+                None => self.train_source(folder, source, seed, progress)?,
             };
             for target in missing {
                 let from = Some((source, &record));
-                self.cell(folder, target, from, &model, seed, clock, observer)?;
+                self.cell(folder, target, from, &model, seed, progress)?;
             }
         }
         if !self.plan.keep_sources {
@@ -207,18 +220,13 @@ impl Sweep<'_> {
         folder: &Folder,
         source: &Dataset,
         seed: u64,
-        clock: &mut Clock,
-        observer: &mut dyn Observer,
+        progress: &mut Progress<'_>,
     ) -> Result<(FineTuneRecord, Bert), Error> {
-        let part = self.plan.part(source, false, seed);
-        let (training, learning_rate) = self.plan.training(source.objective, seed);
-        let (encoder, start) = (self.encoder, &self.encoder.model);
-        let mut watch = clock.watch(observer);
-        let tuned = fine_tune(encoder, start, &part, &training, learning_rate, &mut watch)?;
-        clock.count(&tuned.record);
+        let part = self.plan.part(source, Role::Source, seed);
+        let tuned = self.tune(&self.encoder.model, &part, seed, progress)?;
         let model = tuned.model.bert().frozen()?;
         folder.save_source(&source.task, seed, &tuned.record, &model)?;
-        observer.event(Event::Note(&format!(
+        progress.observer.event(Event::Note(&format!(
             "source {}, seed {seed}: {} {:.4}",
             source.task,
             source.metric.name(),
@@ -227,10 +235,7 @@ impl Sweep<'_> {
         Ok((tuned.record, model))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is another thing; a struct would be used once"
-    )]
+    /// One cell; `start` are the weights of `source`, the pretrained ones for none.
     fn cell(
         &self,
         folder: &Folder,
@@ -238,14 +243,10 @@ impl Sweep<'_> {
         source: Option<(&Dataset, &FineTuneRecord)>,
         start: &Bert,
         seed: u64,
-        clock: &mut Clock,
-        observer: &mut dyn Observer,
+        progress: &mut Progress<'_>,
     ) -> Result<(), Error> {
-        let part = self.plan.part(target, true, seed);
-        let (training, learning_rate) = self.plan.training(target.objective, seed);
-        let mut watch = clock.watch(observer);
-        let tuned = fine_tune(self.encoder, start, &part, &training, learning_rate, &mut watch)?;
-        clock.count(&tuned.record);
+        let part = self.plan.part(target, Role::Target, seed);
+        let tuned = self.tune(start, &part, seed, progress)?;
         let cell = Cell {
             schema: cell::SCHEMA,
             target: target.task.clone(),
@@ -264,13 +265,40 @@ impl Sweep<'_> {
         cell.check(&self.encoder.model.sha256()?)?;
         folder.save_cell(&cell)?;
         let from = cell.source.as_deref().unwrap_or("no transfer");
-        observer.event(Event::Note(&format!(
+        progress.observer.event(Event::Note(&format!(
             "{} ← {from}, seed {seed}: {} {:.4}",
             cell.target,
             cell.metric.name(),
             cell.fine_tuning.scores.score
         )));
         Ok(())
+    }
+
+    /// Fine-tunes `start` on a part of a task.
+    fn tune(
+        &self,
+        start: &Bert,
+        part: &Dataset,
+        seed: u64,
+        progress: &mut Progress<'_>,
+    ) -> Result<FineTuned<'_>, Error> {
+        let (training, learning_rate) = self.plan.training(part.objective, seed);
+        let mut watch = progress.watch();
+        let tuned = fine_tune(self.encoder, start, part, &training, learning_rate, &mut watch)?;
+        progress.clock.count(&tuned.record);
+        Ok(tuned)
+    }
+}
+
+/// How far a sweep is, and who wants to know.
+struct Progress<'a> {
+    clock: Clock,
+    observer: &'a mut dyn Observer,
+}
+
+impl Progress<'_> {
+    fn watch(&mut self) -> Shifted<'_> {
+        Shifted { to: self.observer, done: self.clock.done, total: self.clock.total }
     }
 }
 
@@ -285,22 +313,17 @@ impl Clock {
     /// as they are met.
     fn new(sweep: &Sweep<'_>, folder: &Folder) -> Self {
         let plan = sweep.plan;
-        let steps = |dataset: &Dataset, of_target: bool| {
+        let steps = |dataset: &Dataset, role| {
             let (training, _) = plan.training(dataset.objective, 0);
-            let limited = match plan.setting {
-                Setting::FullFull => false,
-                Setting::FullLimited => of_target,
-                Setting::LimitedLimited => true,
-            };
-            let examples =
-                if limited { dataset.train.len().min(plan.limited) } else { dataset.train.len() };
+            let all = dataset.train.len();
+            let examples = plan.most(role).map_or(all, |most| most.min(all));
             examples.div_ceil(training.batch_size.max(1)) * training.epochs
         };
         let mut total = 0;
         for &seed in &plan.seeds {
             for target in sweep.targets {
                 if !folder.has(&target.task, None, seed) {
-                    total += steps(target, true);
+                    total += steps(target, Role::Target);
                 }
             }
             for source in sweep.sources {
@@ -309,18 +332,14 @@ impl Clock {
                     .iter()
                     .filter(|target| sweep.wanted(source, target))
                     .filter(|target| !folder.has(&target.task, Some(&source.task), seed))
-                    .map(|target| steps(target, true))
+                    .map(|target| steps(target, Role::Target))
                     .sum();
                 if cells > 0 {
-                    total += cells + steps(source, false);
+                    total += cells + steps(source, Role::Source);
                 }
             }
         }
         Self { done: 0, total }
-    }
-
-    fn watch<'a>(&self, to: &'a mut dyn Observer) -> Shifted<'a> {
-        Shifted { to, done: self.done, total: self.total }
     }
 
     fn count(&mut self, record: &FineTuneRecord) {
