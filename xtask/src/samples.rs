@@ -12,22 +12,20 @@ use std::{
 
 /// Raise it when the program would tune other numbers from the same
 /// arguments: all samples are then tuned anew.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
-const TASKS: &[&str] = &[
-    "sample_sentiment",
-    "sample_topic",
-    "sample_entailment",
-    "sample_paraphrase",
-    "sample_acceptability",
-    "sample_similarity",
+/// The samples, each with as many epochs as it takes to learn what it can.
+const TASKS: &[(&str, u64)] = &[
+    ("sample_sentiment", 7),
+    ("sample_topic", 4),
+    ("sample_entailment", 8),
+    ("sample_paraphrase", 7),
+    ("sample_acceptability", 8),
+    ("sample_similarity", 6),
 ];
 
 /// How each of them is tuned.
-const TUNE: &[&str] = &["--method", "lora", "--encoder", "minilm", "--epochs", "8", "--lr", "2e-3"];
-
-/// As many as in [`TUNE`].
-const EPOCHS: u64 = 8;
+const TUNE: &[&str] = &["--method", "lora", "--encoder", "minilm", "--lr", "2e-3"];
 
 /// How they are packed.
 const PACK: &[&str] = &[
@@ -79,28 +77,28 @@ fn run_folder(context: &Context, task: &str) -> PathBuf {
 fn tune(context: &Context, program: &Path) -> Result<String> {
     let mut jobs = Vec::new();
     let mut resumed = 0;
-    for task in TASKS {
+    for &(task, epochs) in TASKS {
         let out = run_folder(context, task);
-        let key = format!("samples {VERSION}: tune {task} {}\n", TUNE.join(" "));
+        let epochs_flag = epochs.to_string();
+        let mut words = vec!["tune", task, "--epochs", &epochs_flag];
+        words.extend(TUNE);
+        let key = format!("samples {VERSION}: {}\n", words.join(" "));
         // Beside the run: the program takes no folder that holds something else.
         let key_file = out.with_extension("key");
         let same = fs::read_to_string(&key_file).is_ok_and(|there| there == key);
         if same && out.join("run.json").is_file() {
             continue;
         }
-        let command = Command::from(
-            context.command(program, ["tune", task]).args(TUNE).arg("--out").arg(&out),
-        );
+        let command = || Command::from(context.command(program, &words).arg("--out").arg(&out));
         let mut attempts: Vec<tuning::Start> = Vec::new();
         // An interrupted run goes on where it was, if this program still can.
         if same && out.join("resume").is_dir() {
             resumed += 1;
-            let mut again = Command::from(
-                context.command(program, ["tune", task]).args(TUNE).arg("--out").arg(&out),
-            );
+            let mut again = command();
             again.arg("--resume");
             attempts.push(Box::new(move || Ok(again)));
         }
+        let anew = command();
         attempts.push(Box::new(move || {
             if out.exists() {
                 fs::remove_dir_all(&out)
@@ -110,9 +108,9 @@ fn tune(context: &Context, program: &Path) -> Result<String> {
             fs::create_dir_all(folder)
                 .and_then(|()| fs::write(&key_file, key))
                 .with_context(|| format!("cannot write {}", key_file.display()))?;
-            Ok(command)
+            Ok(anew)
         }));
-        jobs.push(Job { name: (*task).to_owned(), epochs: EPOCHS, attempts });
+        jobs.push(Job { name: task.to_owned(), epochs, attempts });
     }
     let note = match (jobs.len(), resumed) {
         (0, _) => "tuned before".to_owned(),
@@ -125,7 +123,7 @@ fn tune(context: &Context, program: &Path) -> Result<String> {
 
 fn pack(context: &Context, program: &Path) -> Result<String> {
     let zoo = zoo(context);
-    let runs: Vec<_> = TASKS.iter().map(|task| run_folder(context, task)).collect();
+    let runs: Vec<_> = TASKS.iter().map(|(task, _)| run_folder(context, task)).collect();
     let mut parts = Vec::new();
     for run in &runs {
         parts.extend(files::sources(run)?);
@@ -272,12 +270,8 @@ exit 1
         place.tune().unwrap_err();
         place.install(&FAKE.replace("shift\n", "[ \"$1\" != --resume ] || exit 3\n  shift\n"));
         assert!(place.tune().unwrap().contains("resumed"));
-        assert!(TASKS.iter().all(|t| run_folder(&place.context, t).join("run.json").is_file()));
-    }
-
-    #[test]
-    fn the_bar_counts_the_epochs_that_are_tuned() {
-        let place = TUNE.iter().position(|flag| *flag == "--epochs").unwrap();
-        assert_eq!(TUNE[place + 1], EPOCHS.to_string());
+        assert!(
+            TASKS.iter().all(|(t, _)| run_folder(&place.context, t).join("run.json").is_file())
+        );
     }
 }
