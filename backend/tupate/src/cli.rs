@@ -12,6 +12,7 @@ pub use zoo::{EvaluateArgs, NewZoo, NpyArgs, RankArgs, TruthArgs, ZooCommand};
 use crate::encoders::Source;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use tupate_tuner::data::ColumnChoice;
 
@@ -177,6 +178,9 @@ pub struct DataArgs {
     /// Keep this many training examples, drawn with --seed.
     #[arg(long, value_name = "N")]
     pub max_train: Option<usize>,
+    /// Score on this many validation examples, drawn with --seed.
+    #[arg(long, value_name = "N")]
+    pub max_dev: Option<NonZeroUsize>,
     /// Seed of the subset, the order of examples and the head.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,

@@ -4,6 +4,7 @@ use super::draw::{Draw, Purpose};
 use super::{Dataset, Objective, grouped, present};
 use crate::encoder::hex;
 use sha2::{Digest, Sha256};
+use std::num::NonZeroUsize;
 
 impl Dataset {
     /// Training examples of each class, words where each has a label.
@@ -34,6 +35,25 @@ impl Dataset {
             let lost: Vec<_> = lost.map(|(name, _)| name.as_str()).collect();
             self.notes.push(format!("none of them has the label {}", lost.join(", ")));
         }
+        self
+    }
+
+    /// Keeps at most `max` development examples, drawn with `seed`: a large split
+    /// takes longer to score than an epoch to train.
+    #[must_use]
+    pub fn limited_dev(mut self, max: NonZeroUsize, seed: u64) -> Self {
+        let available = self.dev.len();
+        if max.get() >= available {
+            return self;
+        }
+        Draw::new(seed, Purpose::MaxDev).shuffle(&mut self.dev);
+        self.dev.truncate(max.get());
+        self.notes.push(format!(
+            "scored on {} of {} dev examples, drawn with seed {seed}: not the score on the whole \
+             split",
+            grouped(max.get()),
+            grouped(available),
+        ));
         self
     }
 

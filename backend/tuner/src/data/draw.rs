@@ -17,6 +17,8 @@ pub(super) enum Purpose {
     HoldOut = 2,
     /// The sample tasks.
     Samples = 3,
+    /// Which development examples are kept.
+    MaxDev = 4,
 }
 
 /// A stream of choices.

@@ -2,6 +2,7 @@
 
 use super::Output;
 use clap::Args;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// `tupate transfer`.
@@ -39,6 +40,9 @@ pub struct TransferArgs {
     /// The most training examples that a full part may have, drawn with seed 0.
     #[arg(long, value_name = "N")]
     pub max_train: Option<usize>,
+    /// Score on this many validation examples of a task, drawn with seed 0.
+    #[arg(long, value_name = "N")]
+    pub max_dev: Option<NonZeroUsize>,
     /// Transfer only between tasks of one class.
     #[arg(long)]
     pub in_class: bool,

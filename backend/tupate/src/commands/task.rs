@@ -21,7 +21,7 @@ pub fn run(command: TaskCommand) -> Result<(), Failure> {
 
 /// Loads the data that the user named, with the notes on stderr.
 pub fn load(args: &DataArgs) -> Result<Dataset, Failure> {
-    let dataset = data::load(&Request {
+    let mut dataset = data::load(&Request {
         task: &args.task,
         data_dir: args.data.as_deref(),
         train_file: args.train.as_deref(),
@@ -30,6 +30,9 @@ pub fn load(args: &DataArgs) -> Result<Dataset, Failure> {
         max_train: args.max_train,
         seed: args.seed,
     })?;
+    if let Some(max) = args.max_dev {
+        dataset = dataset.limited_dev(max, args.seed);
+    }
     for note in &dataset.notes {
         eprintln!("{}: {note}", dataset.task);
     }

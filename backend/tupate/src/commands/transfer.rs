@@ -50,7 +50,7 @@ pub fn run(args: &TransferArgs) -> Result<(), Failure> {
 fn load(args: &TransferArgs, names: &[String]) -> Result<Vec<Dataset>, Failure> {
     let mut loaded: Vec<Dataset> = Vec::with_capacity(names.len());
     for name in names {
-        let dataset = data::load(&data::Request {
+        let mut dataset = data::load(&data::Request {
             task: name,
             data_dir: args.data.as_deref(),
             train_file: None,
@@ -59,6 +59,9 @@ fn load(args: &TransferArgs, names: &[String]) -> Result<Vec<Dataset>, Failure> 
             max_train: args.max_train,
             seed: 0,
         })?;
+        if let Some(max) = args.max_dev {
+            dataset = dataset.limited_dev(max, 0);
+        }
         if loaded.iter().any(|other| other.task == dataset.task) {
             return Err(Failure::Usage(format!("{} is named twice", dataset.task)));
         }

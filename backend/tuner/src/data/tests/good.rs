@@ -1,6 +1,7 @@
 //! What is read, and how.
 
 use super::*;
+use std::num::NonZeroUsize;
 
 #[test]
 fn glue_formats_are_read_literally_gzip_or_not() {
@@ -141,6 +142,19 @@ fn a_tenth_of_each_class_is_held_out_and_the_seed_decides_which() {
         "dev: no file for it; 6 of the 60 training examples are held out, one in 10 of each \
          class, drawn with seed 1"
     );
+}
+
+#[test]
+fn fewer_dev_examples_are_drawn_with_a_seed_and_said_to_be_fewer() {
+    let whole = load(&request("sample_topic")).unwrap();
+    let few = |n, seed| whole.clone().limited_dev(NonZeroUsize::new(n).unwrap(), seed);
+    let ten = few(10, 0);
+    assert_eq!((ten.dev.len(), &ten.train), (10, &whole.train));
+    assert!(ten.dev.iter().all(|example| whole.dev.contains(example)));
+    assert_eq!(ten, few(10, 0));
+    assert_ne!(ten.dev, few(10, 1).dev);
+    assert!(ten.notes.last().unwrap().starts_with("scored on 10 of 160 dev examples"));
+    assert_eq!(few(1000, 0), whole);
 }
 
 #[test]
