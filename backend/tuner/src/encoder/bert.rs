@@ -9,7 +9,7 @@ use super::parts::{Linear, Norm};
 use super::weights::Weights;
 use super::{Config, Error, Family, Pooling, hex};
 use crate::batch::Batch;
-use crate::kernels;
+use crate::kernels::{self, Attention};
 use crate::peft::{Adapter, Module, Site};
 use candle_core::{Device, Result, Tensor, Var};
 use sha2::{Digest, Sha256};
@@ -43,10 +43,6 @@ pub struct Bert {
     /// Those of them that learn, in the order of their names.
     vars: Vec<(String, Var)>,
 }
-
-/// Added to the score of a padding key: large enough that its probability is
-/// exactly zero, small enough that no sum overflows.
-const MASKED: f32 = -1e9;
 
 /// Where a tensor of the pooler begins its name.
 const POOLER: &str = "pooler.";
@@ -193,10 +189,13 @@ impl Bert {
     pub fn forward(&self, batch: &Batch, adapter: &dyn Adapter) -> Result<Tensor> {
         let prefix = adapter.prefix_length();
         let mut hidden = self.embed(batch, prefix)?; // [B, S, H]
-        let mask = self.mask(batch, prefix)?; // [B, P+S]
-        let relative = self.relative_bias(batch.length, prefix)?; // [1, N, S, P+S]
+        let attention = Attention {
+            heads: self.config.heads,
+            mask: self.mask(batch, prefix)?,
+            bias: self.relative_bias(batch.length, prefix)?,
+        };
         for (i, layer) in self.layers.iter().enumerate() {
-            hidden = self.layer(i, layer, &hidden, &mask, relative.as_ref(), adapter)?;
+            hidden = self.layer(i, layer, &hidden, &attention, adapter)?;
         }
         Ok(hidden)
     }
@@ -283,7 +282,7 @@ impl Bert {
         let mut mask = Vec::with_capacity(batch.size * (prefix + batch.length));
         for row in batch.attention_mask.chunks_exact(batch.length) {
             mask.resize(mask.len() + prefix, 0.0);
-            mask.extend(row.iter().map(|&real| if real { 0.0 } else { MASKED }));
+            mask.extend(row.iter().map(|&real| if real { 0.0 } else { kernels::MASKED }));
         }
         Tensor::from_vec(mask, (batch.size, prefix + batch.length), self.device())
     }
@@ -299,8 +298,6 @@ impl Bert {
         let ids = Tensor::from_vec(ids, length * length, self.device())?;
         let bias = table.index_select(&ids, 0)?.reshape((1, length, length, heads))?;
         let bias = bias.permute((0, 3, 1, 2))?.contiguous()?;
-        // The softmax scales what it is given, by 1/√d; the bias is not to be scaled.
-        let bias = (bias * ((self.config.hidden_size / heads) as f64).sqrt())?;
         if prefix == 0 {
             return Ok(Some(bias));
         }
@@ -313,37 +310,23 @@ impl Bert {
         index: usize,
         layer: &Layer,
         hidden: &Tensor,
-        mask: &Tensor,
-        relative: Option<&Tensor>,
+        attention: &Attention,
         adapter: &dyn Adapter,
     ) -> Result<Tensor> {
         let site = |module| Site { layer: index, module };
-        let (b, s, h) = hidden.dims3()?;
-        let (n, d) = (self.config.heads, h / self.config.heads);
-        let heads = |x: Tensor| x.reshape((b, s, n, d))?.transpose(1, 2)?.contiguous();
-
-        let query = heads(adapter.linear(site(Module::Query), &layer.query, hidden)?)?; // [B, N, S, d]
-        let mut key = heads(adapter.linear(site(Module::Key), &layer.key, hidden)?)?;
-        let mut value = heads(adapter.linear(site(Module::Value), &layer.value, hidden)?)?;
+        let query = adapter.linear(site(Module::Query), &layer.query, hidden)?; // [B, S, H]
+        let mut key = adapter.linear(site(Module::Key), &layer.key, hidden)?;
+        let mut value = adapter.linear(site(Module::Value), &layer.value, hidden)?;
         if let Some((prefix_key, prefix_value)) = adapter.prefix(index) {
             let in_front = |prefix: &Tensor, own: &Tensor| {
-                let (p, _) = prefix.dims2()?;
-                let prefix = prefix.reshape((1, p, n, d))?.transpose(1, 2)?; // [1, N, P, d]
-                Tensor::cat(&[&prefix.broadcast_as((b, n, p, d))?, own], 2)?.contiguous()
+                let (p, h) = prefix.dims2()?;
+                let batch = own.dim(0)?;
+                Tensor::cat(&[&prefix.unsqueeze(0)?.broadcast_as((batch, p, h))?, own], 1)
             };
-            key = in_front(prefix_key, &key)?; // [B, N, P+S, d]
+            key = in_front(prefix_key, &key)?; // [B, P+S, H]
             value = in_front(prefix_value, &value)?;
         }
-
-        let mut scores = query.matmul(&key.transpose(2, 3)?)?; // [B, N, S, P+S]
-        let scale = 1.0 / (d as f32).sqrt();
-        if let Some(relative) = relative {
-            scores = scores.broadcast_add(relative)?;
-        }
-        let probabilities = kernels::masked_softmax(&scores, mask, scale)?;
-        let context = probabilities.matmul(&value)?; // [B, N, S, d]
-        let context = context.transpose(1, 2)?.contiguous()?.reshape((b, s, h))?;
-
+        let context = kernels::attention(&query, &key, &value, attention)?; // [B, S, H]
         let attended =
             adapter.linear(site(Module::AttentionOutput), &layer.attention_output, &context)?;
         let attended = (attended + hidden)?;

@@ -7,9 +7,10 @@
 //! vectorised for the processor it runs on; on other devices they fall back to
 //! candle's differentiable primitives.
 //!
-//! Shapes: `B` batch, `S` sequence, `H` hidden, `N` heads.
+//! Shapes: `B` batch, `S` sequence, `K` keys, `H` hidden, `N` heads.
 
 mod adamw;
+mod attention;
 mod bias;
 mod device;
 mod gelu;
@@ -17,15 +18,14 @@ mod linear;
 mod math;
 mod norm;
 mod rows;
-mod softmax;
 
 pub use adamw::{Step, adamw};
+pub use attention::{Attention, MASKED, attention};
 pub use bias::add_bias;
 pub use device::device;
 pub use gelu::gelu;
 pub use linear::linear;
 pub use norm::layer_norm;
-pub use softmax::masked_softmax;
 
 #[cfg(test)]
 mod tests;

@@ -103,31 +103,94 @@ fn gelu_is_gelu() {
     }
 }
 
+/// The same attention from candle's primitives alone.
+fn by_parts(query: &Tensor, key: &Tensor, value: &Tensor, with: &Attention) -> Result<Tensor> {
+    let (b, s, h) = query.dims3()?;
+    let (n, keys) = (with.heads, key.dim(1)?);
+    let split = |x: &Tensor| x.reshape((b, (), n, h / n))?.transpose(1, 2)?.contiguous();
+    let scores = (split(query)?.matmul(&split(key)?.t()?)? / ((h / n) as f64).sqrt())?;
+    let mut scores = scores.broadcast_add(&with.mask.reshape((b, 1, 1, keys))?)?;
+    if let Some(bias) = &with.bias {
+        scores = scores.broadcast_add(bias)?;
+    }
+    let probabilities = candle_nn::ops::softmax(&scores, D::Minus1)?;
+    probabilities.matmul(&split(value)?)?.transpose(1, 2)?.reshape((b, s, h))
+}
+
+/// Lengths, heads, width of a head, prefix: one and many, with and without padding.
+const ATTENTIONS: [(&[usize], usize, usize, usize); 5] = [
+    (&[1], 1, 1, 0),
+    (&[5, 3], 3, 7, 0),
+    (&[4, 1, 6], 2, 5, 3),
+    (&[40, 33, 40], 4, 32, 0),
+    (&[70, 70], 2, 64, 20),
+];
+
+/// An attention over sequences of these lengths, the first masked in its middle, too.
+fn masked(lengths: &[usize], heads: usize, prefix: usize, biased: bool) -> Attention {
+    let s = *lengths.iter().max().unwrap();
+    let mask = lengths.iter().enumerate().flat_map(|(i, &length)| {
+        (0..prefix + s).map(move |k| {
+            let hole = i == 0 && k > 0 && k + 1 < prefix + length && k % 3 == 0;
+            if k < prefix + length && !hole { 0.0 } else { MASKED }
+        })
+    });
+    let mask: Vec<f32> = mask.collect();
+    let mask = Tensor::from_vec(mask, (lengths.len(), prefix + s), &Device::Cpu).unwrap();
+    let bias = biased.then(|| var(&[1, heads, s, prefix + s], 17).as_tensor().detach());
+    Attention { heads, mask, bias }
+}
+
 #[test]
-fn softmax_is_softmax() {
-    for (b, n, s, k) in [(1, 1, 1, 1), (2, 3, 5, 7), (3, 4, 40, 40)] {
-        let mask: Vec<f32> =
-            (0..b * k).map(|i| if i % k > 0 && i % 3 == 0 { -1e9 } else { 0.0 }).collect();
-        let mask = Tensor::from_vec(mask, (b, k), &Device::Cpu).unwrap();
-        let reference = |x: &Tensor| {
-            let x = (x * 0.3)?.broadcast_add(&mask.reshape((b, 1, 1, k))?)?;
-            candle_nn::ops::softmax(&x, D::Minus1)
-        };
-        check(&[b, n, s, k], |x| masked_softmax(x, &mask, 0.3), reference);
+fn attention_is_attention() {
+    for (lengths, heads, width, prefix) in ATTENTIONS {
+        for biased in [false, true] {
+            let (b, s, h) = (lengths.len(), *lengths.iter().max().unwrap(), heads * width);
+            let with = masked(lengths, heads, prefix, biased);
+            let query = var(&[b, s, h], 1);
+            let (key, value) = (var(&[b, prefix + s, h], 2), var(&[b, prefix + s, h], 3));
+            // The context of padding has no meaning: it counts nothing.
+            let real = lengths.iter().flat_map(|&l| (0..s).map(move |i| f32::from(i < l)));
+            let real = Tensor::from_vec(real.collect::<Vec<f32>>(), (b, s, 1), &Device::Cpu);
+            let weight = var(&[b, s, h], 4).as_tensor().broadcast_mul(&real.unwrap()).unwrap();
+            let weight = weight.detach();
+            let run = |f: fn(&Tensor, &Tensor, &Tensor, &Attention) -> Result<Tensor>| {
+                let context = f(&query, &key, &value, &with).unwrap();
+                let counted = (&context * &weight).unwrap();
+                let gradients = counted.sum_all().unwrap().backward().unwrap();
+                let of = |var: &Var| gradients.get(var).expect("a gradient").clone();
+                [counted, of(&query), of(&key), of(&value)]
+            };
+            let names = ["context", "query", "key", "value"];
+            for ((own, wanted), name) in run(attention).iter().zip(&run(by_parts)).zip(names) {
+                assert_close(own, wanted, &format!("{name} of {lengths:?}, {heads} heads"));
+            }
+        }
     }
 }
 
 #[test]
-fn masked_keys_get_nothing_and_rows_sum_to_one() {
-    let scores = var(&[2, 2, 3, 4], 5);
-    let mask =
-        Tensor::new(&[[0.0_f32, 0.0, -1e9, -1e9], [0.0, -1e9, 0.0, -1e9]], &Device::Cpu).unwrap();
-    let p = masked_softmax(scores.as_tensor(), &mask, 1.0).unwrap();
-    for (row, p) in values(&p).chunks_exact(4).enumerate() {
-        let hidden: [usize; 2] = if row < 6 { [2, 3] } else { [1, 3] };
-        assert!(hidden.iter().all(|&k| p[k] < 1e-30), "{p:?}");
-        assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-6);
-    }
+fn a_bias_that_learns_gets_its_gradient() {
+    let bias = var(&[1, 2, 4, 4], 5);
+    let with = Attention { bias: Some(bias.as_tensor().clone()), ..masked(&[4, 3], 2, 0, false) };
+    let x = var(&[2, 4, 6], 6);
+    let weight = var(&[2, 4, 6], 7).as_tensor().detach();
+    let gradient = |y: Tensor| {
+        let loss = (y * &weight).unwrap().sum_all().unwrap();
+        loss.backward().unwrap().get(&bias).expect("a gradient").clone()
+    };
+    let own = gradient(attention(&x, &x, &x, &with).unwrap());
+    assert_close(&own, &gradient(by_parts(&x, &x, &x, &with).unwrap()), "gradient of the bias");
+}
+
+#[test]
+fn masked_keys_are_not_seen() {
+    let with = masked(&[5, 3], 1, 0, false);
+    let (x, values) = (var(&[2, 5, 4], 8), var(&[2, 5, 4], 9));
+    let context = attention(&x, &x, &values, &with).unwrap();
+    let hidden = with.mask.lt(0.0).unwrap().to_dtype(candle_core::DType::F32).unwrap();
+    let other = (values.as_tensor() + hidden.unsqueeze(2).unwrap().broadcast_mul(&x)).unwrap();
+    assert_close(&attention(&x, &x, &other, &with).unwrap(), &context, "context");
 }
 
 #[test]

@@ -24,8 +24,9 @@ pub(crate) fn encoder() -> Encoder {
     Encoder::load("tiny-bert", &here().join("fixtures/tiny-bert"), &Device::Cpu).unwrap()
 }
 
-fn golden() -> HashMap<String, Tensor> {
-    safetensors::load(here().join("golden/golden.safetensors"), &Device::Cpu).unwrap()
+fn golden(file: &str) -> HashMap<String, Tensor> {
+    let path = here().join(format!("golden/{file}.safetensors"));
+    safetensors::load(path, &Device::Cpu).unwrap()
 }
 
 fn floats(tensor: &Tensor) -> Vec<f32> {
@@ -44,7 +45,7 @@ pub(crate) fn assert_close(name: &str, own: &Tensor, golden: &Tensor, tolerance:
     assert!(worst <= tolerance * scale, "{name}: off by {worst} where values reach {scale}");
 }
 
-/// The golden batch, tokenised here from the texts of the script.
+/// The scripts' texts, tokenised here, which must give the tokens of the golden file.
 fn batch(golden: &HashMap<String, Tensor>) -> Batch {
     let pair = |a: &str, b: &str| Input::Pair(a.into(), b.into());
     let inputs = [
@@ -52,23 +53,18 @@ fn batch(golden: &HashMap<String, Tensor>) -> Batch {
         pair("is it so?", "yes, it is so."),
         Input::Single("another one, somewhat longer than the rest!".into()),
     ];
-    let examples: Vec<Example> = inputs
-        .into_iter()
-        .enumerate()
-        .map(|(i, input)| Example { input, label: Label::Class(i as u32) })
-        .collect();
+    let examples: Vec<Example> =
+        inputs.into_iter().map(|input| Example { input, label: Label::Class(0) }).collect();
     let limits = Limits { max_length: 128, doc_stride: 0 };
     let tokens = tokenise(&encoder(), &examples, limits).unwrap().sequences;
     let batch = Batch::new(&tokens, &[0, 1, 2], 0);
     let ids = |own: &[u32], name: &str| {
-        let wanted: Vec<f32> = floats(&golden[name]);
-        assert_eq!(own.iter().map(|&i| i as f32).collect::<Vec<_>>(), wanted, "{name}");
+        let own: Vec<i64> = own.iter().map(|&id| id.into()).collect();
+        assert_eq!(own, integers(&golden[name]), "{name}");
     };
     ids(&batch.input_ids, "input_ids");
     ids(&batch.token_type_ids, "token_type_ids");
     ids(&batch.attention_mask.iter().map(|&m| u32::from(m)).collect::<Vec<_>>(), "attention_mask");
-    let gold = integers(&golden["gold"]).into_iter().map(|class| Target::Class(class as u32));
-    assert_eq!(batch.targets, gold.collect::<Vec<_>>());
     batch
 }
 
@@ -81,13 +77,13 @@ fn real(hidden: &Tensor, batch: &Batch) -> Tensor {
 
 #[test]
 fn the_frozen_encoder_is_berts() {
-    let (encoder, golden) = (encoder(), golden());
+    let (encoder, golden) = (encoder(), golden("encoder.bert"));
     let batch = batch(&golden);
     let hidden = encoder.model.forward(&batch, &Frozen).unwrap();
-    assert_close("hidden", &real(&hidden, &batch), &golden["frozen.hidden"], 1e-5);
+    assert_close("hidden", &real(&hidden, &batch), &golden["hidden"], 1e-5);
     assert_eq!(encoder.pooling, Pooling::Pooler);
     let pooled = encoder.model.pool(&hidden, &batch, Pooling::Pooler).unwrap();
-    assert_close("pooled", &pooled, &golden["frozen.pooled"], 1e-5);
+    assert_close("pooled", &pooled, &golden["pooled"], 1e-5);
     let mean = encoder.model.pool(&hidden, &batch, Pooling::Mean).unwrap();
     let counts: Vec<f32> = batch
         .attention_mask
@@ -95,22 +91,8 @@ fn the_frozen_encoder_is_berts() {
         .map(|row| row.iter().filter(|m| **m).count() as f32)
         .collect();
     let counts = Tensor::from_vec(counts, (batch.size, 1), &Device::Cpu).unwrap();
-    let wanted = golden["frozen.hidden"].sum(1).unwrap().broadcast_div(&counts).unwrap();
+    let wanted = golden["hidden"].sum(1).unwrap().broadcast_div(&counts).unwrap();
     assert_close("mean", &mean, &wanted, 1e-5);
-}
-
-#[test]
-fn a_roberta_counts_its_positions_from_behind_the_padding_id() {
-    let golden = golden();
-    let roberta =
-        Encoder::load("tiny-roberta", &here().join("fixtures/tiny-roberta"), &Device::Cpu).unwrap();
-    assert_eq!((roberta.pooling, roberta.config().max_length()), (Pooling::First, 98));
-    let mut batch = batch(&golden);
-    for (id, real) in batch.input_ids.iter_mut().zip(&batch.attention_mask) {
-        *id = if *real { *id } else { 1 };
-    }
-    let hidden = roberta.model.forward(&batch, &Frozen).unwrap();
-    assert_close("hidden", &real(&hidden, &batch), &golden["roberta.hidden"], 1e-5);
 }
 
 /// How a golden file calls a parameter of ours.
@@ -166,11 +148,9 @@ pub(crate) fn golden_batch(golden: &HashMap<String, Tensor>, objective: Objectiv
 
 /// Loss, gradients and ten steps of a model against a golden file.
 ///
-/// `drift` is how far parameters may be apart after the steps, relative to their
-/// greatest value.
-fn check(file: &str, objective: Objective, model: &TaskModel<'_>, drift: f32) {
-    let path = here().join(format!("golden/{file}.safetensors"));
-    let golden = safetensors::load(&path, &Device::Cpu).unwrap();
+/// `epsilon` is what the script's optimiser has.
+fn check(file: &str, objective: Objective, model: &TaskModel<'_>, epsilon: f64) {
+    let golden = golden(file);
     let batch = golden_batch(&golden, objective);
     let named = model.parameters();
     for (name, var) in &named {
@@ -185,6 +165,7 @@ fn check(file: &str, objective: Objective, model: &TaskModel<'_>, drift: f32) {
     assert_eq!(matched, known, "{file}: every golden tensor is one of ours");
     let vars: Vec<Var> = named.iter().map(|(_, var)| var.clone()).collect();
     let mut optimizer = AdamW::new(&vars, 0.01).unwrap();
+    optimizer.epsilon = epsilon;
     let losses = floats(&golden["losses"]);
     assert_eq!(losses.len(), STEPS);
     // Some gradients are zero by the mathematics: the softmax takes no notice of a
@@ -225,7 +206,7 @@ fn check(file: &str, objective: Objective, model: &TaskModel<'_>, drift: f32) {
     }
     for (name, var) in named.iter().filter(|(name, _)| !vanishes(name)) {
         if let Some(end) = golden.get(&format!("end.{}", spelled(name))) {
-            assert_close(&format!("{file} {name}"), var.as_tensor(), end, drift);
+            assert_close(&format!("{file} {name}"), var.as_tensor(), end, 1e-5);
         }
     }
 }
@@ -257,7 +238,7 @@ fn every_method_learns_as_its_reference_does_on_every_objective() {
                 spec => spec,
             };
             let model = TaskModel::adapted(&encoder, *method, &spec, &dataset, (0, 0)).unwrap();
-            check(&format!("{}.{name}", method.name()), objective, &model, 1e-5);
+            check(&format!("{}.{name}", method.name()), objective, &model, 1e-8);
         }
     }
 }
@@ -268,9 +249,7 @@ fn the_whole_encoder_learns_as_its_reference_does_on_every_objective() {
     for (objective, name, labels) in OBJECTIVES {
         let dataset = dataset(objective, labels);
         let model = TaskModel::whole(&encoder, &encoder.model, &dataset, 0).unwrap();
-        // A step of AdamW is as long for a gradient near zero as for any other: among
-        // so many weights some gradient is hardly more than rounding.
-        check(&format!("full.{name}"), objective, &model, 3e-5);
+        check(&format!("full.{name}"), objective, &model, 1e-4);
     }
 }
 
@@ -279,8 +258,7 @@ fn other_families_differ_where_they_should() {
     for family in ["bert", "roberta", "distilbert", "mpnet"] {
         let folder = here().join(format!("fixtures/tiny-{family}"));
         let encoder = Encoder::load(family, &folder, &Device::Cpu).unwrap();
-        let path = here().join(format!("golden/encoder.{family}.safetensors"));
-        let golden = safetensors::load(&path, &Device::Cpu).unwrap();
+        let golden = golden(&format!("encoder.{family}"));
         let mut golden_with_gold = golden.clone();
         let size = golden["input_ids"].dim(0).unwrap();
         let classes = Tensor::zeros(size, DType::I64, &Device::Cpu).unwrap();
@@ -292,5 +270,7 @@ fn other_families_differ_where_they_should() {
         let batch = golden_batch(&golden_with_gold, Objective::Classification);
         let hidden = encoder.model.forward(&batch, &Frozen).unwrap();
         assert_close(family, &real(&hidden, &batch), &golden["hidden"], 1e-5);
+        let pools = if golden.contains_key("pooled") { Pooling::Pooler } else { Pooling::First };
+        assert_eq!(encoder.pooling, pools, "{family}");
     }
 }

@@ -12,6 +12,8 @@ const EPSILON: f64 = 1e-8;
 pub struct AdamW {
     /// Decoupled weight decay.
     pub weight_decay: f64,
+    /// Added to the denominator of a step.
+    pub epsilon: f64,
     /// Steps taken so far.
     pub steps: usize,
     /// First moments, one a parameter.
@@ -27,7 +29,7 @@ impl AdamW {
     /// Only those of the device.
     pub fn new(vars: &[Var], weight_decay: f64) -> Result<Self> {
         let zeros = || vars.iter().map(|v| v.zeros_like()).collect::<Result<Vec<_>>>();
-        Ok(Self { weight_decay, steps: 0, first: zeros()?, second: zeros()? })
+        Ok(Self { weight_decay, epsilon: EPSILON, steps: 0, first: zeros()?, second: zeros()? })
     }
 
     /// One step with gradients multiplied by `scale`. Parameters without a
@@ -49,7 +51,7 @@ impl AdamW {
             scale,
             beta1: BETA1,
             beta2: BETA2,
-            epsilon: EPSILON,
+            epsilon: self.epsilon,
             count: self.steps,
         };
         for (i, var) in vars.iter().enumerate() {

@@ -100,7 +100,7 @@ def train(method, objective):
 
     put("start", {n: p for n, p in kept(lambda p: p).items() if method.name != "full" or "head." in n})
     optimizer = torch.optim.AdamW(
-        list(named.values()), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY
+        list(named.values()), lr=LEARNING_RATE, eps=method.epsilon, weight_decay=WEIGHT_DECAY
     )
     losses = []
     for step in range(STEPS):

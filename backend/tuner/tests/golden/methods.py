@@ -35,6 +35,7 @@ class Lora:
     at zero, A would have no gradient to compare."""
 
     name = "lora"
+    epsilon = 1e-8
 
     def apply(self, bert, random, pooled):
         config = LoraConfig(
@@ -63,6 +64,7 @@ class BitFit:
     rounding noise, which Adam would blow up in single precision."""
 
     name = "bitfit"
+    epsilon = 1e-8
 
     def apply(self, bert, random, pooled):
         named = {}
@@ -88,7 +90,7 @@ class PTuningV2:
     model without a task, so its prefix is handed over here.
     """
 
-    name, prefix = "ptuning-v2", 4
+    name, prefix, epsilon = "ptuning-v2", 4, 1e-8
 
     def apply(self, bert, random, pooled):
         config = PrefixTuningConfig(
@@ -126,6 +128,10 @@ class Full:
     """Every parameter that takes part: the pooler only where it is read."""
 
     name = "full"
+    # A step of AdamW is as long for a gradient near zero as for any other, and among so
+    # many weights some gradient is hardly more than rounding. Far above the rounding of
+    # single precision, this makes steps of such gradients as small as they are.
+    epsilon = 1e-4
 
     def apply(self, bert, random, pooled):
         for parameter in bert.parameters():
