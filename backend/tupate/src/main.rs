@@ -7,6 +7,7 @@ mod encoders;
 mod failure;
 mod fetch;
 mod hub;
+mod memory;
 mod progress;
 
 use clap::{CommandFactory, Parser};
@@ -15,6 +16,7 @@ use failure::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    memory::keep_pages();
     let cli = Cli::parse();
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,

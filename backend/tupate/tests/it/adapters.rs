@@ -1,54 +1,18 @@
 //! `tupate embed` and adapter folders: its own, PEFT's and AdapterHub's.
 
+use crate::support::{fails, ok};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tuner/tests/fixtures")
-}
-
-fn folders() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../common/embedding/tests/folders")
-}
-
-/// Runs `tupate` in `dir`; `@NAME` stands for an encoder of the tests, `%NAME` for
-/// a foreign adapter folder.
-fn tupate(dir: &Path, line: &str) -> Output {
-    let words = line.split_whitespace().map(|word| {
-        let (key, value) = word.split_once('=').map_or(("", word), |(k, v)| (k, v));
-        let path = match value.chars().next() {
-            Some('@') => fixtures().join(&value[1..]),
-            Some('%') => folders().join(&value[1..]),
-            _ => return word.to_owned(),
-        };
-        let path = path.to_str().unwrap();
-        if key.is_empty() { path.to_owned() } else { format!("{key}={path}") }
-    });
-    Command::new(env!("CARGO_BIN_EXE_tupate"))
-        .args(words)
-        .current_dir(dir)
-        .env("XDG_CACHE_HOME", dir.join("cache"))
-        .output()
-        .unwrap()
-}
+use std::path::Path;
 
 #[track_caller]
 fn embedded(dir: &Path, line: &str) -> Value {
-    let output = tupate(dir, &format!("embed {line} --out embedded.json"));
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{line}: {error}");
+    ok(dir, &format!("embed {line} --out embedded.json"));
     serde_json::from_slice(&std::fs::read(dir.join("embedded.json")).unwrap()).unwrap()
 }
 
 #[track_caller]
 fn refused(dir: &Path, line: &str, code: i32, parts: &[&str]) {
-    let output = tupate(dir, &format!("embed {line} --out refused.json"));
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{line}: {error}");
-    for part in parts {
-        assert!(error.contains(part), "{line}: {part:?} not in {error}");
-    }
+    fails(dir, &format!("embed {line} --out refused.json"), code, parts);
     assert!(!dir.join("refused.json").exists(), "{line}");
 }
 
@@ -107,12 +71,11 @@ fn a_folder_written_here_knows_where_it_comes_from() {
     let rows = (0..24).map(|i| format!("a {} line {i},{}\n", ["fine", "poor"][i % 2], i % 2));
     std::fs::write(dir.join("lines.csv"), format!("text,label\n{}", rows.collect::<String>()))
         .unwrap();
-    let output = tupate(
+    ok(
         dir,
         "tune lines.csv --method lora --encoder @tiny-bert --epochs 3 --batch-size 8 --lr 1e-2 \
          --init-seed 5 --out run",
     );
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let late = embedded(dir, "run/late --recipe task=lines");
     assert_eq!(late["recipe"]["init_seed"], 5);
     assert_eq!(late, embedded(dir, "run"));

@@ -1,67 +1,8 @@
 //! The binary as scripts meet it: exit codes, JSON, messages, and nothing
 //! half-written.
 
+use crate::support::{fails, json, ok, reviews};
 use serde_json::Value;
-use std::fmt::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn encoder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tuner/tests/fixtures/tiny-bert")
-}
-
-/// Runs `tupate` in `dir` with a line of words; `ENC` stands for the encoder.
-fn tupate(dir: &Path, line: &str) -> Output {
-    let encoder = encoder();
-    let words =
-        line.split_whitespace().map(|w| if w == "ENC" { encoder.to_str().unwrap() } else { w });
-    Command::new(env!("CARGO_BIN_EXE_tupate"))
-        .args(words)
-        .current_dir(dir)
-        .env("XDG_CACHE_HOME", dir.join("cache"))
-        .output()
-        .unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-#[track_caller]
-fn ok(dir: &Path, line: &str) -> String {
-    let output = tupate(dir, line);
-    assert!(output.status.success(), "tupate {line}: {}", err(&output));
-    out(&output)
-}
-
-#[track_caller]
-fn json(dir: &Path, line: &str) -> Value {
-    serde_json::from_str(&ok(dir, line)).unwrap()
-}
-
-/// Expects a failure with this exit code whose message has all these parts.
-#[track_caller]
-fn fails(dir: &Path, line: &str, code: i32, parts: &[&str]) {
-    let output = tupate(dir, line);
-    assert_eq!(output.status.code(), Some(code), "tupate {line}: {}", err(&output));
-    for part in parts {
-        assert!(err(&output).contains(part), "tupate {line}: {part:?} not in {}", err(&output));
-    }
-    assert_eq!(out(&output), "", "a failure prints no result");
-}
-
-fn reviews(rows: usize) -> String {
-    let mut csv = String::from("text,label\n");
-    for i in 0..rows {
-        let word = ["fine", "poor"][i % 2];
-        writeln!(csv, "\"a {word} thing, number {i}\",{word}").unwrap();
-    }
-    csv
-}
 
 fn workplace() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -69,7 +10,7 @@ fn workplace() -> tempfile::TempDir {
     dir
 }
 
-const FAST: &str = "--encoder ENC --epochs 2 --lr 5e-3 --threads 1";
+const FAST: &str = "--encoder @tiny-bert --epochs 2 --lr 5e-3 --threads 1";
 
 /// With the same seed and threads a run is the same to the bit. Another number of
 /// threads adds the same numbers in another order: after a short run no value is
@@ -80,7 +21,7 @@ fn a_seed_decides_a_run_and_threads_hardly_matter() {
     let dir = workplace();
     let dir = dir.path();
     let values = |threads: usize, name: &str| -> Vec<f64> {
-        let flags = format!("--encoder ENC --epochs 2 --lr 5e-3 --threads {threads}");
+        let flags = format!("--encoder @tiny-bert --epochs 2 --lr 5e-3 --threads {threads}");
         ok(dir, &format!("tune reviews.csv {flags} --out {name}"));
         ok(dir, &format!("embed {name} --out {name}.json"));
         let text = std::fs::read_to_string(dir.join(format!("{name}.json"))).unwrap();
@@ -160,8 +101,8 @@ fn from_a_csv_to_a_ranking() {
         serde_json::from_slice(&std::fs::read(dir.join("early.json")).unwrap()).unwrap();
     assert_eq!(embedded["values"].as_array().unwrap().len(), 1024);
     // The late parameters as a stranger's adapter folder: the same vector.
-    let line = "embed runs/reviews/late --recipe encoder=ENC_DIR --recipe init_seed=0 --recipe task=reviews --out peft.json";
-    ok(dir, &line.replace("ENC_DIR", encoder().to_str().unwrap()));
+    let line = "embed runs/reviews/late --recipe encoder=@tiny-bert --recipe init_seed=0 --recipe task=reviews --out peft.json";
+    ok(dir, line);
     ok(dir, "embed runs/reviews --out late.json");
     let read = |name| -> Value {
         serde_json::from_slice(&std::fs::read(dir.join(name)).unwrap()).unwrap()

@@ -1,48 +1,11 @@
 //! The commands that make, join, compare and judge zoos, as scripts meet them.
 
+use crate::support::{err, fails, json, of_crate, ok, tupate};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 /// The folder with the small evaluation of `common/zoo`.
 fn golden(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../common/zoo/tests/golden");
-    folder.join(name).to_str().unwrap().to_owned()
-}
-
-fn tupate(dir: &Path, words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tupate"))
-        .args(words)
-        .current_dir(dir)
-        .env("XDG_CACHE_HOME", dir.join("cache"))
-        .output()
-        .unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-#[track_caller]
-fn ok(dir: &Path, words: &[&str]) -> String {
-    let output = tupate(dir, words);
-    assert!(output.status.success(), "{words:?}: {}", err(&output));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[track_caller]
-fn json(dir: &Path, words: &[&str]) -> Value {
-    serde_json::from_str(&ok(dir, words)).unwrap()
-}
-
-#[track_caller]
-fn fails(dir: &Path, words: &[&str], code: i32, parts: &[&str]) {
-    let output = tupate(dir, words);
-    assert_eq!(output.status.code(), Some(code), "{words:?}: {}", err(&output));
-    for part in parts {
-        assert!(err(&output).contains(part), "{words:?}: {part:?} not in {}", err(&output));
-    }
-    assert!(output.stdout.is_empty(), "a failure prints no result");
+    of_crate("common/zoo/tests/golden").join(name).to_str().unwrap().to_owned()
 }
 
 #[test]
@@ -175,17 +138,12 @@ fn evaluation_refuses_in_words() {
     assert!(!dir.join("x.safetensors").exists());
 }
 
-fn encoder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tuner/tests/fixtures/tiny-bert")
-}
-
 #[test]
 fn several_recipes_in_one_zoo() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let encoder = encoder();
     for task in ["sample_topic", "sample_sentiment", "sample_entailment"] {
-        let mut tune = vec!["tune", task, "--encoder", encoder.to_str().unwrap()];
+        let mut tune = vec!["tune", task, "--encoder", "@tiny-bert"];
         tune.extend(["--epochs", "2", "--lr", "5e-3", "--threads", "1", "--max-train", "30"]);
         tune.extend(["--out", task]);
         ok(dir, &tune);

@@ -1,42 +1,18 @@
 //! `tupate baseline` as a user runs it, with a tiny encoder.
 
+use crate::support;
 use serde_json::Value;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn tupate(dir: &Path, line: &str) -> Output {
-    let encoder: PathBuf =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tuner/tests/fixtures/tiny-bert");
-    let words =
-        line.split_whitespace().map(|w| if w == "ENC" { encoder.to_str().unwrap() } else { w });
-    Command::new(env!("CARGO_BIN_EXE_tupate"))
-        .arg("baseline")
-        .args(words)
-        .current_dir(dir)
-        .env("XDG_CACHE_HOME", dir.join("cache"))
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use std::path::Path;
 
 #[track_caller]
 fn ok(dir: &Path, line: &str) -> String {
-    let output = tupate(dir, line);
-    assert!(output.status.success(), "{line}: {}", text(&output.stderr));
-    text(&output.stdout)
+    support::ok(dir, &format!("baseline {line}"))
 }
 
 #[track_caller]
 fn fails(dir: &Path, line: &str, code: i32, part: &str) {
-    let output = tupate(dir, line);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{line}: {said}");
-    assert!(said.contains(part), "{line}: {part:?} not in {said}");
-    assert_eq!(text(&output.stdout), "", "a failure prints no result");
+    support::fails(dir, &format!("baseline {line}"), code, &[part]);
 }
 
 /// Three files; `two.csv` has the texts of `one.csv`.
@@ -63,7 +39,7 @@ const FILES: &str = "--tasks one.csv,two.csv,three.csv";
 fn every_baseline_gives_a_table_and_a_ranking() {
     let dir = workplace();
     let dir = dir.path();
-    let encoder = "--encoder ENC --work work --threads 1";
+    let encoder = "--encoder @tiny-bert --work work --threads 1";
     let training = "--epochs 4 --lr 3e-3 --batch-size 4";
     for (baseline, flags) in [
         ("datasize", String::new()),
@@ -120,12 +96,12 @@ fn sizes_of_the_paper_need_no_files() {
 fn what_is_asked_wrongly_is_said() {
     let dir = workplace();
     let dir = dir.path();
-    let rest = "--encoder ENC --work work";
+    let rest = "--encoder @tiny-bert --work work";
     fails(dir, &format!("textemb {rest}"), 2, "--tasks");
     fails(dir, &format!("textemb --sources one.csv {rest}"), 2, "--targets");
     fails(dir, &format!("textemb --tasks one.csv {rest}"), 2, "one has no source but itself");
     fails(dir, &format!("textemb --tasks one.csv,one.csv {rest}"), 2, "one.csv twice");
-    fails(dir, "textemb --tasks one.csv,two.csv --encoder ENC", 2, "--work");
+    fails(dir, "textemb --tasks one.csv,two.csv --encoder @tiny-bert", 2, "--work");
     fails(dir, &format!("textemb --tasks one.csv,none.csv {rest}"), 3, "none.csv");
     fails(dir, "datasize --tasks rte,sample_topic --paper-sizes", 2, "sample_topic");
     fails(dir, &format!("taskemb {FILES} {rest} --lr 0"), 2, "--lr");

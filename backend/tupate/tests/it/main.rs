@@ -1,0 +1,8 @@
+//! The binary as users and scripts meet it.
+
+mod adapters;
+mod baseline;
+mod cli;
+mod killed;
+mod support;
+mod zoos;
