@@ -80,17 +80,11 @@ fn environment(context: &Context) -> Result<(PathBuf, String)> {
     if python.exists() && fs::read_to_string(&mark).is_ok_and(|there| there == digest) {
         return Ok((python, "there".to_owned()));
     }
-    let system = system_python(context)?;
     if root.exists() {
         fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
     }
     eprintln!("installing PyTorch and others, 7 GB, which takes some minutes once");
-    context
-        .command(system, ["-m", "venv"])
-        .arg(&root)
-        .quiet()
-        .run()
-        .context("Python makes no environment; Debian has what it needs in python3-venv")?;
+    make_environment(context, &root)?;
     context
         .command(&python, ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--requirement"])
         .arg(&requirements)
@@ -99,6 +93,36 @@ fn environment(context: &Context) -> Result<(PathBuf, String)> {
         .context("the packages of requirements.txt cannot be installed")?;
     fs::write(&mark, digest).with_context(|| format!("cannot write {}", mark.display()))?;
     Ok((python, "installed".to_owned()))
+}
+
+/// A Python with numpy, in an environment of its own.
+pub fn with_numpy(context: &Context) -> Result<PathBuf> {
+    let folder = context.cache.join("numpy");
+    let _lock = context.lock(&folder)?;
+    let root = folder.join("environment");
+    let python = root.join("bin/python");
+    let there = || context.command(&python, ["-c", "import numpy"]).quiet().ignore_stderr().run();
+    if python.exists() && there().is_ok() {
+        return Ok(python);
+    }
+    make_environment(context, &root)?;
+    context
+        .command(&python, ["-m", "pip", "install", "--quiet", "numpy"])
+        .quiet()
+        .run()
+        .context("numpy cannot be installed")?;
+    Ok(python)
+}
+
+/// An environment of its own by the system's Python.
+fn make_environment(context: &Context, root: &Path) -> Result<()> {
+    let system = system_python(context)?;
+    context
+        .command(system, ["-m", "venv"])
+        .arg(root)
+        .quiet()
+        .run()
+        .context("Python makes no environment; Debian has what it needs in python3-venv")
 }
 
 /// A Python of the system that is new enough.

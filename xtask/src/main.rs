@@ -1,9 +1,10 @@
 //! The one command entry of the repository: `cargo xtask COMMAND`.
 //!
 //! `run` brings up the page with sample data, `test` checks everything,
-//! `build` makes the binary, `setup` fetches tools, `tidy` guards the
+//! `build` makes the binary, `bench` measures, `setup` fetches tools, `tidy` guards the
 //! architecture. Everything here drives other programs; no product code.
 
+mod bench;
 mod browser;
 mod context;
 mod cuda;
@@ -43,6 +44,9 @@ cargo xtask COMMAND
           adapters, and compare them with those that are committed (--write:
           write what has changed); load adapter folders that the program writes
           with those packages; they take 7 GB in the cache folder
+  bench NAME [--write]
+          measure: zoo (ranking natively, in a browser, in numpy and in
+          JavaScript) (--write: put the result into docs/BENCHMARKS.md)
   tidy    crate arrows, texts and links only
 
 Products and tools are kept in $XDG_CACHE_HOME/tupate, else ~/.cache/tupate.
@@ -57,6 +61,7 @@ enum Request {
     Build { cuda: bool },
     Setup { test: bool },
     Golden { write: bool },
+    Bench { name: String, write: bool },
     Tidy,
 }
 
@@ -78,13 +83,16 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
-    let mut command = None;
+    let (mut command, mut bench) = (None, None);
     let mut listen = None;
     let (mut no_serve, mut cuda, mut test, mut write) = (false, false, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Request::Help),
             Value(name) if command.is_none() => command = Some(name.string()?),
+            Value(name) if command.as_deref() == Some("bench") && bench.is_none() => {
+                bench = Some(name.string()?);
+            }
             Long("listen") => listen = Some(arguments.value()?.string()?),
             Long("no-serve") => no_serve = true,
             Long("cuda") => cuda = true,
@@ -93,16 +101,17 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let command = command.unwrap_or_else(|| "help".to_owned());
+    let command: String = command.unwrap_or_else(|| "help".to_owned());
     // An option that belongs to another command would otherwise be ignored.
     for (given, option, of) in [
-        (listen.is_some(), "--listen", "run"),
-        (no_serve, "--no-serve", "run"),
-        (cuda, "--cuda", "build"),
-        (test, "--test", "setup"),
-        (write, "--write", "golden"),
+        (listen.is_some(), "--listen", &["run"][..]),
+        (no_serve, "--no-serve", &["run"]),
+        (cuda, "--cuda", &["build"]),
+        (test, "--test", &["setup"]),
+        (write, "--write", &["golden", "bench"]),
     ] {
-        if given && command != of {
+        if given && !of.contains(&command.as_str()) {
+            let of = of.join("` and `");
             bail!("`{option}` is an option of `{of}`, not of `{command}`");
         }
     }
@@ -116,6 +125,11 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
         "build" => Request::Build { cuda },
         "setup" => Request::Setup { test },
         "golden" => Request::Golden { write },
+        "bench" => {
+            let name = bench.unwrap_or_default();
+            bench::check(&name)?;
+            Request::Bench { name, write }
+        }
         "tidy" => Request::Tidy,
         other => bail!("there is no command `{other}`"),
     })
@@ -145,6 +159,7 @@ fn execute(request: Request) -> Result<()> {
             Ok(())
         }
         Request::Golden { write } => golden::run(&context, &mut steps, write),
+        Request::Bench { name, write } => bench::run(&context, &mut steps, &name, write),
         Request::Tidy => tidy::run(&context),
     }
 }
@@ -172,6 +187,10 @@ mod tests {
         assert_eq!(parsed("build --cuda"), Ok(Request::Build { cuda: true }));
         assert_eq!(parsed("setup --test"), Ok(Request::Setup { test: true }));
         assert_eq!(parsed("golden --write"), Ok(Request::Golden { write: true }));
+        assert_eq!(
+            parsed("bench zoo --write"),
+            Ok(Request::Bench { name: "zoo".into(), write: true })
+        );
         assert_eq!(parsed("tidy"), Ok(Request::Tidy));
     }
 
@@ -182,6 +201,8 @@ mod tests {
             ("tidy --cuda", "`--cuda` is an option of `build`, not of `tidy`"),
             ("test --listen x", "`--listen` is an option of `run`, not of `test`"),
             ("run --port 1", "invalid option '--port'"),
+            ("bench", "there is no benchmark ``; there are zoo"),
+            ("tidy --write", "`--write` is an option of `golden` and `bench`, not of `tidy`"),
             ("run twice", "unexpected argument \"twice\""),
         ] {
             assert_eq!(parsed(line), Err(message.to_owned()));

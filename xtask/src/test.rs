@@ -82,23 +82,49 @@ fn tests(context: &Context) -> Result<String> {
     passed()
 }
 
-/// The page's tests in a headless browser, by wasm-bindgen's own runner.
+/// Kinds of instructions that a module for browsers is compiled for: a name, and what
+/// rustc is told.
+pub const WASM_KINDS: &[(&str, &str)] =
+    &[("wasm", ""), ("wasm simd128", "+simd128"), ("wasm relaxed SIMD", RELAXED)];
+const RELAXED: &str = "+simd128,+relaxed-simd";
+
+/// The tests in a headless browser, by wasm-bindgen's own runner: the page's, and the
+/// products of rows with every kind of instructions.
 fn tests_wasm(context: &Context) -> Result<String> {
+    wasm(context, "", &["--package", "tupate-frontend", "--test", "wasm"])?.run()?;
+    for (_, features) in WASM_KINDS {
+        wasm(context, features, &["--package", "tupate-metrics", "--test", "wasm"])?.run()?;
+    }
+    passed()
+}
+
+/// `cargo test` in a headless browser.
+pub fn wasm<'a>(
+    context: &'a Context,
+    features: &str,
+    arguments: &[&'static str],
+) -> Result<xshell::Cmd<'a>> {
     let browser = browser::find(context)?;
     let settings = context.target.join("xtask/webdriver.json");
+    fs::create_dir_all(context.target.join("xtask"))?;
     fs::read_to_string(context.root.join("frontend/webdriver.json"))
         .map_err(Into::into)
         .and_then(|text| with_browser(&text, &browser.chromium))
         .and_then(|text| Ok(fs::write(&settings, text)?))
         .context("frontend/webdriver.json cannot be made to name the browser")?;
-    context
-        .cargo(["test", "--package", "tupate-frontend", "--test", "wasm"])
-        .args(["--target", "wasm32-unknown-unknown"])
+    let command = context
+        .cargo(["test", "--target", "wasm32-unknown-unknown"].iter().chain(arguments).copied())
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
         .env("CHROMEDRIVER", browser.driver)
-        .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", settings)
-        .run()?;
-    passed()
+        .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", settings);
+    // Told of this target alone, so that build scripts are not compiled anew.
+    Ok(match features {
+        "" => command,
+        _ => command.env(
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+            format!("-C target-feature={features}"),
+        ),
+    })
 }
 
 /// The driver's settings with this browser instead of the one they name.

@@ -6,6 +6,7 @@
 
 mod answers;
 mod correlation;
+pub mod dot;
 mod fusion;
 mod low_rank;
 mod measure;
