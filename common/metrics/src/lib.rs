@@ -1,8 +1,8 @@
 //! Similarities, rankings and task scores over plain slices.
 //!
 //! Every similarity here follows one rule: **greater is closer**. Sums are
-//! accumulated in `f64`. The crate depends on nothing and does no input or
-//! output, so that the command line and the page compute the very same numbers.
+//! accumulated in `f64`. The crate does no input or output, so that the command line
+//! and the page compute the very same numbers.
 
 mod answers;
 mod correlation;
@@ -28,5 +28,5 @@ pub use rank::descending;
 pub use regret::{rank_of_best, regret, regret_floor, regret_of_means, regret_of_means_floor};
 pub use resample::{EXACT_UP_TO, PairedTest, bootstrap_interval, paired_test, random};
 pub use score::{accuracy, binary_f1, f_beta, majority_class, matthews};
-pub use similarity::{centre, cosine, mean_vector, subtract};
+pub use similarity::{cosine, subtract};
 pub use spans::span_f1;

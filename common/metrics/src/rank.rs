@@ -8,11 +8,12 @@
 pub fn descending<S: AsRef<str>>(scores: &[f64], ids: &[S]) -> Vec<usize> {
     assert_eq!(scores.len(), ids.len(), "a score for every id");
     assert!(scores.iter().all(|s| !s.is_nan()), "a NaN score has no rank");
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&i, &j| {
-        scores[j].total_cmp(&scores[i]).then_with(|| ids[i].as_ref().cmp(ids[j].as_ref()))
+    // Scores beside their places: an order of places alone would jump through memory.
+    let mut order: Vec<(f64, usize)> = scores.iter().copied().zip(0..).collect();
+    order.sort_unstable_by(|(x, i), (y, j)| {
+        y.total_cmp(x).then_with(|| ids[*i].as_ref().cmp(ids[*j].as_ref())).then(i.cmp(j))
     });
-    order
+    order.into_iter().map(|(_, place)| place).collect()
 }
 
 #[cfg(test)]

@@ -19,24 +19,6 @@ pub fn cosine(a: &[f32], b: &[f32]) -> Option<f64> {
     value.is_finite().then(|| value.clamp(-1.0, 1.0))
 }
 
-/// The mean of equally long vectors, `[n, D]` → `[D]`; `None` for no vectors or
-/// unequal lengths.
-pub fn mean_vector<'a>(rows: impl IntoIterator<Item = &'a [f32]>) -> Option<Vec<f32>> {
-    let mut rows = rows.into_iter();
-    let mut sum: Vec<f64> = rows.next()?.iter().map(|&x| f64::from(x)).collect();
-    let mut n = 1.0;
-    for row in rows {
-        if row.len() != sum.len() {
-            return None;
-        }
-        for (s, &x) in sum.iter_mut().zip(row) {
-            *s += f64::from(x);
-        }
-        n += 1.0;
-    }
-    Some(sum.into_iter().map(|s| (s / n) as f32).collect())
-}
-
 /// `a - b`, both `[D]`.
 ///
 /// # Panics
@@ -44,13 +26,6 @@ pub fn mean_vector<'a>(rows: impl IntoIterator<Item = &'a [f32]>) -> Option<Vec<
 pub fn subtract(a: &[f32], b: &[f32]) -> Vec<f32> {
     assert_eq!(a.len(), b.len(), "vectors of different lengths");
     a.iter().zip(b).map(|(x, y)| x - y).collect()
-}
-
-/// Every row minus the mean of all rows: what a task has of its own, beside
-/// what all tasks of a zoo share. `None` as for [`mean_vector`].
-pub fn centre(rows: &[&[f32]]) -> Option<Vec<Vec<f32>>> {
-    let mean = mean_vector(rows.iter().copied())?;
-    Some(rows.iter().map(|row| subtract(row, &mean)).collect())
 }
 
 #[cfg(test)]
@@ -92,18 +67,6 @@ mod tests {
                 prop_assert_eq!(Some(value), cosine(&b, &a));
                 let scaled: Vec<f32> = a.iter().map(|x| x * scale).collect();
                 prop_assert!((cosine(&scaled, &b).unwrap() - value).abs() < 1e-5);
-            }
-        }
-
-        #[test]
-        fn centred_rows_sum_to_zero(
-            rows in proptest::collection::vec(proptest::collection::vec(-5.0_f32..5.0, 7), 1..9)
-        ) {
-            let borrowed: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
-            let centred = centre(&borrowed).unwrap();
-            for column in 0..7 {
-                let sum: f32 = centred.iter().map(|row| row[column]).sum();
-                prop_assert!(sum.abs() < 1e-4);
             }
         }
     }

@@ -18,6 +18,7 @@
 //! are sorted and there is no time stamp: equal zoos are equal files.
 
 use crate::manifest::{Manifest, TensorDigest};
+use crate::rows::Rows;
 use crate::zoo::SetValues;
 use crate::{Error, Zoo, int8};
 use half::f16;
@@ -82,7 +83,7 @@ pub(crate) fn write(zoo: &Zoo, dtype: Dtype) -> Result<Vec<u8>, Error> {
         bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
     };
     for set in zoo.sets() {
-        let rows: Vec<f32> = zoo.rows(set).flatten().copied().collect();
+        let rows: Vec<f32> = zoo.rows(set).flatten().collect();
         let shape = vec![set.tasks.len(), set.dim];
         match dtype {
             Dtype::F32 => blobs.push(f32s(set.tensor(), shape, &rows)),
@@ -202,14 +203,17 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Zoo, Error> {
     let mut sets = Vec::with_capacity(manifest.embeddings.len());
     for set in &manifest.embeddings {
         let shape = [set.tasks.len(), set.dim];
-        let rows = match view(&file, &set.tensor(), &shape)? {
-            view if view.dtype() == FileDtype::I8 => {
+        let view = view(&file, &set.tensor(), &shape)?;
+        let rows = match view.dtype() {
+            FileDtype::F32 => Rows::of_f32(view.data().to_vec(), set.dim),
+            FileDtype::F16 => Rows::of_f16(view.data().to_vec(), set.dim),
+            FileDtype::I8 => {
                 let codes: Vec<i8> = view.data().iter().map(|b| i8::from_le_bytes([*b])).collect();
                 let mean = values(&file, &set.mean_tensor(), &[set.dim])?;
                 let scales = values(&file, &set.scale_tensor(), &[set.tasks.len()])?;
-                int8::decode(&int8::Coded { mean, scales, codes })
+                Rows::of_codes(int8::Coded { mean, scales, codes })
             }
-            _ => values(&file, &set.tensor(), &shape)?,
+            other => return Err(unreadable(&set.tensor(), other)),
         };
         let initial = match set.has_initial {
             true => Some(values(&file, &set.initial_tensor(), &[set.dim])?),
@@ -243,11 +247,14 @@ fn values(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32
                 view.data().as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b)).collect();
             Ok(halves.to_f32_vec())
         }
-        other => Err(Error::Inconsistent(format!(
-            "tensor {name} is stored as {other:?}; this version reads F16, F32 and, for embeddings, \
-             I8"
-        ))),
+        other => Err(unreadable(name, other)),
     }
+}
+
+fn unreadable(name: &str, dtype: FileDtype) -> Error {
+    Error::Inconsistent(format!(
+        "tensor {name} is stored as {dtype:?}; this version reads F16, F32 and, for embeddings, I8"
+    ))
 }
 
 fn check_digest(what: &str, expected: &str, bytes: &[u8]) -> Result<(), Error> {

@@ -40,12 +40,8 @@ pub(crate) fn encode(rows: &[f32], dim: usize) -> Coded {
     Coded { mean, scales, codes }
 }
 
-/// The rows, `[tasks, dim]`. The product and the sum are in `f64`, so that they
-/// round once.
+/// The rows, `[tasks, dim]`.
 pub(crate) fn decode(coded: &Coded) -> Vec<f32> {
-    let value = |mean: f32, scale: f32, code: i8| {
-        (f64::from(mean) + f64::from(scale) * f64::from(code)) as f32
-    };
     coded
         .codes
         .chunks_exact(coded.mean.len())
@@ -54,6 +50,11 @@ pub(crate) fn decode(coded: &Coded) -> Vec<f32> {
             row.iter().zip(&coded.mean).map(move |(&code, &mean)| value(mean, scale, code))
         })
         .collect()
+}
+
+/// One value. The product and the sum are in `f64`, so that they round once.
+pub(crate) fn value(mean: f32, scale: f32, code: i8) -> f32 {
+    (f64::from(mean) + f64::from(scale) * f64::from(code)) as f32
 }
 
 #[cfg(test)]

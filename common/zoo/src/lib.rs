@@ -17,6 +17,7 @@ pub mod link;
 mod manifest;
 mod merge;
 pub mod npy;
+mod rows;
 pub mod select;
 mod similarity;
 pub mod transfer;

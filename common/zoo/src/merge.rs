@@ -30,7 +30,7 @@ pub fn merge<'a>(
                 let embedding = NewEmbedding {
                     task,
                     recipe: set.recipe.clone(),
-                    values: row.to_vec(),
+                    values: row,
                     initial: zoo.initial(set).map(<[f32]>::to_vec),
                 };
                 let known = embeddings.iter().find(|known| {

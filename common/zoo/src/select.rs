@@ -81,41 +81,38 @@ pub fn rank(zoo: &Zoo, query: &Query<'_>) -> Result<Ranking, Error> {
         Target::Task(task) => task,
         Target::Embedding(embedding) => embedding.task.as_str(),
     };
-    let own = match query.target {
-        Target::Task(task) => zoo.row(set, task).ok_or_else(|| Error::UnknownTask {
+    // A task is never a source of its own.
+    let own = set.tasks.iter().position(|task| task == target);
+    let rows = &zoo.values(set).rows;
+    let vector = match query.target {
+        Target::Task(task) => own.map(|row| rows.row(row)).ok_or_else(|| Error::UnknownTask {
             task: task.to_owned(),
             known: set.tasks.clone(),
         })?,
-        Target::Embedding(embedding) => &embedding.values,
+        Target::Embedding(embedding) => embedding.values.clone(),
     };
-    if own.len() != set.dim {
+    if vector.len() != set.dim {
         return Err(Error::Inconsistent(format!(
             "the target's embedding has {} values, the zoo's have {}",
-            own.len(),
+            vector.len(),
             set.dim
         )));
     }
-    let (ids, sources): (Vec<&str>, Vec<&[f32]>) = set
-        .tasks
-        .iter()
-        .zip(zoo.rows(set))
-        .filter(|(task, _)| *task != target)
-        .map(|(task, row)| (task.as_str(), row))
-        .unzip();
     let similarity = query.similarity;
-    let scores = similarity
-        .compare(&Scene { zoo, set, target: own, sources })?
-        .into_iter()
-        .zip(&ids)
-        .map(|(score, id)| {
-            score.ok_or_else(|| {
-                Error::Similarity(format!(
-                    "the {} similarity of {target} and {id} is undefined: one of the vectors is zero",
-                    similarity.name
-                ))
-            })
-        })
-        .collect::<Result<Vec<f64>, Error>>()?;
+    let all = similarity.compare(&Scene { zoo, set, rows, own, target: &vector })?;
+    let (mut ids, mut scores) = (Vec::new(), Vec::new());
+    for (row, (id, score)) in set.tasks.iter().zip(all).enumerate() {
+        if Some(row) == own {
+            continue;
+        }
+        scores.push(score.ok_or_else(|| {
+            Error::Similarity(format!(
+                "the {} similarity of {target} and {id} is undefined: one of the vectors is zero",
+                similarity.name
+            ))
+        })?);
+        ids.push(id);
+    }
     Ok(Ranking {
         target: target.to_owned(),
         recipe: set.recipe.clone(),

@@ -1,7 +1,8 @@
 //! The ways to compare task embeddings, in one slice.
 
+use crate::rows::Rows;
 use crate::{EmbeddingSet, Error, Zoo};
-use tupate_metrics::{LowRank, centre, cosine, subtract};
+use tupate_metrics::LowRank;
 use tupate_tasks::{Aggregation, MethodSpec, ParameterSet, Values};
 
 /// A way to compare two task embeddings. Greater is closer.
@@ -17,17 +18,19 @@ pub struct Similarity {
     compare: fn(&Scene<'_>) -> Result<Scores, Error>,
 }
 
-/// A score for each source; `None` where it is undefined.
+/// A score for each row, whatever for the target's own; `None` where it is undefined.
 type Scores = Vec<Option<f64>>;
 
 /// A target among the sources of one embedding set.
 pub(crate) struct Scene<'a> {
     pub zoo: &'a Zoo,
     pub set: &'a EmbeddingSet,
+    /// `[n, D]`.
+    pub rows: &'a Rows,
+    /// The row of the target, if it is a task of the set.
+    pub own: Option<usize>,
     /// `[D]`.
     pub target: &'a [f32],
-    /// `[n, D]`, the target not among them.
-    pub sources: Vec<&'a [f32]>,
 }
 
 /// Every similarity. The first is the paper's and the default.
@@ -36,7 +39,7 @@ pub const SIMILARITIES: &[Similarity] = &[
         name: "cosine",
         describe: "Cosine of the raw vectors, as in the paper.",
         universal: true,
-        compare: |scene| Ok(scene.sources.iter().map(|row| cosine(scene.target, row)).collect()),
+        compare: |scene| Ok(scene.rows.cosines(scene.target)),
     },
     Similarity {
         name: "centred",
@@ -44,11 +47,8 @@ pub const SIMILARITIES: &[Similarity] = &[
         universal: true,
         compare: |scene| {
             // The target stands among the rows, so that the mean is of all tasks.
-            let mut rows = scene.sources.clone();
-            rows.push(scene.target);
-            let rows =
-                centre(&rows).ok_or_else(|| Error::Similarity("nothing to centre".into()))?;
-            Ok(to_last(&rows))
+            let mean = scene.rows.mean(scene.own, scene.target);
+            Ok(scene.rows.cosines_about(&mean, scene.target))
         },
     },
     Similarity {
@@ -82,15 +82,10 @@ impl Similarity {
     }
 }
 
-fn to_last(rows: &[Vec<f32>]) -> Scores {
-    let (target, sources) = rows.split_last().expect("the target is among the rows");
-    sources.iter().map(|row| cosine(target, row)).collect()
-}
-
 fn delta(scene: &Scene<'_>) -> Result<Scores, Error> {
     if scene.set.recipe.values == Values::Delta {
         // The embeddings are changes already.
-        return Ok(scene.sources.iter().map(|row| cosine(scene.target, row)).collect());
+        return Ok(scene.rows.cosines(scene.target));
     }
     let initial = scene.zoo.initial(scene.set).ok_or_else(|| {
         Error::Similarity(format!(
@@ -98,13 +93,12 @@ fn delta(scene: &Scene<'_>) -> Result<Scores, Error> {
             scene.set.key
         ))
     })?;
-    let target = subtract(scene.target, initial);
-    Ok(scene.sources.iter().map(|row| cosine(&target, &subtract(row, initial))).collect())
+    Ok(scene.rows.cosines_about(initial, scene.target))
 }
 
 fn gauge(scene: &Scene<'_>) -> Result<Scores, Error> {
     let shape = factors(scene.zoo, scene.set)?;
-    Ok(scene.sources.iter().map(|row| shape.cosine(scene.target, row)).collect())
+    Ok(scene.rows.iter().map(|row| shape.cosine(scene.target, &row)).collect())
 }
 
 /// How the factors of LoRA lie in the embeddings of a set, or why they do not.

@@ -2,6 +2,7 @@
 
 use crate::format::{self, Dtype};
 use crate::manifest::{Manifest, TensorDigest};
+use crate::rows::Rows;
 use crate::{EmbeddingSet, Error, TaskEntry, TransferMatrix};
 use std::collections::BTreeMap;
 use tupate_tasks::{Aggregation, Checkpoint, ParameterSet, Recipe, Values};
@@ -20,8 +21,8 @@ pub struct Zoo {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SetValues {
-    /// `[tasks, D]`, row-major.
-    pub rows: Vec<f32>,
+    /// `[tasks, D]`.
+    pub rows: Rows,
     /// `[D]`.
     pub initial: Option<Vec<f32>>,
 }
@@ -106,7 +107,7 @@ impl Zoo {
         let zoo = Self { name, description, tasks, sets, transfer };
         zoo.manifest(Vec::new()).check()?;
         for (set, values) in &zoo.sets {
-            if set.dim.checked_mul(set.tasks.len()) != Some(values.rows.len())
+            if (values.rows.len(), values.rows.dim()) != (set.tasks.len(), set.dim)
                 || values.initial.as_ref().is_some_and(|v| v.len() != set.dim)
                 || values.initial.is_some() != set.has_initial
             {
@@ -115,9 +116,7 @@ impl Zoo {
                     set.key
                 )));
             }
-            for (task, row) in set.tasks.iter().zip(values.rows.chunks_exact(set.dim)) {
-                check_row(&set.key, task, row)?;
-            }
+            values.rows.check(&set.key, |row| set.tasks[row].clone())?;
             if let Some(initial) = &values.initial
                 && initial.iter().any(|v| !v.is_finite())
             {
@@ -250,16 +249,16 @@ impl Zoo {
         }
     }
 
-    /// The embeddings of a set, one `[D]` slice a task, in the order of
-    /// [`EmbeddingSet::tasks`].
-    pub fn rows<'a>(&'a self, set: &'a EmbeddingSet) -> impl ExactSizeIterator<Item = &'a [f32]> {
-        self.values(set).rows.chunks_exact(set.dim)
+    /// The embeddings of a set, `[D]` each, in the order of
+    /// [`EmbeddingSet::tasks`], decoded one by one.
+    pub fn rows(&self, set: &EmbeddingSet) -> impl ExactSizeIterator<Item = Vec<f32>> {
+        self.values(set).rows.iter()
     }
 
     /// One task's embedding in a set, `[D]`.
-    pub fn row<'a>(&'a self, set: &'a EmbeddingSet, task: &str) -> Option<&'a [f32]> {
+    pub fn row(&self, set: &EmbeddingSet, task: &str) -> Option<Vec<f32>> {
         let row = set.tasks.iter().position(|t| t == task)?;
-        self.values(set).rows.chunks_exact(set.dim).nth(row)
+        Some(self.values(set).rows.row(row))
     }
 
     /// The embedding of the untrained parameters, `[D]`, where the zoo has it.
@@ -267,7 +266,7 @@ impl Zoo {
         self.values(set).initial.as_deref()
     }
 
-    fn values(&self, set: &EmbeddingSet) -> &SetValues {
+    pub(crate) fn values(&self, set: &EmbeddingSet) -> &SetValues {
         let found = self.sets.iter().find(|(own, _)| own.key == set.key);
         &found.expect("a set of this zoo").1
     }
@@ -279,11 +278,10 @@ impl Zoo {
     pub fn without(&self, tasks: &[String]) -> Self {
         let keep = |task: &String| !tasks.contains(task);
         let sets = self.sets.iter().filter_map(|(set, values)| {
-            let rows = set.tasks.iter().zip(values.rows.chunks_exact(set.dim));
-            let kept = rows.filter(|(task, _)| keep(task));
-            let (tasks, rows): (Vec<String>, Vec<&[f32]>) =
-                kept.map(|(task, row)| (task.clone(), row)).unzip();
-            let values = SetValues { rows: rows.concat(), initial: values.initial.clone() };
+            let kept: Vec<usize> = (0..set.tasks.len()).filter(|i| keep(&set.tasks[*i])).collect();
+            let tasks: Vec<String> = kept.iter().map(|i| set.tasks[*i].clone()).collect();
+            let values =
+                SetValues { rows: values.rows.select(&kept), initial: values.initial.clone() };
             (!tasks.is_empty()).then(|| (EmbeddingSet { tasks, ..set.clone() }, values))
         });
         Self {
@@ -314,18 +312,6 @@ fn sort_key(set: &EmbeddingSet) -> (String, String) {
     // The recipe's text decides between sets of one key, so that the order in
     // which embeddings arrived never shows in the bytes.
     (set.key.clone(), format!("{:?}", set.recipe))
-}
-
-fn check_row(key: &str, task: &str, row: &[f32]) -> Result<(), Error> {
-    if row.iter().any(|v| !v.is_finite()) {
-        return Err(Error::Inconsistent(format!(
-            "the {key} embedding of {task} holds values that are not finite"
-        )));
-    }
-    if row.iter().all(|v| *v == 0.0) {
-        return Err(Error::Inconsistent(format!("the {key} embedding of {task} is all zeros")));
-    }
-    Ok(())
 }
 
 fn merge_facts(known: &mut TaskEntry, new: &TaskEntry) -> Result<(), Error> {
@@ -396,5 +382,6 @@ fn gather(
         dim,
         has_initial: initial.is_some(),
     };
+    let rows = Rows::of_values(&rows, dim);
     Ok((set, SetValues { rows, initial }))
 }

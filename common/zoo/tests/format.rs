@@ -90,7 +90,7 @@ fn one_byte_a_value_stays_close_and_keeps_the_initial_values() {
         for (row, exact) in read.rows(set).zip(zoo.rows(own)) {
             // Differences from the mean are below 1.6: half a step is 0.0063.
             assert!(
-                row.iter().zip(exact).all(|(x, y)| (x - y).abs() < 0.0064),
+                row.iter().zip(&exact).all(|(x, y)| (x - y).abs() < 0.0064),
                 "{row:?} {exact:?}"
             );
         }

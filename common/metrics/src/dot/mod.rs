@@ -1,10 +1,8 @@
 //! Products of many rows with one query, straight from a file's bytes.
 //!
-//! Every path gives the same bits. What is summed is exact: a product of two `f32`
-//! is a `f64` without rounding, so that a fused multiplication and addition is one
-//! after the other, and codes are summed as whole numbers. The order of the sums is
-//! fixed: 16 running sums, joined in halves, whatever the width of the processor's
-//! registers.
+//! Every path gives the same bits. A product of two `f32` is exact in `f64`, codes are
+//! summed as whole numbers, and the order of the sums is fixed: 16 running sums, joined
+//! in halves, whatever the width of the processor's registers.
 //!
 //! The loops over `f32` and `f16` are plain Rust in a form that the compiler
 //! vectorises: for AVX-512 or AVX2 where the processor has it (`pulp` asks it), for
@@ -82,6 +80,33 @@ pub fn f16_squares(rows: &[u8], dim: usize) -> Vec<f64> {
     squares(rows, dim, f16_value)
 }
 
+/// What [`f32_shifted`] and [`f16_shifted`] give, `[n]` each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shifted {
+    /// Products with the direction.
+    pub products: Vec<f64>,
+    /// Squared lengths.
+    pub squares: Vec<f64>,
+}
+
+/// Of rows of little-endian `f32`, `[n, D]`, minus `origin`: products with
+/// `direction`, and squared lengths. Differences are exact in `f64`, so that a row
+/// close to the origin keeps its angle.
+///
+/// # Panics
+/// As [`f32_products`], and when the lengths differ.
+pub fn f32_shifted(rows: &[u8], origin: &[f32], direction: &[f32]) -> Shifted {
+    shifted(rows, origin, direction, f32::from_le_bytes)
+}
+
+/// The same as [`f32_shifted`] of little-endian `f16`.
+///
+/// # Panics
+/// As [`f32_shifted`].
+pub fn f16_shifted(rows: &[u8], origin: &[f32], direction: &[f32]) -> Shifted {
+    shifted(rows, origin, direction, f16_value)
+}
+
 /// The product of two vectors, both `[D]`, as the products of rows are summed.
 ///
 /// # Panics
@@ -90,7 +115,7 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len(), "vectors of different lengths");
     vectorised(
         #[inline(always)]
-        || sum(a, b, |x| x, f64::from),
+        || sum(a, b, f64::from, f64::from),
     )
 }
 
@@ -116,7 +141,11 @@ fn products<const B: usize>(
     let query: Vec<f64> = query.iter().copied().map(f64::from).collect();
     vectorised(
         #[inline(always)]
-        || rows.chunks_exact(query.len()).map(|row| sum(row, &query, value, |y| y)).collect(),
+        || {
+            rows.chunks_exact(query.len())
+                .map(|row| sum(row, &query, |x| f64::from(value(x)), |y| y))
+                .collect()
+        },
     )
 }
 
@@ -131,8 +160,35 @@ fn squares<const B: usize>(
         #[inline(always)]
         || {
             rows.chunks_exact(dim)
-                .map(|row| sum(row, row, value, |y| f64::from(value(y))))
+                .map(|row| sum(row, row, |x| f64::from(value(x)), |y| f64::from(value(y))))
                 .collect()
+        },
+    )
+}
+
+#[inline(always)]
+fn shifted<const B: usize>(
+    rows: &[u8],
+    origin: &[f32],
+    direction: &[f32],
+    value: impl Fn([u8; B]) -> f32 + Copy,
+) -> Shifted {
+    assert_eq!(origin.len(), direction.len(), "vectors of different lengths");
+    let rows = values_of::<B>(rows, origin.len());
+    let direction: Vec<f64> = direction.iter().copied().map(f64::from).collect();
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut all = Shifted { products: Vec::new(), squares: Vec::new() };
+            let mut difference = vec![0.0_f64; origin.len()];
+            for row in rows.chunks_exact(origin.len()) {
+                for ((d, &x), &o) in difference.iter_mut().zip(row).zip(origin) {
+                    *d = f64::from(value(x)) - f64::from(o);
+                }
+                all.products.push(sum(&difference, &direction, |x| x, |y| y));
+                all.squares.push(sum(&difference, &difference, |x| x, |y| y));
+            }
+            all
         },
     )
 }
@@ -149,7 +205,7 @@ fn values_of<const B: usize>(rows: &[u8], dim: usize) -> &[[u8; B]] {
 fn sum<X: Copy, Y: Copy>(
     x: &[X],
     y: &[Y],
-    x_value: impl Fn(X) -> f32,
+    x_value: impl Fn(X) -> f64,
     y_value: impl Fn(Y) -> f64,
 ) -> f64 {
     let mut sums = [0.0_f64; LANES];
@@ -157,11 +213,11 @@ fn sum<X: Copy, Y: Copy>(
     let (ys, y_rest) = y.as_chunks::<LANES>();
     for (x, y) in xs.iter().zip(ys) {
         for lane in 0..LANES {
-            sums[lane] += f64::from(x_value(x[lane])) * y_value(y[lane]);
+            sums[lane] += x_value(x[lane]) * y_value(y[lane]);
         }
     }
     for ((sum, &x), &y) in sums.iter_mut().zip(x_rest).zip(y_rest) {
-        *sum += f64::from(x_value(x)) * y_value(y);
+        *sum += x_value(x) * y_value(y);
     }
     let mut width = LANES;
     while width > 1 {
