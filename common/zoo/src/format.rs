@@ -17,17 +17,12 @@
 //! sha256 stands beside it, so that one flipped byte anywhere is noticed. Keys
 //! are sorted and there is no time stamp: equal zoos are equal files.
 
-use crate::manifest::{Manifest, TensorDigest};
-use crate::rows::Rows;
-use crate::zoo::SetValues;
+use crate::manifest::TensorDigest;
 use crate::{Error, Zoo, int8};
 use half::f16;
-use half::slice::HalfFloatSliceExt;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype as FileDtype, SafeTensors};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Metadata key of the manifest.
 pub const MANIFEST_KEY: &str = "tupate_zoo";
@@ -157,135 +152,4 @@ fn to_f16(key: &str, rows: &[f32]) -> Result<Vec<u8>, Error> {
         bytes.extend_from_slice(&half.to_le_bytes());
     }
     Ok(bytes)
-}
-
-pub(crate) fn parse(bytes: &[u8]) -> Result<Zoo, Error> {
-    let (length, metadata) =
-        SafeTensors::read_metadata(bytes).map_err(|e| header_error(bytes, &e))?;
-    let text =
-        metadata.metadata().as_ref().and_then(|m| m.get(MANIFEST_KEY)).ok_or_else(|| {
-            Error::NotAZoo("a safetensors file, but without a zoo's manifest".into())
-        })?;
-    let stated = metadata.metadata().as_ref().and_then(|m| m.get(DIGEST_KEY));
-    check_digest("the manifest", stated.map_or("", String::as_str), text.as_bytes())?;
-    let manifest = Manifest::parse(text)?;
-    let file = SafeTensors::deserialize(bytes).map_err(|e| header_error(bytes, &e))?;
-    debug_assert!(length <= bytes.len());
-
-    if file.len() != manifest.tensors.len() {
-        return Err(Error::Damaged(format!(
-            "it holds {} tensors, its manifest lists {}",
-            file.len(),
-            manifest.tensors.len()
-        )));
-    }
-    let mut listed: BTreeSet<&str> = BTreeSet::new();
-    for tensor in &manifest.tensors {
-        let view = file
-            .tensor(&tensor.name)
-            .map_err(|_| Error::Damaged(format!("tensor {} is missing", tensor.name)))?;
-        if view.shape() != tensor.shape || dtype_name(view.dtype()) != tensor.dtype {
-            return Err(Error::Damaged(format!(
-                "tensor {} is {} {:?}, its manifest says {} {:?}",
-                tensor.name,
-                dtype_name(view.dtype()),
-                view.shape(),
-                tensor.dtype,
-                tensor.shape
-            )));
-        }
-        check_digest(&tensor.name, &tensor.sha256, view.data())?;
-        // Listed twice, another one would go unlisted and unchecked.
-        if !listed.insert(&tensor.name) {
-            return Err(Error::Damaged(format!("tensor {} is listed twice", tensor.name)));
-        }
-    }
-    let mut sets = Vec::with_capacity(manifest.embeddings.len());
-    for set in &manifest.embeddings {
-        let shape = [set.tasks.len(), set.dim];
-        let view = view(&file, &set.tensor(), &shape)?;
-        let rows = match view.dtype() {
-            FileDtype::F32 => Rows::of_f32(view.data().to_vec(), set.dim),
-            FileDtype::F16 => Rows::of_f16(view.data().to_vec(), set.dim),
-            FileDtype::I8 => {
-                let codes: Vec<i8> = view.data().iter().map(|b| i8::from_le_bytes([*b])).collect();
-                let mean = values(&file, &set.mean_tensor(), &[set.dim])?;
-                let scales = values(&file, &set.scale_tensor(), &[set.tasks.len()])?;
-                Rows::of_codes(int8::Coded { mean, scales, codes })
-            }
-            other => return Err(unreadable(&set.tensor(), other)),
-        };
-        let initial = match set.has_initial {
-            true => Some(values(&file, &set.initial_tensor(), &[set.dim])?),
-            false => None,
-        };
-        sets.push((set.clone(), SetValues { rows, initial }));
-    }
-    Zoo::new(manifest.name, manifest.description, manifest.tasks, sets, manifest.transfer)
-}
-
-fn view<'a>(file: &SafeTensors<'a>, name: &str, shape: &[usize]) -> Result<TensorView<'a>, Error> {
-    let view =
-        file.tensor(name).map_err(|_| Error::Damaged(format!("tensor {name} is missing")))?;
-    if view.shape() != shape {
-        return Err(Error::Damaged(format!(
-            "tensor {name} is {:?} and should be {shape:?}",
-            view.shape()
-        )));
-    }
-    Ok(view)
-}
-
-fn values(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
-    let view = view(file, name, shape)?;
-    match view.dtype() {
-        FileDtype::F32 => {
-            Ok(view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
-        }
-        FileDtype::F16 => {
-            let halves: Vec<f16> =
-                view.data().as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b)).collect();
-            Ok(halves.to_f32_vec())
-        }
-        other => Err(unreadable(name, other)),
-    }
-}
-
-fn unreadable(name: &str, dtype: FileDtype) -> Error {
-    Error::Inconsistent(format!(
-        "tensor {name} is stored as {dtype:?}; this version reads F16, F32 and, for embeddings, I8"
-    ))
-}
-
-fn check_digest(what: &str, expected: &str, bytes: &[u8]) -> Result<(), Error> {
-    let found = sha256_hex(bytes);
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::Checksum { what: what.to_owned(), expected: expected.to_owned(), found })
-}
-
-fn dtype_name(dtype: FileDtype) -> &'static str {
-    match dtype {
-        FileDtype::F32 => "F32",
-        FileDtype::F16 => "F16",
-        FileDtype::I8 => "I8",
-        _ => "another type",
-    }
-}
-
-/// Tells a file that was never a zoo from one that was cut or changed.
-fn header_error(bytes: &[u8], error: &safetensors::SafeTensorError) -> Error {
-    use safetensors::SafeTensorError as E;
-    let looks_like_one = bytes.get(8) == Some(&b'{');
-    match error {
-        E::MetadataIncompleteBuffer | E::InvalidHeaderLength if looks_like_one => Error::Damaged(
-            format!("it ends after {} bytes, before its header says it should", bytes.len()),
-        ),
-        E::InvalidOffset(name) => Error::Damaged(format!("its header lies about where {name} is")),
-        E::TensorInvalidInfo | E::ValidationOverflow if looks_like_one => {
-            Error::Damaged("its header states shapes and places that do not fit".into())
-        }
-        other => Error::NotAZoo(format!("not a safetensors file ({other})")),
-    }
 }

@@ -17,6 +17,7 @@ pub mod link;
 mod manifest;
 mod merge;
 pub mod npy;
+pub mod outline;
 mod rows;
 pub mod select;
 mod similarity;
@@ -33,6 +34,7 @@ pub use manifest::{
     EmbeddingSet, MAX_ID, MAX_SETS, MAX_TASKS, SCHEMA_MAJOR, SCHEMA_MINOR, TaskEntry,
 };
 pub use merge::merge;
+pub use outline::Outline;
 pub use select::{Query, RankedSource, Ranking, Target, rank};
 pub use similarity::{SIMILARITIES, Similarity};
 pub use transfer::TransferMatrix;

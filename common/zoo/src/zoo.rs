@@ -2,6 +2,7 @@
 
 use crate::format::{self, Dtype};
 use crate::manifest::{Manifest, TensorDigest};
+use crate::outline::Outline;
 use crate::rows::Rows;
 use crate::{EmbeddingSet, Error, TaskEntry, TransferMatrix};
 use std::collections::BTreeMap;
@@ -158,7 +159,7 @@ impl Zoo {
     /// of a later major version. Never panics and allocates no more than a
     /// small multiple of `bytes.len()`.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        format::parse(bytes)
+        Outline::parse(bytes)?.open_whole(bytes)
     }
 
     /// The file's bytes: the same zoo always gives the same bytes.

@@ -5,6 +5,7 @@ mod common;
 use common::{embedding, zoo};
 use proptest::prelude::*;
 use tupate_tasks::Checkpoint;
+use tupate_zoo::outline::{FIRST, Outline, head_length};
 use tupate_zoo::{Dtype, Error, TransferMatrix, Zoo, sha256_hex};
 
 fn header_length(bytes: &[u8]) -> usize {
@@ -303,4 +304,45 @@ proptest! {
             prop_assert_eq!(Zoo::parse(&zoo.to_bytes(Dtype::F32).unwrap()).unwrap(), zoo);
         }
     }
+}
+
+#[test]
+fn one_set_is_read_from_its_own_bytes_alone() {
+    for file in [FILE_1_0, FILE_1_1] {
+        let whole = Zoo::parse(file).unwrap();
+        let head = head_length(&file[..FIRST]).unwrap() as usize;
+        let outline = Outline::parse(&file[..head]).unwrap();
+        assert_eq!(outline.file_length(), file.len() as u64);
+        for set in whole.sets() {
+            let keys = [set.key.as_str()];
+            let ranges = outline.ranges(&keys);
+            let sum: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+            assert!(sum < outline.file_length() - head as u64, "{sum}");
+            let bytes: Vec<(u64, Vec<u8>)> = ranges
+                .iter()
+                .map(|range| (range.start, file[range.start as usize..range.end as usize].to_vec()))
+                .collect();
+            let parts = |bytes: &[(u64, Vec<u8>)]| -> Result<Zoo, Error> {
+                let parts: Vec<_> = bytes.iter().map(|(at, b)| (*at, b.as_slice())).collect();
+                outline.open(&keys, &parts)
+            };
+            let part = parts(&bytes).unwrap();
+            assert_eq!(part.sets().collect::<Vec<_>>(), [set]);
+            assert!(part.rows(set).eq(whole.rows(set)));
+            assert_eq!(part.initial(set), whole.initial(set));
+            assert_eq!(part.tasks(), whole.tasks());
+            // What was changed on the way is noticed, and so is what is not there.
+            let mut changed = bytes.clone();
+            changed[0].1[0] ^= 1;
+            assert!(matches!(parts(&changed), Err(Error::Checksum { .. })));
+            changed[0].1.clear();
+            assert!(matches!(parts(&changed), Err(Error::Damaged(_))));
+        }
+        let all: Vec<&str> = whole.sets().map(|set| set.key.as_str()).collect();
+        assert_eq!(outline.ranges(&all), [head as u64..file.len() as u64]);
+        assert_eq!(outline.ranges(&["none"]), []);
+        assert!(Outline::parse(&file[..head - 1]).is_err());
+    }
+    assert!(head_length(&[0; 7]).is_err());
+    assert!(head_length(&[0xff; 8]).is_err());
 }

@@ -1,0 +1,302 @@
+//! Reading a zoo: its header first, and of its tensors those that are wanted.
+//!
+//! Nothing here fetches. An [`Outline`] says which bytes of the file a view needs, and
+//! makes a [`Zoo`] of them; that all are there is the special case of a whole file.
+
+use crate::manifest::Manifest;
+use crate::rows::Rows;
+use crate::zoo::SetValues;
+use crate::{EmbeddingSet, Error, Zoo, format, int8};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Bytes at the start of a file that say how long its header is.
+pub const FIRST: usize = 8;
+/// Greatest length of a header in bytes.
+pub const MAX_HEADER: u64 = 100_000_000;
+
+/// A part of a file: where it starts, and its bytes.
+pub type Part<'a> = (u64, &'a [u8]);
+
+/// The header of a zoo file, checked: everything but the numbers.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    manifest: Manifest,
+    header: Metadata,
+    /// Where the tensors' bytes begin in the file.
+    data: u64,
+}
+
+/// Bytes from a file's start to the end of its header, by its first [`FIRST`] bytes.
+///
+/// # Errors
+/// When there are fewer, or no zoo has such a header.
+pub fn head_length(start: &[u8]) -> Result<u64, Error> {
+    let Some(length) = start.first_chunk::<FIRST>() else {
+        return Err(Error::NotAZoo(format!("{} bytes are too few for a header", start.len())));
+    };
+    let length = u64::from_le_bytes(*length);
+    if length > MAX_HEADER {
+        return Err(Error::NotAZoo(format!(
+            "not a safetensors file (a header of {length} bytes; {MAX_HEADER} are allowed)"
+        )));
+    }
+    Ok(FIRST as u64 + length)
+}
+
+impl Outline {
+    /// Reads a header: at least the first [`head_length`] bytes of a file.
+    ///
+    /// # Errors
+    /// As [`Zoo::parse`].
+    pub fn parse(start: &[u8]) -> Result<Self, Error> {
+        let data = head_length(start)?;
+        let Some(header) = usize::try_from(data).ok().and_then(|end| start.get(FIRST..end)) else {
+            return Err(match start.get(FIRST) {
+                Some(b'{') => cut(start.len() as u64),
+                _ => Error::NotAZoo("not a safetensors file (it has no header)".into()),
+            });
+        };
+        let header: Metadata = serde_json::from_slice(header)
+            .map_err(|e| Error::NotAZoo(format!("not a safetensors file ({e})")))?;
+        check_places(&header)?;
+        let texts = header.metadata().as_ref();
+        let text = texts.and_then(|m| m.get(format::MANIFEST_KEY)).ok_or_else(|| {
+            Error::NotAZoo("a safetensors file, but without a zoo's manifest".into())
+        })?;
+        let stated = texts.and_then(|m| m.get(format::DIGEST_KEY));
+        check_digest("the manifest", stated.map_or("", String::as_str), text.as_bytes())?;
+        let manifest = Manifest::parse(text)?;
+        let outline = Self { manifest, header, data };
+        outline.check_listed()?;
+        Ok(outline)
+    }
+
+    /// The embedding sets of the file.
+    pub fn sets(&self) -> &[EmbeddingSet] {
+        &self.manifest.embeddings
+    }
+
+    /// The length of the whole file.
+    pub fn file_length(&self) -> u64 {
+        self.data + self.header.data_len() as u64
+    }
+
+    /// The bytes that the sets of these keys need, without overlap, in the file's
+    /// order. Keys that the file does not have need nothing.
+    pub fn ranges(&self, keys: &[&str]) -> Vec<Range<u64>> {
+        let wanted = self.sets().iter().filter(|set| keys.contains(&set.key.as_str()));
+        let names = wanted.flat_map(|set| {
+            [set.tensor(), set.mean_tensor(), set.scale_tensor(), set.initial_tensor()]
+        });
+        let mut places: Vec<_> =
+            names.filter_map(|name| self.header.info(&name)).map(|i| self.place(i)).collect();
+        places.sort_by_key(|place| place.start);
+        let mut joined: Vec<Range<u64>> = Vec::new();
+        for place in places {
+            match joined.last_mut() {
+                Some(last) if last.end >= place.start => last.end = last.end.max(place.end),
+                _ => joined.push(place),
+            }
+        }
+        joined
+    }
+
+    /// A zoo of the sets of these keys, with all tasks and what transfer was measured.
+    /// Each tensor that is used is checked against its sha256. `parts` hold at least
+    /// the [`Outline::ranges`].
+    ///
+    /// # Errors
+    /// As [`Zoo::parse`], and when bytes are missing.
+    pub fn open(&self, keys: &[&str], parts: &[Part<'_>]) -> Result<Zoo, Error> {
+        let wanted = self.sets().iter().filter(|set| keys.contains(&set.key.as_str()));
+        let sets = wanted.map(|set| Ok((set.clone(), self.values(set, parts)?)));
+        let sets = sets.collect::<Result<_, Error>>()?;
+        let Manifest { name, description, tasks, transfer, .. } = self.manifest.clone();
+        Zoo::new(name, description, tasks, sets, transfer)
+    }
+
+    /// The zoo of a whole file, of which also those tensors are checked that no set
+    /// names.
+    pub(crate) fn open_whole(&self, file: &[u8]) -> Result<Zoo, Error> {
+        let (found, stated) = (file.len() as u64, self.file_length());
+        if found < stated {
+            return Err(cut(found));
+        }
+        if found > stated {
+            return Err(Error::Damaged(format!("it has {} bytes too many", found - stated)));
+        }
+        let parts = [(0, file)];
+        let of_sets: BTreeSet<String> = self
+            .sets()
+            .iter()
+            .flat_map(|set| {
+                [set.tensor(), set.mean_tensor(), set.scale_tensor(), set.initial_tensor()]
+            })
+            .collect();
+        for tensor in self.manifest.tensors.iter().filter(|t| !of_sets.contains(&t.name)) {
+            self.bytes(&tensor.name, &parts)?;
+        }
+        let keys: Vec<&str> = self.sets().iter().map(|set| set.key.as_str()).collect();
+        self.open(&keys, &parts)
+    }
+
+    fn place(&self, info: &TensorInfo) -> Range<u64> {
+        let (start, end) = info.data_offsets;
+        self.data + start as u64..self.data + end as u64
+    }
+
+    /// Whether the manifest lists the header's tensors, each once, as they are.
+    fn check_listed(&self) -> Result<(), Error> {
+        let listed = &self.manifest.tensors;
+        let there = self.header.offset_keys().len();
+        if there != listed.len() {
+            return Err(Error::Damaged(format!(
+                "it holds {there} tensors, its manifest lists {}",
+                listed.len()
+            )));
+        }
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        for tensor in listed {
+            let info = self.info(&tensor.name)?;
+            if info.shape != tensor.shape || dtype_name(info.dtype) != tensor.dtype {
+                return Err(Error::Damaged(format!(
+                    "tensor {} is {} {:?}, its manifest says {} {:?}",
+                    tensor.name,
+                    dtype_name(info.dtype),
+                    info.shape,
+                    tensor.dtype,
+                    tensor.shape
+                )));
+            }
+            // Listed twice, another one would go unlisted and unchecked.
+            if !names.insert(&tensor.name) {
+                return Err(Error::Damaged(format!("tensor {} is listed twice", tensor.name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn info(&self, name: &str) -> Result<&TensorInfo, Error> {
+        self.header.info(name).ok_or_else(|| Error::Damaged(format!("tensor {name} is missing")))
+    }
+
+    /// A tensor's bytes, as its sha256 says.
+    fn bytes<'a>(&self, name: &str, parts: &[Part<'a>]) -> Result<&'a [u8], Error> {
+        let place = self.place(self.info(name)?);
+        let inside = |(start, bytes): &Part<'a>| -> Option<&'a [u8]> {
+            let from = usize::try_from(place.start.checked_sub(*start)?).ok()?;
+            bytes.get(from..from.checked_add(usize::try_from(place.end - place.start).ok()?)?)
+        };
+        let bytes = parts.iter().find_map(inside).ok_or_else(|| {
+            Error::Damaged(format!(
+                "bytes {} to {} with {name} are missing",
+                place.start, place.end
+            ))
+        })?;
+        let listed = self.manifest.tensors.iter().find(|tensor| tensor.name == name);
+        check_digest(name, listed.map_or("", |tensor| &tensor.sha256), bytes)?;
+        Ok(bytes)
+    }
+
+    fn values(&self, set: &EmbeddingSet, parts: &[Part<'_>]) -> Result<SetValues, Error> {
+        let (name, tasks) = (set.tensor(), set.tasks.len());
+        let bytes = self.shaped(&name, &[tasks, set.dim], parts)?;
+        let rows = match self.info(&name)?.dtype {
+            Dtype::F32 => Rows::of_f32(bytes.to_vec(), set.dim),
+            Dtype::F16 => Rows::of_f16(bytes.to_vec(), set.dim),
+            Dtype::I8 => Rows::of_codes(int8::Coded {
+                codes: bytes.iter().map(|code| code.cast_signed()).collect(),
+                mean: self.floats(&set.mean_tensor(), set.dim, parts)?,
+                scales: self.floats(&set.scale_tensor(), tasks, parts)?,
+            }),
+            other => {
+                return Err(Error::Inconsistent(format!(
+                    "tensor {name} is stored as {other:?}; this version reads F16, F32 and I8"
+                )));
+            }
+        };
+        let initial = match set.has_initial {
+            true => Some(self.floats(&set.initial_tensor(), set.dim, parts)?),
+            false => None,
+        };
+        Ok(SetValues { rows, initial })
+    }
+
+    fn shaped<'a>(
+        &self,
+        name: &str,
+        shape: &[usize],
+        parts: &[Part<'a>],
+    ) -> Result<&'a [u8], Error> {
+        let info = self.info(name)?;
+        if info.shape != shape {
+            return Err(Error::Damaged(format!(
+                "tensor {name} is {:?} and should be {shape:?}",
+                info.shape
+            )));
+        }
+        self.bytes(name, parts)
+    }
+
+    /// A vector beside the rows.
+    fn floats(&self, name: &str, length: usize, parts: &[Part<'_>]) -> Result<Vec<f32>, Error> {
+        let bytes = self.shaped(name, &[length], parts)?;
+        match self.info(name)?.dtype {
+            Dtype::F32 => Ok(bytes.as_chunks().0.iter().copied().map(f32::from_le_bytes).collect()),
+            Dtype::F16 => Ok(bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| half::f16::from_le_bytes(*b).to_f32())
+                .collect()),
+            other => Err(Error::Inconsistent(format!(
+                "tensor {name} is stored as {other:?}; this version reads F16 and F32 there"
+            ))),
+        }
+    }
+}
+
+fn cut(length: u64) -> Error {
+    Error::Damaged(format!("it ends after {length} bytes, before its header says it should"))
+}
+
+/// Whether tensors follow each other without gaps and are as long as their shapes say.
+fn check_places(header: &Metadata) -> Result<(), Error> {
+    let mut next = 0;
+    for name in header.offset_keys() {
+        let Some(info) = header.info(&name) else { continue };
+        let (start, end) = info.data_offsets;
+        if start != next || end < start {
+            return Err(Error::Damaged(format!("its header lies about where {name} is")));
+        }
+        let values = info.shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d));
+        let bits = values.and_then(|n| n.checked_mul(info.dtype.bitsize()));
+        if bits != (end - start).checked_mul(8) {
+            return Err(Error::Damaged(
+                "its header states shapes and places that do not fit".into(),
+            ));
+        }
+        next = end;
+    }
+    Ok(())
+}
+
+fn check_digest(what: &str, expected: &str, bytes: &[u8]) -> Result<(), Error> {
+    let found = format::sha256_hex(bytes);
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Checksum { what: what.to_owned(), expected: expected.to_owned(), found })
+}
+
+fn dtype_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::F32 => "F32",
+        Dtype::F16 => "F16",
+        Dtype::I8 => "I8",
+        _ => "another type",
+    }
+}
