@@ -99,6 +99,7 @@ impl IntoResponse for Failure {
             title: status.canonical_reason().unwrap_or_default().to_owned(),
             status: status.as_u16(),
             detail,
+            errors: Vec::new(),
         };
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();

@@ -76,8 +76,12 @@ async fn refuse_bodies(request: Request, next: Next) -> Response {
 
 async fn info(State(shared): State<Arc<Shared>>) -> Result<Response, Failure> {
     let zoos = shared.catalogue.list().await?.into_iter().map(zoo_file).collect();
-    let info =
-        Info { server: "tupate".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), zoos };
+    let info = Info {
+        server: "tupate".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        zoos,
+        runs: false,
+    };
     Ok(([NOT_STORED], Json(info)).into_response())
 }
 
