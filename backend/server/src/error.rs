@@ -42,6 +42,19 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Others could reach the server, and nobody has a token for it.
+    #[error(
+        "cannot listen on {listen}: others could reach it, and there is no token; make one with \
+         `tupate token create --data DIR`, listen on 127.0.0.1:{}, or say --listen-without-token \
+         to let others read all that there is", listen.port()
+    )]
+    Unprotected {
+        /// The address asked for.
+        listen: SocketAddr,
+    },
+    /// What the server remembers cannot be read.
+    #[error("cannot take up the runs: {0}; check that the folder of --data may be written")]
+    Store(String),
     /// A zoo file or folder could not be read.
     #[error(
         "cannot read the zoo {}: {source}; check that the path exists and may be read", path.display()

@@ -36,8 +36,9 @@ pub struct Page {
     files: HashMap<String, File>,
 }
 
+/// A file in memory, with its compressed forms.
 #[derive(Clone, Debug)]
-struct File {
+pub(crate) struct File {
     content_type: &'static str,
     cache: HeaderValue,
     etag: ETag,
@@ -70,20 +71,9 @@ impl Page {
             }
         }
         let file = |(name, content): (String, Bytes)| {
-            let digest = sha256_hex(&content);
-            let (content_type, compressible) = content_type(&name);
-            let compressed = CODINGS
-                .into_iter()
-                .filter_map(|coding| {
-                    let content = match twins.remove(&format!("{name}{}", coding.ending())) {
-                        None if compressible => coding.compress(&content)?,
-                        twin => twin?,
-                    };
-                    Some((coding, etag(&format!("{digest}-{}", coding.name())), content))
-                })
-                .collect();
-            let cache = if has_hash(&name) { IMMUTABLE } else { REVALIDATE };
-            (name, File { content_type, cache, etag: etag(&digest), content, compressed })
+            let twin = |coding: Coding| twins.remove(&format!("{name}{}", coding.ending()));
+            let file = File::with_twins(&name, content, twin);
+            (name, file)
         };
         Self { files: given.into_iter().map(file).collect() }
     }
@@ -110,7 +100,7 @@ pub(crate) async fn page(
         return Err(Failure::UnknownPath(uri.path().to_owned()));
     }
     if method != Method::GET && method != Method::HEAD {
-        return Err(Failure::Method);
+        return Err(Failure::OnlyRead);
     }
     Ok(file.map_or_else(not_built, |file| file.answer(&request)))
 }
@@ -122,7 +112,36 @@ fn not_built() -> Response {
 }
 
 impl File {
-    fn answer(&self, request: &HeaderMap) -> Response {
+    /// A file of this name and content.
+    pub fn new(name: &str, content: Bytes) -> Self {
+        Self::with_twins(name, content, |_| None)
+    }
+
+    /// With the compressed forms that there are; others are made where they pay.
+    fn with_twins(
+        name: &str,
+        content: Bytes,
+        mut twin: impl FnMut(Coding) -> Option<Bytes>,
+    ) -> Self {
+        let digest = sha256_hex(&content);
+        let (content_type, compressible) = content_type(name);
+        let compressed = CODINGS
+            .into_iter()
+            .filter_map(|coding| {
+                let content = match twin(coding) {
+                    None if compressible => coding.compress(&content)?,
+                    twin => twin?,
+                };
+                Some((coding, etag(&format!("{digest}-{}", coding.name())), content))
+            })
+            .collect();
+        let cache = if has_hash(name) { IMMUTABLE } else { REVALIDATE };
+        Self { content_type, cache, etag: etag(&digest), content, compressed }
+    }
+
+    /// Answers with the form that the client takes, or the word that its copy is
+    /// still the right one.
+    pub fn answer(&self, request: &HeaderMap) -> Response {
         let accept = request.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
         let chosen = self.compressed.iter().find(|(coding, ..)| accepts(accept, *coding));
         let mut headers = HeaderMap::new();

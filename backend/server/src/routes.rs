@@ -1,55 +1,94 @@
 //! The one table of routes.
 
+use crate::ZooCatalogue;
+use crate::access::{Access, guard};
+use crate::api::{NOT_STORED, docs, info, runs, uploads, zoos};
+use crate::body::Pace;
+use crate::metrics::{Metrics, metrics};
+use crate::observe::observe;
 use crate::page::{Page, page};
 use crate::policy;
 use crate::problem::Failure;
+use crate::rates::Limiters;
+use crate::runs::{Inner, Runs};
 use crate::zoos::zoo;
-use crate::{ZooCatalogue, ZooSummary};
+use axum::Router;
 use axum::body::HttpBody;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, header};
-use axum::middleware::{Next, from_fn, map_response};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{Method, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::routing::{delete, get, post};
 use std::sync::Arc;
 use tower_http::cors::{Any, CorsLayer};
-use tower_http::trace::TraceLayer;
-use tupate_api::{Info, ZooFile};
 
-/// Largest request body that is let in, though no route reads one.
+/// Largest body of a request that takes none: some clients send an empty object.
 const MAX_BODY: u64 = 1024;
 
 /// What the routes share.
 pub(crate) struct Shared {
     pub catalogue: Arc<dyn ZooCatalogue>,
     pub page: Page,
+    pub runs: Option<Runs>,
+    pub access: Access,
+    pub rates: Limiters,
+    pub pace: Pace,
+    pub metrics: Metrics,
+}
+
+impl Shared {
+    /// The runs, where the server keeps any.
+    pub fn runs(&self) -> Result<&Arc<Inner>, Failure> {
+        self.runs.as_ref().map(Runs::inner).ok_or(Failure::NoRuns)
+    }
 }
 
 /// The routes with everything around them.
-pub(crate) fn router(catalogue: Arc<dyn ZooCatalogue>, page_files: Page) -> Router {
-    let headers = policy::headers(page_files.index());
-    let shared = Arc::new(Shared { catalogue, page: page_files });
+pub(crate) fn router(shared: Shared) -> Router {
+    let headers = policy::headers(shared.page.index());
+    let shared = Arc::new(shared);
     // What a layer wraps must be complete before: other methods are refused
     // inside it, so that it sees the questions browsers ask by OPTIONS.
     let for_any_origin = Router::new()
         .route("/zoos/{name}", get(zoo))
         .method_not_allowed_fallback(refuse_method)
         .layer(cross_origin());
-    Router::new()
+    let without_body = Router::new()
         .merge(for_any_origin)
-        .route("/api/v1/info", get(info))
+        .route("/api/v1/info", get(info::info))
+        .route("/api/v1/offers", get(info::offers))
+        .route("/api/v1/token", get(info::token))
+        .route("/api/v1/runs/{id}", get(runs::read).delete(runs::remove))
+        .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
+        .route("/api/v1/runs/{id}/resume", post(runs::resume))
+        .route("/api/v1/runs/{id}/events", get(runs::events))
+        .route("/api/v1/uploads/{id}", get(uploads::read))
+        .route("/api/v1/zoos/{name}", delete(zoos::remove))
+        .route("/api/openapi.json", get(docs::json))
+        .route("/api/docs", get(docs::page))
+        .route("/api/docs.css", get(docs::style))
+        .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .fallback(page)
         .method_not_allowed_fallback(refuse_method)
-        .with_state(shared)
-        .layer(from_fn(refuse_bodies))
+        .layer(from_fn(refuse_bodies));
+    // These count what they read.
+    let with_body = Router::new()
+        .route("/api/v1/runs", get(runs::list).post(runs::create))
+        .route("/api/v1/uploads", post(uploads::create))
+        .route("/api/v1/zoos", post(zoos::publish))
+        .method_not_allowed_fallback(refuse_method)
+        .layer(DefaultBodyLimit::disable());
+    without_body
+        .merge(with_body)
+        .with_state(Arc::clone(&shared))
+        .layer(from_fn_with_state(Arc::clone(&shared), guard))
         .layer(map_response(move |mut response: Response| {
             response.headers_mut().extend(headers.clone());
             async { response }
         }))
-        .layer(TraceLayer::new_for_http())
+        .layer(from_fn_with_state(shared, observe))
 }
 
 /// Zoos may be read by any page: that is how one is opened by its URL.
@@ -57,7 +96,12 @@ fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers([header::RANGE, header::IF_NONE_MATCH, header::IF_RANGE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::RANGE,
+            header::IF_NONE_MATCH,
+            header::IF_RANGE,
+        ])
         .expose_headers([header::ETAG, header::CONTENT_LENGTH, header::CONTENT_RANGE])
         // The answer is the same for every origin.
         .vary([])
@@ -70,24 +114,8 @@ async fn refuse_method() -> Failure {
 async fn refuse_bodies(request: Request, next: Next) -> Response {
     match request.body().size_hint().upper() {
         Some(size) if size <= MAX_BODY => next.run(request).await,
-        _ => Failure::BodyTooLarge.into_response(),
+        _ => Failure::BodyTooLarge(0).into_response(),
     }
-}
-
-async fn info(State(shared): State<Arc<Shared>>) -> Result<Response, Failure> {
-    let zoos = shared.catalogue.list().await?.into_iter().map(zoo_file).collect();
-    let info = Info {
-        server: "tupate".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        zoos,
-        runs: false,
-    };
-    Ok(([NOT_STORED], Json(info)).into_response())
-}
-
-fn zoo_file(zoo: ZooSummary) -> ZooFile {
-    let url = format!("/zoos/{}", zoo.file_name);
-    ZooFile { name: zoo.name, url, bytes: zoo.bytes, sha256: zoo.sha256, tasks: zoo.tasks }
 }
 
 /// The process lives.
@@ -95,11 +123,8 @@ async fn healthz() -> Response {
     ([NOT_STORED], "ok\n").into_response()
 }
 
-/// The store answers too: requests may be sent here.
+/// The stores answer too: requests may be sent here.
 async fn readyz(State(shared): State<Arc<Shared>>) -> Result<Response, Failure> {
     shared.catalogue.list().await?;
     Ok(([NOT_STORED], "ready\n").into_response())
 }
-
-const NOT_STORED: (header::HeaderName, HeaderValue) =
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

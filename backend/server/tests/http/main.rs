@@ -1,8 +1,16 @@
-//! A real server on a free port, asked as its clients ask; one module a URL.
+//! A real server on a free port, asked as its clients ask; one module a subject.
 
+mod access;
 mod api;
+mod kills;
 mod limits;
+mod live;
 mod page;
+mod publish;
+mod runs;
+mod scripted;
 mod start;
+mod stores;
 mod support;
+mod uploads;
 mod zoos;

@@ -23,6 +23,7 @@ async fn an_address_of_another_machine_says_so() {
     let mut config = config();
     // Reserved for documentation: no machine has it.
     config.listen = (Ipv4Addr::new(192, 0, 2, 1), 0).into();
+    config.without_token = true;
     let error = Server::bind(config, Arc::new(ZooFiles::default())).await.unwrap_err();
     assert!(matches!(error, Error::AddressNotOurs { .. }), "{error:?}");
     assert!(error.to_string().contains("192.0.2.1"), "{error}");

@@ -1,0 +1,423 @@
+//! Runs: asked for, waiting, tuned, watched, stopped and resumed.
+
+mod fair;
+mod live;
+mod recorder;
+mod stream;
+mod worker;
+
+pub(crate) use stream::EventStream;
+
+use crate::artefacts::{ArtefactStore, Referred};
+use crate::ids::{RunId, UploadId};
+use crate::problem::Failure;
+use crate::service::{StopSignal, TuneService};
+use crate::store::{Change, CreateRun, Created, OwnedRun, Owner, Store, StoreError};
+use crate::{Error, ZooCatalogue};
+use live::{Feeds, Latest};
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tupate_api::{Data, FieldProblem, NewRun, Run, RunState};
+
+/// What runs may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLimits {
+    /// Most runs that wait, of all.
+    pub queued: usize,
+    /// Most runs that wait or are tuned, of one token.
+    pub of_one: usize,
+    /// Largest upload in bytes.
+    pub upload: u64,
+    /// Shortest time between two progress events of a run; it grows with the time
+    /// that the run takes, so that a long run has no more than a few thousand.
+    pub progress: Duration,
+    /// Time between two signs of life on a stream of events.
+    pub heartbeat: Duration,
+    /// Most streams of events at once.
+    pub listeners: usize,
+    /// How long uploads stay that no run was created with.
+    pub upload_life: Duration,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        Self {
+            queued: 100,
+            of_one: 20,
+            upload: 64 << 20,
+            progress: Duration::from_secs(1),
+            heartbeat: Duration::from_secs(15),
+            listeners: 2000,
+            upload_life: Duration::from_secs(7 * 24 * 3600),
+        }
+    }
+}
+
+/// What runs are made with.
+pub struct RunParts {
+    /// Where runs are remembered.
+    pub store: Arc<dyn Store>,
+    /// Where their files are.
+    pub artefacts: Arc<dyn ArtefactStore>,
+    /// What tunes them.
+    pub service: Arc<dyn TuneService>,
+    /// The devices to tune on, one entry a worker.
+    pub workers: Vec<String>,
+    /// What they may take.
+    pub limits: RunLimits,
+}
+
+/// The runs of a server. Clones are the same runs.
+#[derive(Clone)]
+pub struct Runs(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub store: Arc<dyn Store>,
+    pub artefacts: Arc<dyn ArtefactStore>,
+    pub service: Arc<dyn TuneService>,
+    pub limits: RunLimits,
+    feeds: Feeds,
+    listeners: Arc<Semaphore>,
+    /// Runs on workers, with how to stop each.
+    working: Mutex<HashMap<RunId, Arc<StopSignal>>>,
+    /// Held while a worker chooses its next run, and while the queue is counted
+    /// before a run is added to it.
+    queue: tokio::sync::Mutex<HashMap<String, u64>>,
+    queued: Notify,
+    /// Held while a zoo's content and what is known of it come or go together.
+    pub publishing: tokio::sync::Mutex<()>,
+    stopping: watch::Sender<bool>,
+    workers: Vec<String>,
+}
+
+impl std::fmt::Debug for Runs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runs").field("workers", &self.0.workers).finish_non_exhaustive()
+    }
+}
+
+/// The workers of a server.
+pub(crate) struct Workers(Vec<JoinHandle<()>>);
+
+impl Runs {
+    /// Takes up what is there: runs that were being tuned when an earlier server
+    /// died wait again, and files that nobody refers to are removed.
+    ///
+    /// # Errors
+    /// When the stores cannot be asked.
+    pub async fn open(parts: RunParts) -> Result<Self, Error> {
+        let RunParts { store, artefacts, service, workers, limits } = parts;
+        let runs = Self(Arc::new(Inner {
+            store,
+            artefacts,
+            service,
+            limits,
+            feeds: Feeds::default(),
+            listeners: Arc::new(Semaphore::new(limits.listeners)),
+            working: Mutex::default(),
+            queue: tokio::sync::Mutex::default(),
+            queued: Notify::new(),
+            publishing: tokio::sync::Mutex::default(),
+            stopping: watch::Sender::new(false),
+            workers,
+        }));
+        runs.recover().await.map_err(|e| Error::Store(e.to_string()))?;
+        Ok(runs)
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
+    async fn recover(&self) -> Result<(), StoreError> {
+        let store = &self.0.store;
+        let reason = |text: &str| Change { reason: Some(text.into()), ..Change::default() };
+        for OwnedRun { run, .. } in
+            store.in_states(&[RunState::Running, RunState::Cancelling]).await?
+        {
+            let Some(id) = RunId::parse(&run.id) else { continue };
+            let (to, why) = match run.state {
+                RunState::Running => {
+                    (RunState::Queued, "the server ended while the run was tuned; it goes on")
+                }
+                _ => (RunState::Cancelled, "the server ended before the run had stopped"),
+            };
+            store.change(&id, run.state, to, reason(why)).await?;
+            tracing::info!(run = %id, state = to.name(), "taken up after an interruption");
+        }
+        let life = u64::try_from(self.0.limits.upload_life.as_millis()).unwrap_or(u64::MAX);
+        let oldest = crate::store::now().saturating_sub(life);
+        let mut keep = Referred::default();
+        for upload in store.uploads().await? {
+            match UploadId::parse(&upload.id) {
+                Some(id) if upload.created < oldest => {
+                    store.remove_upload(&id).await?;
+                }
+                _ => {
+                    keep.uploads.insert(upload.id);
+                }
+            }
+        }
+        keep.runs.extend(store.run_ids().await?.iter().map(ToString::to_string));
+        keep.zoos.extend(store.zoos().await?.into_iter().map(|zoo| zoo.summary.sha256));
+        let artefacts = Arc::clone(&self.0.artefacts);
+        off_thread(move || artefacts.sweep(&keep))
+            .await
+            .map_err(|e| StoreError::Failed(format!("files of runs cannot be tidied up: {e}")))
+    }
+
+    /// Starts the workers; `zoos` are those that runs are ranked against.
+    pub(crate) fn start(&self, zoos: &Arc<dyn ZooCatalogue>) -> Workers {
+        let of = |(number, device): (usize, &String)| {
+            let worker = worker::Worker {
+                runs: Arc::clone(&self.0),
+                zoos: Arc::clone(zoos),
+                device: device.clone(),
+            };
+            tracing::info!(number, %device, "a worker begins");
+            tokio::spawn(worker.work())
+        };
+        Workers(self.0.workers.iter().enumerate().map(of).collect())
+    }
+
+    /// Tells streams to end, workers to begin nothing new, and runs on them to
+    /// stop where they can go on.
+    pub(crate) fn stop(&self) {
+        self.0.stopping.send_replace(true);
+        for signal in self.0.working.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            signal.give();
+        }
+    }
+}
+
+impl Workers {
+    /// Waits until every worker has ended.
+    pub async fn ended(self) {
+        for worker in self.0 {
+            if let Err(error) = worker.await {
+                tracing::error!(%error, "a worker ended early");
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Checks a request and queues it; whether the run is new.
+    pub async fn create(
+        &self,
+        owner: Owner,
+        spec: NewRun,
+        key: Option<String>,
+    ) -> Result<(Run, bool), Failure> {
+        // A request that was answered is answered again, whatever has changed since.
+        if let Some(key) = &key
+            && let Some(run) = self.store.created_with(&owner, key).await?
+        {
+            return created(Created::before(run, &spec));
+        }
+        let upload = self.upload_of(&spec).await?;
+        let data = upload.as_ref().map(|id| self.artefacts.upload(id));
+        let service = Arc::clone(&self.service);
+        let checked = spec.clone();
+        tokio::task::spawn_blocking(move || service.check(&checked, data.as_deref()))
+            .await
+            .map_err(|_| Failure::Panicked)?
+            .map_err(Failure::Fields)?;
+
+        // Held, so that two requests cannot both take the last place.
+        let _queue = self.queue.lock().await;
+        self.has_place_for(&owner).await?;
+        let id = RunId::random();
+        let artefacts = Arc::clone(&self.artefacts);
+        let folder = id.clone();
+        off_thread(move || artefacts.make_run(&folder, upload.as_ref())).await?;
+        let outcome = self.store.create(CreateRun { id: id.clone(), owner, spec, key }).await;
+        if let Ok(Created::New(_, event)) = &outcome {
+            self.feeds.publish(&id, std::slice::from_ref(event));
+            self.queued.notify_waiters();
+        } else {
+            let artefacts = Arc::clone(&self.artefacts);
+            if let Err(error) = off_thread(move || artefacts.remove_run(&id)).await {
+                tracing::warn!(%error, "the folder of a run that was not created stays");
+            }
+        }
+        created(outcome?)
+    }
+
+    async fn has_place_for(&self, owner: &Owner) -> Result<(), Failure> {
+        let waiting = self.store.in_states(&[RunState::Queued]).await?;
+        if waiting.len() >= self.limits.queued {
+            return Err(Failure::QueueFull("runs wait already", self.limits.queued));
+        }
+        let tuned = self.store.in_states(&[RunState::Running, RunState::Cancelling]).await?;
+        let theirs = waiting.iter().chain(&tuned).filter(|run| run.owner == owner.id).count();
+        match theirs >= self.limits.of_one {
+            true => {
+                let what = "runs of this token wait or are tuned already";
+                Err(Failure::QueueFull(what, self.limits.of_one))
+            }
+            false => Ok(()),
+        }
+    }
+
+    async fn upload_of(&self, spec: &NewRun) -> Result<Option<UploadId>, Failure> {
+        let Data::Upload(text) = &spec.data else { return Ok(None) };
+        let unknown = || {
+            let detail = format!(
+                "there is no upload {}; send the file to /api/v1/uploads first",
+                crate::problem::shortened(text)
+            );
+            Failure::Fields(vec![FieldProblem::new("data.upload", detail)])
+        };
+        let id = UploadId::parse(text).ok_or_else(unknown)?;
+        self.store.upload(&id).await?.ok_or_else(unknown)?;
+        Ok(Some(id))
+    }
+
+    /// A run of this id.
+    pub async fn run(&self, id: &str) -> Result<(RunId, OwnedRun), Failure> {
+        let unknown = || Failure::UnknownRun(id.to_owned());
+        let id = RunId::parse(id).ok_or_else(unknown)?;
+        let run = self.store.run(&id).await?.ok_or_else(unknown)?;
+        Ok((id, run))
+    }
+
+    /// Stops a run, or says that it has been told to. Told twice, it is the same.
+    pub async fn cancel(&self, id: &RunId) -> Result<Run, Failure> {
+        self.change_from(id, |state| match state {
+            RunState::Queued => Step::Become(RunState::Cancelled),
+            RunState::Running => Step::Become(RunState::Cancelling),
+            RunState::Cancelling | RunState::Cancelled => Step::Stay,
+            RunState::Failed | RunState::Done => {
+                Step::Refuse("has come to its end: there is nothing to stop")
+            }
+        })
+        .await
+    }
+
+    /// Queues a run again that was stopped or failed. Told twice, it is the same.
+    pub async fn resume(&self, id: &RunId) -> Result<Run, Failure> {
+        self.change_from(id, |state| match state {
+            RunState::Cancelled | RunState::Failed => Step::Become(RunState::Queued),
+            RunState::Queued | RunState::Running => Step::Stay,
+            RunState::Cancelling => {
+                Step::Refuse("is about to stop: resume it when it is cancelled")
+            }
+            RunState::Done => Step::Refuse("is done: there is nothing to resume"),
+        })
+        .await
+    }
+
+    /// Takes the step that `decide` names for the state the run is in; where others
+    /// are quicker, the one for the state that they put it in.
+    async fn change_from(
+        &self,
+        id: &RunId,
+        decide: impl Fn(RunState) -> Step,
+    ) -> Result<Run, Failure> {
+        loop {
+            let Some(OwnedRun { run, .. }) = self.store.run(id).await? else {
+                return Err(Failure::UnknownRun(id.to_string()));
+            };
+            let to = match decide(run.state) {
+                Step::Stay => return Ok(run),
+                Step::Refuse(why) => return Err(Failure::State(id.to_string(), why)),
+                Step::Become(to) => to,
+            };
+            let reason = match to {
+                RunState::Cancelled => Some("cancelled before it began".to_owned()),
+                _ => None,
+            };
+            let change = Change { reason, ..Change::default() };
+            if let Some((run, event)) = self.store.change(id, run.state, to, change).await? {
+                self.feeds.publish(id, &[event]);
+                match to {
+                    RunState::Queued => self.queued.notify_waiters(),
+                    RunState::Cancelling => self.signal(id),
+                    _ => {}
+                }
+                return Ok(run);
+            }
+        }
+    }
+
+    /// Tells the worker that has this run to stop.
+    fn signal(&self, id: &RunId) {
+        if let Some(signal) = self.working.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+            signal.give();
+        }
+    }
+
+    /// Removes a run that is at rest, with its files.
+    pub async fn remove(&self, id: &RunId) -> Result<(), Failure> {
+        if !self.store.remove_run(id).await? {
+            return match self.store.run(id).await? {
+                None => Err(Failure::UnknownRun(id.to_string())),
+                Some(_) => {
+                    Err(Failure::State(id.to_string(), "waits or is tuned: cancel it first"))
+                }
+            };
+        }
+        let (artefacts, id) = (Arc::clone(&self.artefacts), id.clone());
+        if let Err(error) = off_thread(move || artefacts.remove_run(&id)).await {
+            // They are not referred to any more: the next start removes them.
+            tracing::warn!(%error, "the files of a removed run stay until the next start");
+        }
+        Ok(())
+    }
+
+    /// The stream of a run's events after the one with the id `after`.
+    pub fn listen(
+        self: &Arc<Self>,
+        id: &RunId,
+        run: &Run,
+        after: u64,
+    ) -> Result<EventStream, Failure> {
+        let permit = Arc::clone(&self.listeners)
+            .try_acquire_owned()
+            .map_err(|_| Failure::TooManyListeners(self.limits.listeners))?;
+        let latest = Latest { id: run.last_event, at_rest: run.state.is_at_rest() };
+        let feed = self.feeds.join(id, latest);
+        Ok(EventStream::new(Arc::clone(self), feed, after.min(run.last_event), permit))
+    }
+
+    /// Streams of events that are open.
+    pub fn listening(&self) -> usize {
+        self.limits.listeners - self.listeners.available_permits()
+    }
+
+    /// How often events were read from the store for those who listen.
+    pub fn event_reads(&self) -> u64 {
+        self.feeds.reads()
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+}
+
+fn created(created: Created) -> Result<(Run, bool), Failure> {
+    match created {
+        Created::New(run, _) => Ok((*run, true)),
+        Created::Before(run) => Ok((*run, false)),
+        Created::OtherRequest => Err(Failure::KeyUsed),
+    }
+}
+
+/// What is to be done with a run in the state that it is in.
+enum Step {
+    Become(RunState),
+    Stay,
+    Refuse(&'static str),
+}
+
+/// Does what blocks off the async threads.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

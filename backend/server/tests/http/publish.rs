@@ -1,0 +1,109 @@
+//! `/api/v1/zoos`: runs become zoos, which are served as those given at start.
+
+use crate::support::{Tuning, header, problem, run_limits, whole_problem};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use tupate_api::{Info, RunState, ZooFile};
+use tupate_zoo::{Zoo, sha256_hex};
+
+#[tokio::test]
+async fn runs_are_published_and_served_for_ever() {
+    let tuning = Tuning::start().await;
+    let mut runs = Vec::new();
+    for name in ["a", "b"] {
+        let spec = json!({ "data": { "task": "quick" }, "name": name, "seed": runs.len() });
+        let run: tupate_api::Run = tuning.post("/api/v1/runs", &spec).await.json().await.unwrap();
+        tuning.until(&run.id, &[RunState::Done]).await;
+        runs.push(run.id);
+    }
+    let body = json!({ "name": "ours", "description": "two", "runs": runs });
+    let response = tuning.post("/api/v1/zoos", &body).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    assert_eq!(header(response.headers(), "location"), "/zoos/ours.safetensors");
+    let zoo: ZooFile = response.json().await.unwrap();
+    let again = tuning.post("/api/v1/zoos", &body).await;
+    assert_eq!(again.status(), StatusCode::OK);
+    assert_eq!(again.json::<ZooFile>().await.unwrap(), zoo);
+
+    let forever = format!("{}?sha256={}", zoo.url, zoo.sha256);
+    let response = tuning.server.get_with(&forever, &[("origin", "https://e.example")]).await;
+    assert!(header(response.headers(), "cache-control").contains("immutable"));
+    assert_eq!(header(response.headers(), "access-control-allow-origin"), "*");
+    let bytes = response.bytes().await.unwrap();
+    assert_eq!(sha256_hex(&bytes), zoo.sha256);
+    let parsed = Zoo::parse(&bytes).unwrap();
+    let ids: Vec<_> = parsed.tasks().iter().map(|task| task.id.as_str()).collect();
+    assert_eq!((ids, parsed.name()), (vec!["a", "b"], "ours"));
+    let part = tuning.server.get_with(&zoo.url, &[("range", "bytes=0-7")]).await;
+    assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+
+    // A name stands for one content; what was given at start stays.
+    for taken in ["ours", "glue"] {
+        let other = json!({ "name": taken, "runs": [runs[0]] });
+        let detail = problem(tuning.post("/api/v1/zoos", &other).await, StatusCode::CONFLICT).await;
+        assert!(detail.contains(taken), "{detail}");
+    }
+    let given = tuning.send(Method::DELETE, "/api/v1/zoos/glue.safetensors", None).await;
+    problem(given, StatusCode::CONFLICT).await;
+
+    // It stays over a restart, in its place, and without its runs.
+    for id in &runs {
+        tuning.send(Method::DELETE, &format!("/api/v1/runs/{id}"), None).await;
+    }
+    let dir = tuning.stop().await;
+    let tuning = Tuning::in_folder(dir, run_limits(), 1, |_| {}).await;
+    let info: Info = tuning.server.get("/api/v1/info").await.json().await.unwrap();
+    let urls: Vec<_> = info.zoos.iter().map(|zoo| zoo.url.as_str()).collect();
+    assert_eq!(urls, ["/zoos/glue.safetensors", "/zoos/ours.safetensors"]);
+    assert_eq!(tuning.server.get(&forever).await.bytes().await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_zoo_that_is_taken_back_is_gone() {
+    let tuning = Tuning::start().await;
+    let id = tuning.create("quick", 1).await.id;
+    tuning.until(&id, &[RunState::Done]).await;
+    let zoo: ZooFile = tuning
+        .post("/api/v1/zoos", &json!({ "name": "short", "runs": [id, id] }))
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(zoo.tasks, 1);
+    let path = "/api/v1/zoos/short.safetensors";
+    let gone = tuning.send(Method::DELETE, path, None).await;
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    problem(tuning.send(Method::DELETE, path, None).await, StatusCode::NOT_FOUND).await;
+    problem(tuning.server.get(&zoo.url).await, StatusCode::NOT_FOUND).await;
+    assert_eq!(std::fs::read_dir(tuning.dir.path().join("zoos")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_makes_no_zoo_says_why() {
+    let tuning = Tuning::start().await;
+    let id = tuning.create("flaky", 3).await.id;
+    tuning.until(&id, &[RunState::Failed]).await;
+    for (name, runs, field) in [
+        ("a", vec![], "runs"),
+        ("a", vec![id.as_str()], "runs[0]"),
+        ("a", vec!["../../x"], "runs[0]"),
+        ("", vec![id.as_str()], "name"),
+        ("../a", vec![id.as_str()], "name"),
+        (".a", vec![id.as_str()], "name"),
+    ] {
+        let body = json!({ "name": name, "runs": runs });
+        let response = tuning.post("/api/v1/zoos", &body).await;
+        let problem = whole_problem(response, StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert!(problem.errors.iter().any(|error| error.field == field), "{body}: {problem:?}");
+    }
+    // The same task twice under one recipe.
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let id = tuning.create("quick", 1).await.id;
+        tuning.until(&id, &[RunState::Done]).await;
+        runs.push(id);
+    }
+    let response = tuning.post("/api/v1/zoos", &json!({ "name": "twice", "runs": runs })).await;
+    let detail = problem(response, StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert!(detail.contains("two embeddings of quick"), "{detail}");
+}

@@ -1,0 +1,95 @@
+//! A store that is locked or full: clients are told, and nothing is lost.
+
+use crate::scripted::expected;
+use crate::support::{Tuning, header, problem};
+use reqwest::{Method, StatusCode};
+use rusqlite::Connection;
+use serde_json::json;
+use std::time::Duration;
+use tempfile::TempDir;
+use tupate_api::{Event, RunState};
+use tupate_server::{ArtefactStore, LocalFolder, SqliteStore, StoreError};
+
+#[tokio::test]
+async fn a_locked_store_is_a_problem_and_a_run_under_way_waits_for_it() {
+    let tuning = Tuning::start().await;
+    let id = tuning.create("slow", 8).await.id;
+    tuning.until(&id, &[RunState::Running]).await;
+    let other = Connection::open(tuning.store.path()).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let body = json!({ "data": { "task": "quick" } });
+    let response = tuning.post("/api/v1/runs", &body).await;
+    assert_eq!(header(response.headers(), "retry-after"), "2");
+    let detail = problem(response, StatusCode::SERVICE_UNAVAILABLE).await;
+    assert!(!detail.contains("sqlite") && !detail.contains("locked"), "{detail}");
+    // Reading goes on.
+    assert_eq!(tuning.send(Method::GET, "/api/v1/runs", None).await.status(), StatusCode::OK);
+    assert_eq!(tuning.server.get("/zoos/glue.safetensors").await.status(), StatusCode::OK);
+    assert_eq!(std::fs::read_dir(tuning.dir.path().join("runs")).unwrap().count(), 1);
+    other.execute_batch("ROLLBACK").unwrap();
+    let run = tuning.until(&id, &[RunState::Done]).await;
+    assert_eq!(run.result.unwrap().embedding_sha256, expected(0, 8));
+    let events = tuning.events(&id, 0).await;
+    let epochs = events.iter().filter(|e| matches!(e.event, Event::Epoch { .. })).count();
+    assert_eq!(epochs, 8);
+    assert_eq!(tuning.post("/api/v1/runs", &body).await.status(), StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_a_problem_and_a_run_under_way_waits_for_room() {
+    let tuning = Tuning::start().await;
+    let id = tuning.create("slow", 8).await.id;
+    tuning.until(&id, &[RunState::Running]).await;
+    // SQLite's own limit gives the error that a full disk gives.
+    tuning.store.limit(1).unwrap();
+    let name = "n".repeat(100);
+    let body = json!({ "data": { "task": "quick" }, "name": name, "columns": "c".repeat(100_000) });
+    let response = tuning.post("/api/v1/runs", &body).await;
+    let detail = problem(response, StatusCode::INSUFFICIENT_STORAGE).await;
+    assert!(detail.contains("nothing was kept"), "{detail}");
+    assert_eq!(std::fs::read_dir(tuning.dir.path().join("runs")).unwrap().count(), 1);
+    assert_eq!(tuning.send(Method::GET, "/api/v1/runs", None).await.status(), StatusCode::OK);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    tuning.store.limit(1 << 30).unwrap();
+    let run = tuning.until(&id, &[RunState::Done]).await;
+    assert_eq!(run.result.unwrap().embedding_sha256, expected(0, 8));
+    assert_eq!(tuning.post("/api/v1/runs", &body).await.status(), StatusCode::CREATED);
+}
+
+#[test]
+fn a_folder_takes_no_more_than_its_limit() {
+    use tupate_api::UploadFormat::Csv;
+    let dir = TempDir::new().unwrap();
+    let store = LocalFolder::open(dir.path(), 1000).unwrap();
+    let digest = store.put_zoo(&[7; 900]).unwrap();
+    let full = std::io::ErrorKind::QuotaExceeded;
+    assert_eq!(store.put_zoo(&[8; 200]).unwrap_err().kind(), full);
+    assert_eq!(store.make_run(&tupate_server::RunId::random(), None).unwrap_err().kind(), full);
+    store.remove_zoo(&digest).unwrap();
+    let digest = store.put_zoo(&[8; 200]).unwrap();
+    assert_eq!(&store.zoo(&digest).unwrap()[..], [8; 200]);
+    // A file that was changed is no zoo any more.
+    let file = dir.path().join("zoos").join(format!("{}.safetensors", digest.as_str()));
+    std::fs::write(file, "other").unwrap();
+    assert_eq!(store.zoo(&digest).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+    // An upload is counted while it comes, and leaves nothing when it is given up.
+    let mut upload = store.receive(Csv).unwrap();
+    upload.take(&[0; 500]).unwrap();
+    assert_eq!(upload.take(&[0; 600]).unwrap_err().kind(), full);
+    drop(upload);
+    assert_eq!(std::fs::read_dir(dir.path().join("incoming")).unwrap().count(), 0);
+}
+
+#[test]
+fn another_programs_database_and_a_later_ones_are_refused() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("other.sqlite");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE recipes (id INTEGER)").unwrap();
+    let error = SqliteStore::open(&path).unwrap_err();
+    assert!(matches!(&error, StoreError::Failed(why) if why.contains("another program's")));
+    assert!(error.to_string().contains("other.sqlite"), "{error}");
+    other.execute_batch("DROP TABLE recipes; PRAGMA user_version = 99").unwrap();
+    assert!(SqliteStore::open(&path).unwrap_err().to_string().contains("version 99"));
+    assert!(SqliteStore::open(dir.path()).is_err());
+}

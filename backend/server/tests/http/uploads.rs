@@ -1,0 +1,119 @@
+//! `/api/v1/uploads`: data on its way in, however it comes.
+
+use crate::scripted::expected;
+use crate::support::{Tuning, problem, run_limits, whole_problem};
+use reqwest::{Body, StatusCode};
+use serde_json::json;
+use std::time::Duration;
+use tupate_api::{Run, RunState, Upload, UploadFormat};
+use tupate_server::{Digest, RunLimits};
+
+const CSV: &str = "text,label\ngood,1\nbad,0\n";
+
+async fn send(
+    tuning: &Tuning,
+    kind: &str,
+    query: &str,
+    body: impl Into<Body>,
+) -> reqwest::Response {
+    let url = tuning.server.url(&format!("/api/v1/uploads{query}"));
+    let request = tuning.server.client.post(url).bearer_auth(&tuning.token);
+    request.header("content-type", kind).body(body).send().await.unwrap()
+}
+
+fn form(file_name: &str, content: &str) -> String {
+    format!(
+        "--x\r\ncontent-disposition: form-data; name=\"note\"\r\n\r\nhi\r\n--x\r\n\
+         content-disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n\
+         content-type: text/plain\r\n\r\n{content}\r\n--x--\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_file_is_sent_and_tuned_on() {
+    let tuning = Tuning::start().await;
+    let response = send(&tuning, "text/csv; charset=utf-8", "?name=my%20tickets.csv", CSV).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    let upload: Upload = response.json().await.unwrap();
+    assert_eq!(upload.id, format!("{}.csv", Digest::of(CSV.as_bytes()).as_str()));
+    assert_eq!((upload.name.as_str(), upload.bytes), ("my-tickets", CSV.len() as u64));
+    let kind = "multipart/form-data; boundary=x";
+    let again: Upload =
+        send(&tuning, kind, "", form("a/b/tickets.csv", CSV)).await.json().await.unwrap();
+    assert_eq!(again.id, upload.id);
+    let spec = json!({ "data": { "upload": upload.id }, "seed": 7 });
+    let run: Run = tuning.post("/api/v1/runs", &spec).await.json().await.unwrap();
+    // What was sent is as it was sent, by the run's own name.
+    let kept = tuning.dir.path().join("runs").join(&run.id).join("data.csv");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), CSV);
+    let done = tuning.until(&run.id, &[RunState::Done]).await;
+    assert_eq!(done.result.unwrap().embedding_sha256, expected(7, 3));
+}
+
+#[tokio::test]
+async fn the_form_decides_how_it_is_read() {
+    let tuning = Tuning::start().await;
+    for (kind, format) in [
+        ("text/csv", UploadFormat::Csv),
+        ("text/tab-separated-values", UploadFormat::Tsv),
+        ("application/jsonl", UploadFormat::Jsonl),
+        ("application/x-ndjson", UploadFormat::Jsonl),
+    ] {
+        let upload: Upload = send(&tuning, kind, "", "text").await.json().await.unwrap();
+        assert_eq!(upload.format, format);
+    }
+    for kind in ["", "text/plain", "application/zip", "application/x-python-pickle"] {
+        problem(send(&tuning, kind, "", CSV).await, StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
+    }
+    for name in ["x.parquet", "x.pkl", "x", "x.csv.exe", ""] {
+        let response = send(&tuning, "multipart/form-data; boundary=x", "", form(name, CSV)).await;
+        problem(response, StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
+    }
+    for body in ["", "--x", "--x\r\n\r\n", "nonsense"] {
+        let response = send(&tuning, "multipart/form-data; boundary=x", "", body).await;
+        assert!(response.status().is_client_error(), "{body}");
+    }
+    let response = send(&tuning, "multipart/form-data", "", CSV).await;
+    problem(response, StatusCode::BAD_REQUEST).await;
+    // The data is read before anything waits for it.
+    let bad: Upload = send(&tuning, "text/csv", "", "a,b\n1,2\n").await.json().await.unwrap();
+    let spec = json!({ "data": { "upload": bad.id } });
+    let response = tuning.post("/api/v1/runs", &spec).await;
+    let problem = whole_problem(response, StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert_eq!(problem.errors[0].field, "data.upload");
+    assert!(problem.errors[0].detail.contains("line 1"), "{problem:?}");
+}
+
+#[tokio::test]
+async fn too_much_and_too_slow_leave_nothing() {
+    let limits = RunLimits { upload: 1000, ..run_limits() };
+    let tuning = Tuning::with(limits, |config| {
+        config.limits.pace.patience = Duration::from_millis(300);
+    })
+    .await;
+    // Said before, or found out on the way.
+    let large = "x".repeat(200_000);
+    problem(send(&tuning, "text/csv", "", large).await, StatusCode::PAYLOAD_TOO_LARGE).await;
+    let parts = futures::stream::iter((0..11).map(|_| Ok::<_, std::io::Error>("x".repeat(100))));
+    let response = send(&tuning, "text/csv", "", Body::wrap_stream(parts)).await;
+    let detail = problem(response, StatusCode::PAYLOAD_TOO_LARGE).await;
+    assert!(detail.contains("1000 bytes"), "{detail}");
+    let form = form("a.csv", &"x".repeat(1001));
+    let response = send(&tuning, "multipart/form-data; boundary=x", "", form).await;
+    problem(response, StatusCode::PAYLOAD_TOO_LARGE).await;
+    for path in ["uploads", "runs", "zoos"] {
+        let token = &tuning.token;
+        let kind = if path == "uploads" { "text/csv" } else { "application/json" };
+        let head = format!(
+            "POST /api/v1/{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+             content-type: {kind}\r\ncontent-length: 500\r\n\r\n{{"
+        );
+        let answer = tuning.server.raw(head).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{path}: {answer}");
+    }
+    let left: Vec<_> = ["uploads", "incoming"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(tuning.dir.path().join(folder)).unwrap())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
