@@ -6,6 +6,7 @@ batch size, epochs, learning rate, weight decay and clipping; no dropout; the me
 tokens and a linear head where the encoder pools so. Padding goes up to the longest text
 of a batch; `--group` makes batches of like length, as Tupate does.
 
+    peer.py encoder DIR --like MINILM_DIR
     peer.py cut train.tsv.gz --text sentence --label label --rows 2000 --out cut.tsv
     peer.py tune cut.tsv --dev dev.tsv --encoder DIR --method lora --lr 5e-4 --epochs 2
 """
@@ -44,11 +45,24 @@ def cut(args):
             print(*(value.replace('"', "'") for value in row.values()), sep="\t", file=file)
 
 
+def make_encoder(args):
+    """Writes an encoder of BERT-base's size with random weights and another's tokenizer."""
+    import shutil
+
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    args.out.mkdir(parents=True, exist_ok=True)
+    BertModel(BertConfig()).save_pretrained(args.out)
+    shutil.copy(args.like / "tokenizer.json", args.out)
+
+
 class Task:
     """The texts, and what is to be predicted: classes, or numbers."""
 
-    def __init__(self, train, dev):
-        self.splits = {"train": list(rows(train)), "dev": list(rows(dev))}
+    def __init__(self, train, dev, most):
+        self.splits = {"train": list(rows(train)), "dev": list(rows(dev))[:most]}
         labels = {row["label"] for split in self.splits.values() for row in split}
         self.names = sorted(labels)
         self.regression = len(self.names) > 20
@@ -59,12 +73,17 @@ class Task:
 
     def score(self, predicted):
         import numpy
-        from scipy.stats import pearsonr, spearmanr
+
+        def ranks(values):
+            _, place, counts = numpy.unique(values, return_inverse=True, return_counts=True)
+            return (counts.cumsum() - (counts - 1) / 2)[place]
 
         gold, predicted = numpy.array(self.targets("dev")), numpy.array(predicted)
-        if self.regression:
-            return float((pearsonr(gold, predicted)[0] + spearmanr(gold, predicted)[0]) / 2)
-        return float((gold == predicted).mean())
+        if not self.regression:
+            return float((gold == predicted).mean())
+        pearson = numpy.corrcoef(gold, predicted)[0, 1]
+        spearman = numpy.corrcoef(ranks(gold), ranks(predicted))[0, 1]
+        return float((pearson + spearman) / 2)
 
 
 def adapted(args, encoder):
@@ -94,7 +113,7 @@ def tune(args):
     tokenizer = AutoTokenizer.from_pretrained(args.encoder)
     encoder = AutoModel.from_pretrained(args.encoder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     mean = (Path(args.encoder) / "1_Pooling").exists()
-    task = Task(args.train, args.dev)
+    task = Task(args.train, args.dev, args.max_dev)
     model = adapted(args, encoder).to(device)
     head = torch.nn.Linear(encoder.config.hidden_size, 1 if task.regression else len(task.names)).to(device)
     torch.nn.init.normal_(head.weight, std=0.02)
@@ -176,6 +195,7 @@ def tune(args):
         "seed": args.seed,
         "score": max(curve),
         "curve": curve,
+        "loss": sum(losses) / len(losses),
         "losses": losses,
         "steps": steps,
         "seconds": time.perf_counter() - started,
@@ -201,9 +221,14 @@ def main():
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--out", required=True)
     command.set_defaults(run=cut)
+    command = commands.add_parser("encoder", help="an encoder of BERT-base's size, random weights")
+    command.add_argument("out", type=Path)
+    command.add_argument("--like", type=Path, required=True, help="a folder with a tokenizer.json")
+    command.set_defaults(run=make_encoder)
     command = commands.add_parser("tune", help="tune, and print what came out as JSON")
     command.add_argument("train")
     command.add_argument("--dev", required=True)
+    command.add_argument("--max-dev", type=int, help="rows of it that are scored")
     command.add_argument("--encoder", required=True, help="a Hugging Face folder")
     command.add_argument("--method", choices=["lora", "bitfit", "ptuning-v2"], required=True)
     command.add_argument("--lr", type=float, required=True)

@@ -70,7 +70,7 @@ fn script(
 }
 
 /// The environment's Python, made where it is not there yet.
-fn environment(context: &Context) -> Result<(PathBuf, String)> {
+pub fn environment(context: &Context) -> Result<(PathBuf, String)> {
     let folder = context.cache.join("golden");
     let _lock = context.lock(&folder)?;
     let requirements = context.root.join(FOLDER).join("requirements.txt");

@@ -45,8 +45,9 @@ cargo xtask COMMAND
           write what has changed); load adapter folders that the program writes
           with those packages; they take 7 GB in the cache folder
   bench NAME [--write]
-          measure: zoo (ranking natively, in a browser, in numpy and in
-          JavaScript) (--write: put the result into docs/BENCHMARKS.md)
+          measure: tune (beside PyTorch with PEFT), zoo (ranking natively, in a
+          browser, in numpy and in JavaScript) (--write: put the result into
+          docs/BENCHMARKS.md)
   tidy    crate arrows, texts and links only
 
 Products and tools are kept in $XDG_CACHE_HOME/tupate, else ~/.cache/tupate.

@@ -1,6 +1,7 @@
 //! Benchmarks: one module a name, each of which measures and gives back its part of
 //! `docs/BENCHMARKS.md`.
 
+mod tune;
 mod zoo;
 
 use crate::{context::Context, steps::Steps};
@@ -19,7 +20,8 @@ struct Bench {
 }
 
 /// Every benchmark.
-const BENCHES: &[Bench] = &[Bench { name: "zoo", run: zoo::run }];
+const BENCHES: &[Bench] =
+    &[Bench { name: "tune", run: tune::run }, Bench { name: "zoo", run: zoo::run }];
 
 /// The names, for messages.
 fn names() -> String {

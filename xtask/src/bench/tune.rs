@@ -1,0 +1,222 @@
+//! Tuning, beside PyTorch, transformers and PEFT with the same encoder, texts and recipe.
+
+use crate::{context::Context, golden, program, steps::Steps};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use std::{fmt::Write as _, fs, path::Path};
+
+/// The other side.
+const PEER: &str = "xtask/peer/peer.py";
+
+/// The methods, each with a learning rate.
+const METHODS: &[(&str, &str)] = &[("lora", "5e-4"), ("bitfit", "4e-4"), ("ptuning-v2", "1e-2")];
+
+/// The encoders: a real one, and one of BERT-base's size with random weights.
+const SIZES: &[(&str, &str)] = &[("MiniLM", "6 × 384"), ("BERT-base", "12 × 768")];
+
+/// What is tuned on: its name, the words a text has at least and at most, and how many
+/// texts there are for an encoder of each size.
+const TEXTS: &[(&str, usize, usize, [usize; 2])] =
+    &[("32 × 128", 160, 160, [160, 64]), ("mixed lengths", 4, 120, [640, 128])];
+
+/// Rounds of both sides, one after the other; the faster counts of each.
+const ROUNDS: usize = 2;
+
+/// What a side took.
+#[derive(Clone, Copy)]
+struct Took {
+    seconds: f64,
+    peak_bytes: f64,
+    loss: f64,
+}
+
+impl Took {
+    /// The faster of two.
+    fn faster(self, other: Option<Self>) -> Self {
+        other.filter(|other| other.seconds < self.seconds).unwrap_or(self)
+    }
+}
+
+/// Measures everything in one run; a table in Markdown.
+pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
+    let mut python = Default::default();
+    steps.take("python packages", || {
+        let (path, note) = golden::environment(context)?;
+        python = path;
+        Ok(note)
+    })?;
+    program::build(context, steps)?;
+    let program = program::path(context);
+    let folder = context.target.join("xtask/bench-tune");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let minilm = context.cache.join("encoders/minilm");
+    steps.take("encoders", || {
+        context.command(&program, ["encoder", "pull", "minilm"]).quiet().ignore_stdout().run()?;
+        context
+            .command(&python, ["-B", PEER, "encoder", "--like"])
+            .args([&minilm, &folder.join("BERT-base")])
+            .env("HF_HUB_OFFLINE", "1")
+            .quiet()
+            .ignore_stderr()
+            .run()?;
+        Ok("MiniLM, BERT-base's size".to_owned())
+    })?;
+    let mut text = String::from(
+        "| encoder | texts | method | tupate, texts/s | PEFT, texts/s | ratio | by length | \
+         peak MiB | of PEFT's | loss of both |\n|---|---|---|--:|--:|--:|--:|--:|--:|---|\n",
+    );
+    for (size, (encoder, shape)) in SIZES.iter().enumerate() {
+        let place = if size == 0 { minilm.clone() } else { folder.join(encoder) };
+        for (name, least, most, counts) in TEXTS {
+            let count = counts[size];
+            let file = folder.join(format!("{count}-{least}-{most}.tsv"));
+            fs::write(&file, texts(count, *least, *most))
+                .with_context(|| format!("cannot write {}", file.display()))?;
+            for (method, rate) in METHODS {
+                let flags = ["--method", method, "--lr", rate, "--epochs", "1", "--threads", "1"];
+                let (mut own, mut peer, mut grouped) = (None, None, None);
+                steps.take(&format!("{encoder}, {name}, {method}"), || {
+                    for _ in 0..ROUNDS {
+                        let took = ours(context, &program, &place, &file, &flags, &folder)?;
+                        own = Some(took.faster(own));
+                        let took = theirs(context, &python, &place, &file, &flags, &[])?;
+                        peer = Some(took.faster(peer));
+                        let took = theirs(context, &python, &place, &file, &flags, &["--group"])?;
+                        grouped = Some(took.faster(grouped));
+                    }
+                    Ok(String::new())
+                })?;
+                let all = (own.context("no round")?, peer.context("no round")?, grouped);
+                let (own, peer, grouped) = (all.0, all.1, all.2.context("no round")?);
+                let rate = |took: Took| count as f64 / took.seconds;
+                writeln!(
+                    text,
+                    "| {encoder}, {shape} | {name} | {method} | {:.1} | {:.1} | {:.2} | {:.2} | \
+                     {:.0} | {:.2} | {:.3}, {:.3} |",
+                    rate(own),
+                    rate(peer),
+                    peer.seconds / own.seconds,
+                    grouped.seconds / own.seconds,
+                    own.peak_bytes / f64::from(1 << 20),
+                    own.peak_bytes / peer.peak_bytes,
+                    own.loss,
+                    peer.loss,
+                )?;
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// One tuning here.
+fn ours(
+    context: &Context,
+    program: &Path,
+    encoder: &Path,
+    file: &Path,
+    flags: &[&str],
+    folder: &Path,
+) -> Result<Took> {
+    let out = folder.join("run");
+    if out.exists() {
+        fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+    }
+    let said = context
+        .command(program, ["tune"])
+        .arg(file)
+        .arg("--dev")
+        .arg(file)
+        .args(["--max-dev", "32", "--json", "--encoder"])
+        .arg(encoder)
+        .args(flags)
+        .arg("--out")
+        .arg(&out)
+        .quiet()
+        .ignore_stderr()
+        .read()?;
+    let last: Value = serde_json::from_str(said.lines().last().unwrap_or_default())
+        .context("`tupate tune --json` ended without JSON")?;
+    let candidate = &last["candidates"][0];
+    took(&candidate["seconds"], &last["peak_memory_bytes"], &candidate["curve"][0]["loss"])
+}
+
+/// One tuning by the peer.
+fn theirs(
+    context: &Context,
+    python: &Path,
+    encoder: &Path,
+    file: &Path,
+    flags: &[&str],
+    more: &[&str],
+) -> Result<Took> {
+    let said = context
+        .command(python, ["-B", PEER, "tune"])
+        .arg(file)
+        .arg("--dev")
+        .arg(file)
+        .args(["--max-dev", "32", "--encoder"])
+        .arg(encoder)
+        .args(flags)
+        .args(more)
+        .env("HF_HUB_OFFLINE", "1")
+        .quiet()
+        .ignore_stderr()
+        .read()?;
+    let last: Value = serde_json::from_str(said.lines().last().unwrap_or_default())
+        .context("the peer ended without JSON")?;
+    took(&last["seconds"], &last["peak_memory_bytes"], &last["loss"])
+}
+
+fn took(seconds: &Value, peak_bytes: &Value, loss: &Value) -> Result<Took> {
+    let number = |value: &Value| value.as_f64().context("a measurement is missing");
+    let took =
+        Took { seconds: number(seconds)?, peak_bytes: number(peak_bytes)?, loss: number(loss)? };
+    ensure!(took.seconds > 0.0 && took.loss.is_finite(), "a measurement makes no sense");
+    Ok(took)
+}
+
+/// A file of random words in two classes, the lengths spread evenly on a logarithmic
+/// scale, as those of real tasks roughly are.
+fn texts(count: usize, least: usize, most: usize) -> String {
+    const WORDS: &[&str] = &[
+        "water", "house", "small", "under", "light", "never", "music", "paper", "green", "story",
+        "river", "table", "quick", "sound", "north", "bread", "cloud", "early", "glass", "plant",
+    ];
+    // Knuth's constants for a linear congruential generator (MMIX).
+    let mut state = 1_u64;
+    let mut random = move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / f64::from(1_u32 << 31)
+    };
+    let mut text = String::from("text\tlabel\n");
+    for i in 0..count {
+        let span = (most as f64 / least as f64).ln();
+        let length = (least as f64 * (span * random()).exp()).round() as usize;
+        let words: Vec<&str> =
+            (0..length).map(|_| WORDS[(random() * WORDS.len() as f64) as usize]).collect();
+        text.push_str(&format!("{}\t{}\n", words.join(" "), ["no", "yes"][i % 2]));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_the_lengths_that_were_asked_for() {
+        let text = texts(200, 4, 120);
+        let lengths: Vec<usize> = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split('\t').next().unwrap().split(' ').count())
+            .collect();
+        assert_eq!(lengths.len(), 200);
+        assert!(lengths.iter().all(|length| (4..=120).contains(length)));
+        // Half of them lie below the geometric mean of the ends.
+        let short = lengths.iter().filter(|&&length| length < 22).count();
+        assert!((80..120).contains(&short), "{short}");
+        assert_eq!(text, texts(200, 4, 120));
+    }
+}
