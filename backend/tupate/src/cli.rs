@@ -2,16 +2,17 @@
 //! page come from.
 
 mod baseline;
+mod serve;
 mod transfer;
 mod zoo;
 
 pub use baseline::*;
+pub use serve::{LogFormat, ServeArgs, TokenCommand};
 pub use transfer::TransferArgs;
 pub use zoo::{EvaluateArgs, NewZoo, NpyArgs, RankArgs, TruthArgs, ZooCommand};
 
 use crate::encoders::Source;
 use clap::{Args, Parser, Subcommand};
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use tupate_tuner::data::ColumnChoice;
@@ -61,8 +62,14 @@ pub enum Command {
     Transfer(TransferArgs),
     /// Judge a zoo's rankings by a measured transfer matrix.
     Evaluate(EvaluateArgs),
-    /// Serve zoos and the page.
+    /// Serve zoos and the page, and tune runs that are asked for over HTTP.
     Serve(ServeArgs),
+    /// Tokens, with which a server may be asked to tune and publish.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Tune one run for a server, which writes the order and reads what happens.
+    #[command(hide = true, after_long_help = "Example:\n  tupate work < order.json")]
+    Work,
     /// Print a completion script for a shell.
     #[command(
         after_long_help = "Example:\n  tupate completions bash > /etc/bash_completion.d/tupate"
@@ -273,21 +280,6 @@ pub struct EmbedArgs {
     /// The JSON file to write.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-}
-
-/// `tupate serve`.
-#[derive(Debug, Args)]
-#[command(after_long_help = "Example:\n  tupate serve --zoo samples.safetensors")]
-pub struct ServeArgs {
-    /// Address and port; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7878")]
-    pub listen: SocketAddr,
-    /// A folder whose zoo files are served.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// A zoo file to serve; repeat it for several. The first is shown first.
-    #[arg(long, value_name = "FILE")]
-    pub zoo: Vec<PathBuf>,
 }
 
 #[cfg(test)]

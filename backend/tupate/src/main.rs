@@ -9,6 +9,7 @@ mod fetch;
 mod hub;
 mod memory;
 mod progress;
+mod tuning;
 
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
@@ -39,6 +40,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Transfer(args) => commands::transfer::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Serve(args) => commands::serve::run(args),
+        Command::Token(command) => commands::token::run(command),
+        Command::Work => tuning::work::run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tupate", &mut std::io::stdout());
             Ok(())

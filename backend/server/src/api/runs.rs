@@ -222,8 +222,7 @@ pub(crate) async fn events(
             Failure::Malformed("The header Last-Event-ID must be the id of an event.".into())
         })?,
     };
-    let (id, owned) = runs.run(&text(id, Failure::UnknownRun)?).await?;
-    let stream = runs.listen(&id, &owned.run, after)?;
+    let stream = runs.listen(&text(id, Failure::UnknownRun)?, after).await?;
     if stream.is_over() {
         // Browsers stop coming back.
         return Ok((StatusCode::NO_CONTENT, [NOT_STORED]).into_response());

@@ -45,8 +45,9 @@ pub(crate) struct Latest {
 }
 
 impl Feeds {
-    /// The feed of a run, which all who ask for it at the same time share.
-    pub fn join(&self, run: &RunId, latest: Latest) -> Arc<Feed> {
+    /// The feed of a run, which all who ask for it at the same time share. It hears of
+    /// what is published from now on; what was before, [`Feed::at_least`] tells it.
+    pub fn join(&self, run: &RunId) -> Arc<Feed> {
         let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(feed) = feeds.get(run).and_then(Weak::upgrade) {
             return feed;
@@ -55,7 +56,7 @@ impl Feeds {
         let feed = Arc::new(Feed {
             run: run.clone(),
             log: RwLock::default(),
-            latest: watch::Sender::new(latest),
+            latest: watch::Sender::new(Latest::default()),
             reads: Arc::clone(&self.reads),
             filling: tokio::sync::Mutex::default(),
         });
@@ -75,11 +76,7 @@ impl Feeds {
             return;
         };
         feed.add(events);
-        feed.latest.send_modify(|latest| {
-            if last.id > latest.id {
-                *latest = Latest { id: last.id, at_rest: is_end(last) };
-            }
-        });
+        feed.at_least(Latest { id: last.id, at_rest: is_end(last) });
     }
 }
 
@@ -88,6 +85,17 @@ fn is_end(event: &StoredEvent) -> bool {
 }
 
 impl Feed {
+    /// Tells those who listen how far the run has come, if that is news.
+    pub fn at_least(&self, now: Latest) {
+        self.latest.send_if_modified(|latest| {
+            let news = now.id > latest.id;
+            if news {
+                *latest = now;
+            }
+            news
+        });
+    }
+
     /// Told when there is more.
     pub fn watch(&self) -> watch::Receiver<Latest> {
         self.latest.subscribe()

@@ -210,7 +210,7 @@ impl Inner {
     pub async fn create(
         &self,
         owner: Owner,
-        spec: NewRun,
+        mut spec: NewRun,
         key: Option<String>,
     ) -> Result<(Run, bool), Failure> {
         // A request that was answered is answered again, whatever has changed since.
@@ -219,7 +219,7 @@ impl Inner {
         {
             return created(Created::before(run, &spec));
         }
-        let upload = self.upload_of(&spec).await?;
+        let upload = self.upload_of(&mut spec).await?;
         let data = upload.as_ref().map(|id| self.artefacts.upload(id));
         let service = Arc::clone(&self.service);
         let checked = spec.clone();
@@ -264,7 +264,8 @@ impl Inner {
         }
     }
 
-    async fn upload_of(&self, spec: &NewRun) -> Result<Option<UploadId>, Failure> {
+    /// The upload that a run is to be tuned on, whose name it takes if it has none.
+    async fn upload_of(&self, spec: &mut NewRun) -> Result<Option<UploadId>, Failure> {
         let Data::Upload(text) = &spec.data else { return Ok(None) };
         let unknown = || {
             let detail = format!(
@@ -274,7 +275,8 @@ impl Inner {
             Failure::Fields(vec![FieldProblem::new("data.upload", detail)])
         };
         let id = UploadId::parse(text).ok_or_else(unknown)?;
-        self.store.upload(&id).await?.ok_or_else(unknown)?;
+        let upload = self.store.upload(&id).await?.ok_or_else(unknown)?;
+        spec.name.get_or_insert(upload.name);
         Ok(Some(id))
     }
 
@@ -371,17 +373,17 @@ impl Inner {
     }
 
     /// The stream of a run's events after the one with the id `after`.
-    pub fn listen(
-        self: &Arc<Self>,
-        id: &RunId,
-        run: &Run,
-        after: u64,
-    ) -> Result<EventStream, Failure> {
+    pub async fn listen(self: &Arc<Self>, id: &str, after: u64) -> Result<EventStream, Failure> {
+        let id = RunId::parse(id).ok_or_else(|| Failure::UnknownRun(id.to_owned()))?;
         let permit = Arc::clone(&self.listeners)
             .try_acquire_owned()
             .map_err(|_| Failure::TooManyListeners(self.limits.listeners))?;
-        let latest = Latest { id: run.last_event, at_rest: run.state.is_at_rest() };
-        let feed = self.feeds.join(id, latest);
+        // Joined before looking, so that nothing happens unheard between the two.
+        let feed = self.feeds.join(&id);
+        let Some(OwnedRun { run, .. }) = self.store.run(&id).await? else {
+            return Err(Failure::UnknownRun(id.to_string()));
+        };
+        feed.at_least(Latest { id: run.last_event, at_rest: run.state.is_at_rest() });
         Ok(EventStream::new(Arc::clone(self), feed, after.min(run.last_event), permit))
     }
 

@@ -70,7 +70,9 @@ pub enum Created {
 impl Created {
     /// What it means that a run was created with the same key.
     pub(crate) fn before(run: Run, spec: &NewRun) -> Self {
-        match run.spec == *spec {
+        // A name that was not given was filled in.
+        let name = spec.name.as_ref().or(run.spec.name.as_ref()).cloned();
+        match run.spec == (NewRun { name, ..spec.clone() }) {
             true => Self::Before(Box::new(run)),
             false => Self::OtherRequest,
         }

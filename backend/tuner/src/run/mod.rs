@@ -197,6 +197,7 @@ fn search<'a>(
             outcome = trainer.epoch(&splits.train, &splits.dev, place, observer);
             if outcome.is_ok() {
                 folder.save(i, &trainer.save(fingerprint)?)?;
+                show(&trainer, settings, learning_rate, observer)?;
             }
         }
         let diverged = match outcome {
@@ -228,6 +229,22 @@ fn search<'a>(
         (None, Some(error)) => Err(error),
         (None, None) => Err(Error::Setting("--lr must be one or more positive numbers".into())),
     }
+}
+
+/// Shows the adapter as it would be kept now to an observer that asks for it.
+fn show(
+    trainer: &Trainer<'_, '_>,
+    settings: &Settings,
+    learning_rate: f64,
+    observer: &mut dyn Observer,
+) -> Result<(), Error> {
+    let Some(late) = trainer.progress.late.as_ref().filter(|_| observer.wants_tuned()) else {
+        return Ok(());
+    };
+    let (tuned, _) = trainer.export(&settings.method, late)?;
+    let (initial, _) = trainer.export(&settings.method, trainer.initial())?;
+    observer.tuned(trainer.progress.curve.len(), learning_rate, &tuned, &initial);
+    Ok(())
 }
 
 /// Optimiser steps of one learning rate.

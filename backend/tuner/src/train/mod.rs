@@ -100,6 +100,21 @@ pub trait Observer {
     fn cancelled(&self) -> bool {
         false
     }
+    /// Whether [`tuned`](Self::tuned) is to be told: it costs a copy of all tuned
+    /// parameters an epoch.
+    fn wants_tuned(&self) -> bool {
+        false
+    }
+    /// The adapter at the best validation score so far, and before training, after
+    /// each epoch: what the run would come to if this epoch were its last.
+    fn tuned(
+        &mut self,
+        _epoch: usize,
+        _learning_rate: f64,
+        _tuned: &AdapterState,
+        _initial: &AdapterState,
+    ) {
+    }
 }
 
 /// Values of every trainable tensor, in the trainer's order.

@@ -9,6 +9,7 @@ pub mod rank;
 pub mod serve;
 pub mod task;
 pub mod threads;
+pub mod token;
 pub mod transfer;
 mod truth;
 pub mod tune;

@@ -37,38 +37,45 @@ fn pack(
     let combinations = combinations(recipe);
     let mut embeddings = Vec::new();
     for root in runs {
-        let run = Run::open(root)?;
-        let initial = run.initial()?;
-        for words in &combinations {
-            // Without a wish for one, a run gives the checkpoints that it has.
-            let mut each = vec![words.clone()];
-            if !words.iter().any(|word| word.starts_with("checkpoint=")) {
-                each[0].push("checkpoint=late".into());
-                if run.record.has_early {
-                    each.push(words.iter().cloned().chain(["checkpoint=early".into()]).collect());
-                }
-            }
-            for words in each {
-                let embedding = of_run(&run, &Wishes::parse(&words)?)?;
-                // A change has no state before training to be told from.
-                let initial = match embedding.recipe.values {
-                    Values::Delta => None,
-                    Values::Absolute => Some(
-                        tupate_embedding::aggregate(&initial, None, &embedding.recipe)
-                            .map_err(|e| Failure::Input(format!("{}: {e}", root.display())))?,
-                    ),
-                };
-                embeddings.push(NewEmbedding {
-                    task: entry(&run),
-                    recipe: embedding.recipe,
-                    values: embedding.values,
-                    initial,
-                });
-            }
-        }
+        embeddings.extend(embeddings_of(root, &combinations)?);
     }
     let zoo = Zoo::pack(&new.name(), &new.description, embeddings)?;
     write(&zoo.with_transfer(truth.into_iter().collect())?, new)
+}
+
+/// The embeddings of a run by these recipes, ready for a zoo.
+pub fn embeddings_of(root: &Path, recipes: &[Vec<String>]) -> Result<Vec<NewEmbedding>, Failure> {
+    let run = Run::open(root)?;
+    let initial = run.initial()?;
+    let mut embeddings = Vec::new();
+    for words in recipes {
+        // Without a wish for one, a run gives the checkpoints that it has.
+        let mut each = vec![words.clone()];
+        if !words.iter().any(|word| word.starts_with("checkpoint=")) {
+            each[0].push("checkpoint=late".into());
+            if run.record.has_early {
+                each.push(words.iter().cloned().chain(["checkpoint=early".into()]).collect());
+            }
+        }
+        for words in each {
+            let embedding = of_run(&run, &Wishes::parse(&words)?)?;
+            // A change has no state before training to be told from.
+            let initial = match embedding.recipe.values {
+                Values::Delta => None,
+                Values::Absolute => Some(
+                    tupate_embedding::aggregate(&initial, None, &embedding.recipe)
+                        .map_err(|e| Failure::Input(format!("{}: {e}", root.display())))?,
+                ),
+            };
+            embeddings.push(NewEmbedding {
+                task: entry(&run),
+                recipe: embedding.recipe,
+                values: embedding.values,
+                initial,
+            });
+        }
+    }
+    Ok(embeddings)
 }
 
 /// One list of words for every combination of the values that were given for

@@ -1,0 +1,154 @@
+//! Tuning for a server: each run in a process of its own.
+//!
+//! A run could be a thread. A process is safer to stop and to lose: a step that
+//! hangs, memory that runs out or a driver that crashes ends the run and not the
+//! server, its memory goes back whole, and its peak is its own. The order goes to
+//! the child's stdin and what happens comes from its stdout, one JSON value a line.
+//! The pipe is also the leash: a child whose server is gone reads the end of its
+//! stdin and ends.
+
+mod child;
+mod order;
+pub mod state;
+mod teller;
+pub mod work;
+
+use crate::commands::zoo::embeddings_of;
+use crate::encoders;
+use crate::failure::Failure;
+use order::Order;
+use std::path::{Path, PathBuf};
+use tupate_api::{Data, FieldProblem, NewRun, RunResult, TaskOffer};
+use tupate_server::{Job, ServiceOffers, TuneError, TuneService, Watch};
+use tupate_tasks::{TASKS, task};
+use tupate_tuner::data::{self, ColumnChoice, Source};
+use tupate_tuner::peft::{self, METHODS};
+use tupate_zoo::{Dtype, Zoo};
+
+/// The real tuner behind a server.
+pub struct Tuner {
+    datasets: PathBuf,
+    /// Encoders that were named, with their folders; empty for all that are here.
+    encoders: Vec<(String, PathBuf)>,
+    threads: Option<u16>,
+}
+
+impl Tuner {
+    /// Tasks from `datasets`, and these encoders, or all that are here.
+    pub fn new(
+        datasets: PathBuf,
+        encoders: &[String],
+        threads: Option<u16>,
+    ) -> Result<Self, Failure> {
+        let resolved = encoders.iter().map(|wanted| encoders::resolve(wanted));
+        Ok(Self { datasets, encoders: resolved.collect::<Result<_, _>>()?, threads })
+    }
+
+    /// Names and folders of the encoders that are offered. What a request names is
+    /// looked for among them, and never is a path.
+    fn encoders(&self) -> Vec<(String, PathBuf)> {
+        if !self.encoders.is_empty() {
+            return self.encoders.clone();
+        }
+        let here = encoders::ENCODERS.iter().filter(|known| known.is_here().unwrap_or(false));
+        here.filter_map(|known| encoders::resolve(known.name).ok()).collect()
+    }
+
+    fn encoder(&self, wanted: Option<&str>) -> Result<(String, PathBuf), FieldProblem> {
+        let encoders = self.encoders();
+        let found = match wanted {
+            None => encoders.first(),
+            Some(wanted) => encoders.iter().find(|(name, _)| name == wanted),
+        };
+        found.cloned().ok_or_else(|| {
+            let names: Vec<_> = encoders.iter().map(|(name, _)| name.as_str()).collect();
+            let detail = match names.is_empty() {
+                true => "no encoder is on this server: `tupate encoder pull` gets one".to_owned(),
+                false => format!("the encoders on this server are {}", names.join(", ")),
+            };
+            FieldProblem::new("encoder", detail)
+        })
+    }
+
+    fn has(&self, id: &str) -> bool {
+        match data::source(id) {
+            Source::Generated => true,
+            Source::Files(_) => self.datasets.join(id).is_dir(),
+            Source::Own => false,
+        }
+    }
+}
+
+impl TuneService for Tuner {
+    fn offers(&self) -> ServiceOffers {
+        let tasks = TASKS.iter().filter(|task| self.has(task.id));
+        ServiceOffers {
+            tasks: tasks.map(|t| TaskOffer { id: t.id.into(), name: t.name.into() }).collect(),
+            methods: METHODS.iter().map(|method| method.name().to_owned()).collect(),
+            encoders: self.encoders().into_iter().map(|(name, _)| name).collect(),
+        }
+    }
+
+    fn check(&self, spec: &NewRun, file: Option<&Path>) -> Result<(), Vec<FieldProblem>> {
+        let mut wrong = order::out_of_range(spec);
+        wrong.extend(self.encoder(spec.encoder.as_deref()).err());
+        if let Some(name) = spec.method.as_deref().filter(|name| peft::method(name).is_none()) {
+            let names: Vec<_> = METHODS.iter().map(|method| method.name()).collect();
+            let detail = format!("there is no method {name}; there are {}", names.join(", "));
+            wrong.push(FieldProblem::new("method", detail));
+        }
+        let columns = match spec.columns.as_deref().map(str::parse::<ColumnChoice>).transpose() {
+            Ok(columns) => columns,
+            Err(error) => {
+                wrong.push(FieldProblem::new("columns", error.to_string()));
+                None
+            }
+        };
+        match (&spec.data, file) {
+            (Data::Task(id), _) if task(id).is_none() || !self.has(id) => {
+                let detail = "the data of this task is not on this server; /api/v1/offers lists \
+                              those that are";
+                wrong.push(FieldProblem::new("data.task", detail));
+            }
+            (Data::Upload(_), Some(file)) if wrong.is_empty() => {
+                let name = spec.name.as_deref().unwrap_or("the file");
+                let read = data::load(&order::request(spec, file.to_str(), None, columns.as_ref()));
+                if let Err(error) = read {
+                    // The file's name here is nothing that its sender knows.
+                    let told = error.to_string().replace(&*file.to_string_lossy(), name);
+                    wrong.push(FieldProblem::new("data.upload", told));
+                }
+            }
+            _ => {}
+        }
+        match wrong.is_empty() {
+            true => Ok(()),
+            false => Err(wrong),
+        }
+    }
+
+    fn tune(&self, job: &Job, watch: &Watch) -> Result<RunResult, TuneError> {
+        let encoder = self
+            .encoder(job.spec.encoder.as_deref())
+            .map_err(|problem| TuneError::Failed(problem.detail))?;
+        let order = Order {
+            spec: job.spec.clone(),
+            device: job.device.clone(),
+            encoder,
+            datasets: self.datasets.clone(),
+            out: job.workspace.out(),
+            data: job.data.clone(),
+            ranking: job.ranking.clone(),
+        };
+        child::tune(&order, self.threads, watch)
+    }
+
+    fn pack(&self, name: &str, description: &str, runs: &[PathBuf]) -> Result<Vec<u8>, String> {
+        let mut embeddings = Vec::new();
+        for root in runs {
+            embeddings.extend(embeddings_of(root, &[Vec::new()]).map_err(|e| e.to_string())?);
+        }
+        let zoo = Zoo::pack(name, description, embeddings).map_err(|e| e.to_string())?;
+        zoo.to_bytes(Dtype::F16).map_err(|e| e.to_string())
+    }
+}
