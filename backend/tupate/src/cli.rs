@@ -194,6 +194,17 @@ pub struct DataArgs {
 }
 
 /// `tupate tune`.
+/// Where to compute, and by how many threads.
+#[derive(Debug, Args)]
+pub struct Compute {
+    /// Where to compute.
+    #[arg(long, value_name = "auto|cpu|cuda:0", default_value = "auto")]
+    pub device: String,
+    /// CPU threads; without it one a core.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+}
+
 #[derive(Debug, Args)]
 #[command(
     after_long_help = "Example:\n  tupate tune sst2 --data data/ --method lora --max-train 2000 \
@@ -237,12 +248,8 @@ pub struct TuneArgs {
     /// Seed of the method's initial parameters; one for all tasks of a zoo.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub init_seed: u64,
-    /// Where to compute.
-    #[arg(long, value_name = "auto|cpu|cuda:0", default_value = "auto")]
-    pub device: String,
-    /// CPU threads; without it one a core.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub compute: Compute,
     /// Go on with the unfinished run in --out.
     #[arg(long)]
     pub resume: bool,

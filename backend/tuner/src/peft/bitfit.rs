@@ -14,19 +14,6 @@ use tupate_tasks::MethodSpec;
 /// The BitFit method.
 pub struct BitFit;
 
-/// The biases of a layer in the order in which an embedding has them: the one
-/// in which a forward pass meets them.
-pub const BIASES: [Module; 8] = [
-    Module::Query,
-    Module::Key,
-    Module::Value,
-    Module::AttentionOutput,
-    Module::AttentionNorm,
-    Module::Intermediate,
-    Module::Output,
-    Module::OutputNorm,
-];
-
 impl PeftMethod for BitFit {
     fn name(&self) -> &'static str {
         "bitfit"
@@ -50,7 +37,7 @@ impl PeftMethod for BitFit {
         }
         let mut vars = Vec::new();
         for layer in 0..encoder.config().layers {
-            for module in BIASES {
+            for module in Module::ALL {
                 let bias = encoder.bias(Site { layer, module });
                 vars.push(NamedVar {
                     layer,
@@ -68,15 +55,15 @@ impl PeftMethod for BitFit {
 }
 
 struct BitFitAdapter {
-    /// Per layer, the biases in the order of [`BIASES`].
+    /// Per layer, the biases in the order of [`Module::ALL`].
     vars: Vec<NamedVar>,
 }
 
 impl BitFitAdapter {
     fn bias(&self, at: Site) -> &Tensor {
-        let place = BIASES.iter().position(|module| *module == at.module);
+        let place = Module::ALL.iter().position(|module| *module == at.module);
         let place = place.expect("every module of a layer has a bias");
-        self.vars[at.layer * BIASES.len() + place].var.as_tensor()
+        self.vars[at.layer * Module::ALL.len() + place].var.as_tensor()
     }
 }
 

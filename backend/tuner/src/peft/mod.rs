@@ -39,6 +39,19 @@ pub enum Module {
 }
 
 impl Module {
+    /// All of them in the order in which a forward pass meets them, which is that of
+    /// [`tupate_tasks::BIASES`].
+    pub const ALL: [Self; 8] = [
+        Self::Query,
+        Self::Key,
+        Self::Value,
+        Self::AttentionOutput,
+        Self::AttentionNorm,
+        Self::Intermediate,
+        Self::Output,
+        Self::OutputNorm,
+    ];
+
     /// Its name in the names of tuned tensors, such as `query.lora_A`.
     pub fn name(self) -> &'static str {
         match self {

@@ -117,3 +117,8 @@ fn names_are_unique_and_lead_back() {
     }
     assert!(method("nonsense").is_none());
 }
+
+#[test]
+fn modules_are_called_as_recipes_call_them() {
+    assert_eq!(Module::ALL.map(Module::name), tupate_tasks::BIASES);
+}

@@ -1,6 +1,6 @@
 //! `tupate baseline` on the command line.
 
-use super::Output;
+use super::{Compute, Output};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -98,12 +98,8 @@ pub struct BaselineEncoder {
     /// Tokens that two neighbouring windows of a context share [default: 128].
     #[arg(long, value_name = "N")]
     pub doc_stride: Option<usize>,
-    /// Where to compute.
-    #[arg(long, value_name = "auto|cpu|cuda:0", default_value = "auto")]
-    pub device: String,
-    /// CPU threads; without it one a core.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub compute: Compute,
     /// The folder that keeps what is finished: the same command goes on from there
     /// when it was stopped, and other baselines use the same encoders.
     #[arg(long, value_name = "DIR")]

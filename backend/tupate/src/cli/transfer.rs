@@ -1,6 +1,6 @@
 //! The definition of `tupate transfer`.
 
-use super::Output;
+use super::{Compute, Output};
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -62,12 +62,8 @@ pub struct TransferArgs {
     /// Keep the fine-tuned source encoders.
     #[arg(long)]
     pub keep_sources: bool,
-    /// Where to compute.
-    #[arg(long, value_name = "auto|cpu|cuda:0", default_value = "auto")]
-    pub device: String,
-    /// CPU threads; without it one a core.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub compute: Compute,
     /// Go on with the sweep in --out.
     #[arg(long)]
     pub resume: bool,

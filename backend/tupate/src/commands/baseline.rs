@@ -97,9 +97,9 @@ fn by_encoder(
     args: &BaselineEncoder,
     training: Option<&BaselineTraining>,
 ) -> Result<(), Failure> {
-    threads::set(args.threads)?;
+    threads::set(args.compute.threads)?;
     let (sources, targets) = names(tasks)?;
-    let device = tupate_tuner::device(&args.device)?;
+    let device = tupate_tuner::device(&args.compute.device)?;
     let (name, folder) = encoders::resolve(&args.encoder)?;
     let encoder = Encoder::load(&name, &folder, &device)?;
     let options = Options {

@@ -10,7 +10,7 @@ use tupate_tuner::encoder::Encoder;
 use tupate_tuner::transfer::{Matrix, Overrides, Plan, SETTINGS, Sweep, mean};
 
 pub fn run(args: &TransferArgs) -> Result<(), Failure> {
-    threads::set(args.threads)?;
+    threads::set(args.compute.threads)?;
     let setting = SETTINGS.iter().find(|(_, name)| *name == args.setting).map(|(s, _)| *s);
     let plan = Plan {
         setting: setting
@@ -26,7 +26,7 @@ pub fn run(args: &TransferArgs) -> Result<(), Failure> {
         },
         keep_sources: args.keep_sources,
     };
-    let device = tupate_tuner::device(&args.device)?;
+    let device = tupate_tuner::device(&args.compute.device)?;
     let sources = load(args, &args.sources)?;
     let targets = load(args, &args.targets)?;
     let (name, folder) = encoders::resolve(&args.encoder)?;

@@ -13,10 +13,10 @@ use tupate_tuner::run::{Request, RunRecord, tune};
 use tupate_tuner::train::Settings;
 
 pub fn run(args: &TuneArgs) -> Result<(), Failure> {
-    threads::set(args.threads)?;
+    threads::set(args.compute.threads)?;
     let method = peft::method(&args.method)
         .ok_or_else(|| Failure::Usage(format!("no method {}", args.method)))?;
-    let device = tupate_tuner::device(&args.device)?;
+    let device = tupate_tuner::device(&args.compute.device)?;
     // The data first: it fails faster than the encoder loads.
     let dataset = super::task::load(&args.data)?;
     let settings = settings(args, method, dataset.objective)?;
