@@ -178,10 +178,9 @@ def tune(args):
             optimizer.zero_grad()
             synchronise()
             t3 = time.perf_counter()
-            if steps or args.epochs * len(train) <= args.batch_size:
-                spent["forward"] += t1 - t0
-                spent["backward"] += t2 - t1
-                spent["optimizer"] += t3 - t2
+            spent["forward"] += t1 - t0
+            spent["backward"] += t2 - t1
+            spent["optimizer"] += t3 - t2
             steps += 1
         model.eval()
         predicted = []

@@ -17,7 +17,7 @@ const SIZES: &[(&str, &str)] = &[("MiniLM", "6 × 384"), ("BERT-base", "12 × 76
 /// What is tuned on: its name, the words a text has at least and at most, and how many
 /// texts there are for an encoder of each size.
 const TEXTS: &[(&str, usize, usize, [usize; 2])] =
-    &[("32 × 128", 160, 160, [160, 64]), ("mixed lengths", 4, 120, [640, 128])];
+    &[("32 × 128", 160, 160, [96, 64]), ("mixed lengths", 4, 120, [320, 96])];
 
 /// Rounds of both sides, one after the other; the faster counts of each.
 const ROUNDS: usize = 2;
@@ -26,6 +26,8 @@ const ROUNDS: usize = 2;
 #[derive(Clone, Copy)]
 struct Took {
     seconds: f64,
+    /// Of them forward, backward and in the optimiser.
+    parts: [f64; 3],
     peak_bytes: f64,
     loss: f64,
 }
@@ -63,7 +65,8 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
     })?;
     let mut text = String::from(
         "| encoder | texts | method | tupate, texts/s | PEFT, texts/s | ratio | by length | \
-         peak MiB | of PEFT's | loss of both |\n|---|---|---|--:|--:|--:|--:|--:|--:|---|\n",
+         peak MiB | of PEFT's | seconds forward, backward, optimiser | loss of both |\n\
+         |---|---|---|--:|--:|--:|--:|--:|--:|---|---|\n",
     );
     for (size, (encoder, shape)) in SIZES.iter().enumerate() {
         let place = if size == 0 { minilm.clone() } else { folder.join(encoder) };
@@ -92,13 +95,15 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
                 writeln!(
                     text,
                     "| {encoder}, {shape} | {name} | {method} | {:.1} | {:.1} | {:.2} | {:.2} | \
-                     {:.0} | {:.2} | {:.3}, {:.3} |",
+                     {:.0} | {:.2} | {} to {} | {:.3}, {:.3} |",
                     rate(own),
                     rate(peer),
                     peer.seconds / own.seconds,
                     grouped.seconds / own.seconds,
                     own.peak_bytes / f64::from(1 << 20),
                     own.peak_bytes / peer.peak_bytes,
+                    parts(own),
+                    parts(peer),
                     own.loss,
                     peer.loss,
                 )?;
@@ -137,7 +142,8 @@ fn ours(
     let last: Value = serde_json::from_str(said.lines().last().unwrap_or_default())
         .context("`tupate tune --json` ended without JSON")?;
     let candidate = &last["candidates"][0];
-    took(&candidate["seconds"], &last["peak_memory_bytes"], &candidate["curve"][0]["loss"])
+    let loss = &candidate["curve"][0]["loss"];
+    took(candidate, &last["peak_memory_bytes"], loss)
 }
 
 /// One tuning by the peer.
@@ -164,15 +170,24 @@ fn theirs(
         .read()?;
     let last: Value = serde_json::from_str(said.lines().last().unwrap_or_default())
         .context("the peer ended without JSON")?;
-    took(&last["seconds"], &last["peak_memory_bytes"], &last["loss"])
+    took(&last, &last["peak_memory_bytes"], &last["loss"])
 }
 
-fn took(seconds: &Value, peak_bytes: &Value, loss: &Value) -> Result<Took> {
+fn took(run: &Value, peak_bytes: &Value, loss: &Value) -> Result<Took> {
     let number = |value: &Value| value.as_f64().context("a measurement is missing");
-    let took =
-        Took { seconds: number(seconds)?, peak_bytes: number(peak_bytes)?, loss: number(loss)? };
+    let part = |name: &str| number(&run["seconds_of"][name]);
+    let took = Took {
+        seconds: number(&run["seconds"])?,
+        parts: [part("forward")?, part("backward")?, part("optimizer")?],
+        peak_bytes: number(peak_bytes)?,
+        loss: number(loss)?,
+    };
     ensure!(took.seconds > 0.0 && took.loss.is_finite(), "a measurement makes no sense");
     Ok(took)
+}
+
+fn parts(took: Took) -> String {
+    took.parts.map(|part| format!("{part:.1}")).join(", ")
 }
 
 /// A file of random words in two classes, the lengths spread evenly on a logarithmic

@@ -215,6 +215,7 @@ fn search<'a>(
             best_epoch: trainer.progress.best_epoch,
             best_score: trainer.progress.best_score.unwrap_or(f64::MIN),
             seconds: trainer.progress.seconds,
+            seconds_of: trainer.progress.seconds_of,
             curve: trainer.progress.curve.clone(),
             diverged: diverged.clone(),
         };

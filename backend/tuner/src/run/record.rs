@@ -2,7 +2,7 @@
 
 use crate::data::{Dataset, Objective};
 use crate::encoder::Pooling;
-use crate::train::{EpochRecord, Ledger, Settings};
+use crate::train::{EpochRecord, Ledger, SecondsOf, Settings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tupate_tasks::{Metric, Recipe, TaskClass};
@@ -57,6 +57,9 @@ pub struct CandidateRecord {
     pub best_score: f64,
     /// Time spent training and evaluating.
     pub seconds: f64,
+    /// The part of it that training took.
+    #[serde(default)]
+    pub seconds_of: SecondsOf,
     /// Every epoch.
     pub curve: Vec<EpochRecord>,
     /// Why training stopped before its last epoch, if it did.

@@ -92,6 +92,18 @@ pub enum Event<'a> {
     },
 }
 
+/// Seconds of the parts of a step, summed over steps. On a GPU, which computes while the
+/// program goes on, a part may wait for what an earlier one began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SecondsOf {
+    /// From a batch to its loss.
+    pub forward: f64,
+    /// From the loss to the gradients and their norm.
+    pub backward: f64,
+    /// The optimiser.
+    pub optimizer: f64,
+}
+
 /// Someone who watches a run and may stop it.
 pub trait Observer {
     /// Something happened.
@@ -142,6 +154,8 @@ pub(crate) struct Progress {
     pub best_score: Option<f64>,
     pub steps_with_gradient: Vec<usize>,
     pub seconds: f64,
+    #[serde(default)]
+    pub seconds_of: SecondsOf,
     #[serde(skip)]
     pub early: Option<Snapshot>,
     #[serde(skip)]
@@ -233,8 +247,10 @@ impl<'a, 'd> Trainer<'a, 'd> {
 
     /// One step of `steps`; gives the batch's loss.
     fn step(&mut self, batch: &Batch, steps: usize) -> Result<f64, Error> {
+        let started = Instant::now();
         let loss = self.model.loss(batch)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
+        let forward = started.elapsed();
         let (step, learning_rate) = (self.optimizer.steps + 1, self.learning_rate);
         let diverged = |what| Error::Diverged { step, learning_rate, what };
         if !value.is_finite() {
@@ -246,9 +262,14 @@ impl<'a, 'd> Trainer<'a, 'd> {
             return Err(diverged("a gradient is not a number"));
         }
         let longest = self.training.max_gradient_norm;
+        let backward = started.elapsed();
         let scale = if norm > longest { longest / norm } else { 1.0 };
         let rate = self.training.rate(learning_rate, step - 1, steps);
         self.optimizer.step(&self.vars, &gradients, rate, scale)?;
+        let spent = &mut self.progress.seconds_of;
+        spent.forward += forward.as_secs_f64();
+        spent.backward += (backward - forward).as_secs_f64();
+        spent.optimizer += (started.elapsed() - backward).as_secs_f64();
         Ok(value)
     }
 

@@ -59,6 +59,11 @@ fn from_a_csv_to_a_ranking() {
     ] {
         assert!(run[number].is_number(), "{number}: {}", run[number]);
     }
+    let candidate = &run["candidates"][0];
+    let parts = ["forward", "backward", "optimizer"]
+        .map(|part| candidate["seconds_of"][part].as_f64().unwrap());
+    assert!(parts.iter().all(|seconds| *seconds > 0.0), "{parts:?}");
+    assert!(parts.iter().sum::<f64>() < candidate["seconds"].as_f64().unwrap());
     for task in ["sample_topic", "sample_sentiment"] {
         ok(dir, &format!("tune {task} {FAST} --max-train 40 --out runs/{task}"));
     }
