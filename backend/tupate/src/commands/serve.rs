@@ -12,7 +12,7 @@ use tupate_server::{
     Access, Config, LocalFolder, RunLimits, RunParts, Runs, Server, SqliteStore, ZooFiles,
 };
 
-pub fn run(args: ServeArgs) -> Result<(), Failure> {
+pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     log(args.log_format);
     allow_many_connections();
     let mut paths = args.zoo.clone();
@@ -36,7 +36,7 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
         if let Some(data) = &args.data {
             let store = Arc::new(state::open(data)?);
             config.access = Access { tokens: Some(Arc::clone(&store) as _), private: args.private };
-            config.runs = Some(runs(&args, data, store).await?);
+            config.runs = Some(runs(args, data, store).await?);
         }
         let server = Server::bind(config, Arc::new(zoos)).await?;
         print(&format!("http://{}/", server.local_addr()))?;
