@@ -272,7 +272,8 @@ fn methods() -> clap::builder::PossibleValuesParser {
 #[command(after_long_help = "Recipe keys: name=paper|released, checkpoint=early|late, \
                              parameters=all|keys-only, \
                              aggregation=layer-mean|flatten|position-mean, \
-                             values=absolute|delta; for adapter folders from elsewhere also \
+                             values=absolute|delta, projection=DIM, \
+                             projection_seed=N; for adapter folders from elsewhere also \
                              task=NAME, encoder=NAME|DIR, init_seed=N, initial=DIR.\n\nExample:\n  \
                              tupate embed runs/sst2 --recipe checkpoint=early --out \
                              sst2.early.json")]

@@ -1,6 +1,6 @@
 //! Many layers, one vector.
 
-use crate::{AdapterState, Error, NamedTensor};
+use crate::{AdapterState, Error, NamedTensor, project};
 use serde::{Deserialize, Serialize};
 use tupate_tasks::{Aggregation, MethodSpec, ParameterSet, Recipe, Values};
 
@@ -22,7 +22,7 @@ pub struct TaskEmbedding {
 /// tuned tensors are flattened row-major and concatenated in the method's
 /// order; that `[D]` vector is averaged over the `L` layers. The mean over
 /// positions averages the `P` rows of each prefix and concatenates the layers,
-/// lowest first, keys before values: `[L·2·H]`.
+/// lowest first, keys before values: `[L·2·H]`. A projection comes last.
 ///
 /// # Errors
 /// When the recipe's encoder has another shape, the recipe asks for a
@@ -65,7 +65,7 @@ pub fn aggregate(
                 "delta values need the adapter's initial parameters, which are missing".into(),
             )
         })?;
-        let absolute = Recipe { values: Values::Absolute, ..recipe.clone() };
+        let absolute = Recipe { values: Values::Absolute, projection: None, ..recipe.clone() };
         let before = aggregate(initial, None, &absolute)?;
         if before.len() != values.len() {
             return Err(Error::Recipe(format!(
@@ -78,7 +78,10 @@ pub fn aggregate(
             *value -= start;
         }
     }
-    Ok(values)
+    match &recipe.projection {
+        Some(projection) => project(&values, projection),
+        None => Ok(values),
+    }
 }
 
 /// The tensors of each layer that enter the embedding.

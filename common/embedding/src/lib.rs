@@ -8,8 +8,10 @@
 mod aggregate;
 mod error;
 pub mod folder;
+mod projection;
 mod state;
 
 pub use aggregate::{TaskEmbedding, aggregate};
 pub use error::Error;
+pub use projection::project;
 pub use state::{AdapterState, LayerState, NamedTensor};

@@ -10,6 +10,6 @@ mod task;
 
 pub use recipe::{
     Aggregation, BIASES, Checkpoint, EncoderRef, FieldDifference, LORA_TARGETS, MethodSpec,
-    NamedRecipe, ParameterSet, Recipe, Values,
+    NamedRecipe, ParameterSet, Projection, Recipe, Values,
 };
 pub use task::{InputShape, METRICS, Metric, TASKS, TaskClass, TaskInfo, task};

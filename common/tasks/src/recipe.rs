@@ -160,6 +160,27 @@ impl Checkpoint {
     }
 }
 
+/// A random projection of a long embedding to fewer dimensions, which keeps angles
+/// approximately. `docs/ZOO_FORMAT.md` says how it is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Projection {
+    /// Dimensions that are left, a multiple of [`Projection::TIMES`].
+    pub dim: usize,
+    /// Seed of the directions.
+    pub seed: u64,
+}
+
+impl Projection {
+    /// How many dimensions each value goes to.
+    pub const TIMES: usize = 8;
+}
+
+impl fmt::Display for Projection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} dimensions, seed {}", self.dim, self.seed)
+    }
+}
+
 /// Everything two task embeddings must share for their cosine to mean
 /// anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -178,6 +199,9 @@ pub struct Recipe {
     pub init_seed: u64,
     /// Early or late parameters.
     pub checkpoint: Checkpoint,
+    /// What was done last, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<Projection>,
 }
 
 /// A published way from tuned parameters to a vector.
@@ -213,6 +237,7 @@ impl NamedRecipe {
     pub fn apply(self, recipe: &mut Recipe) {
         recipe.parameters = ParameterSet::All;
         recipe.values = Values::Absolute;
+        recipe.projection = None;
         recipe.aggregation = match (self, &recipe.method) {
             (Self::Paper, _) => Aggregation::LayerMean,
             (Self::Released, MethodSpec::PTuningV2 { .. }) => Aggregation::PositionMean,
@@ -254,6 +279,7 @@ impl Recipe {
             values: Values::Absolute,
             init_seed,
             checkpoint,
+            projection: None,
         }
     }
 
@@ -263,6 +289,7 @@ impl Recipe {
         self.parameters == ParameterSet::All
             && self.aggregation == Aggregation::LayerMean
             && self.values == Values::Absolute
+            && self.projection.is_none()
     }
 
     /// The released code's recipe for a method; see [`NamedRecipe::Released`].
@@ -299,6 +326,8 @@ impl Recipe {
         compare("values", debug(&self.values), debug(&other.values));
         compare("init_seed", self.init_seed.to_string(), other.init_seed.to_string());
         compare("checkpoint", self.checkpoint.name().into(), other.checkpoint.name().into());
+        let show = |p: &Option<Projection>| p.map_or_else(|| "none".into(), |p| p.to_string());
+        compare("projection", show(&self.projection), show(&other.projection));
         found
     }
 }
@@ -351,10 +380,20 @@ mod tests {
         other.values = Values::Delta;
         other.init_seed = 1;
         other.checkpoint = Checkpoint::Early;
+        other.projection = Some(Projection { dim: 8, seed: 1 });
         let fields: Vec<_> = recipe().differences(&other).into_iter().map(|d| d.field).collect();
         assert_eq!(
             fields,
-            ["encoder", "method", "parameters", "aggregation", "values", "init_seed", "checkpoint"]
+            [
+                "encoder",
+                "method",
+                "parameters",
+                "aggregation",
+                "values",
+                "init_seed",
+                "checkpoint",
+                "projection"
+            ]
         );
     }
 
@@ -412,6 +451,9 @@ mod tests {
                 "checkpoint": "late",
             })
         );
+        let projected = Recipe { projection: Some(Projection { dim: 8, seed: 1 }), ..recipe() };
+        let json = serde_json::to_value(&projected).unwrap();
+        assert_eq!(json["projection"], serde_json::json!({ "dim": 8, "seed": 1 }));
         assert_eq!(
             serde_json::to_value(Aggregation::LayerMean).unwrap(),
             debug(&Aggregation::LayerMean)

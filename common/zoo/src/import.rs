@@ -71,6 +71,7 @@ pub fn import(
         values: Values::Absolute,
         init_seed: 0,
         checkpoint: Checkpoint::Late,
+        projection: None,
     };
     let mut embeddings = Vec::with_capacity(arrays.len());
     for (task, array) in arrays {

@@ -13,7 +13,7 @@ pub const SCHEMA_MAJOR: u32 = 1;
 /// 1.1 added embeddings in `I8`, transfer matrices and the method `imported`. A
 /// file states the least version that has what it uses, so that earlier readers
 /// open what they can.
-pub const SCHEMA_MINOR: u32 = 1;
+pub const SCHEMA_MINOR: u32 = 2;
 
 /// Greatest number of tasks in a zoo.
 pub const MAX_TASKS: usize = 1_000_000;
@@ -146,7 +146,9 @@ impl Manifest {
         let of_1_1 = !self.transfer.is_empty()
             || self.tensors.iter().any(|tensor| tensor.dtype == "I8")
             || self.embeddings.iter().any(|set| set.recipe.method.name() == "imported");
-        format!("{SCHEMA_MAJOR}.{}", u32::from(of_1_1))
+        let of_1_2 = self.embeddings.iter().any(|set| set.recipe.projection.is_some());
+        let minor = if of_1_2 { 2 } else { u32::from(of_1_1) };
+        format!("{SCHEMA_MAJOR}.{minor}")
     }
 
     pub fn check(&self) -> Result<(), Error> {

@@ -146,4 +146,5 @@ fn holds_factors(set: &EmbeddingSet) -> bool {
         && recipe.parameters == ParameterSet::All
         && recipe.aggregation == Aggregation::Flatten
         && recipe.values == Values::Absolute
+        && recipe.projection.is_none()
 }

@@ -6,7 +6,7 @@ use crate::outline::Outline;
 use crate::rows::Rows;
 use crate::{EmbeddingSet, Error, TaskEntry, TransferMatrix};
 use std::collections::BTreeMap;
-use tupate_tasks::{Aggregation, Checkpoint, ParameterSet, Recipe, Values};
+use tupate_tasks::{Aggregation, Checkpoint, ParameterSet, Projection, Recipe, Values};
 
 /// Task embeddings that belong together, with the facts about their tasks.
 /// Holding one is the proof that it is consistent: rows fit the manifest, all
@@ -145,6 +145,32 @@ impl Zoo {
         self.transfer = transfer;
         self.transfer.sort_by(|a, b| a.setting.cmp(&b.setting));
         Self::new(self.name, self.description, self.tasks, self.sets, self.transfer)
+    }
+
+    /// The zoo with all embeddings in fewer dimensions, which the recipes say.
+    ///
+    /// # Errors
+    /// When one is projected already or too short, or a row becomes zero.
+    pub fn projected(&self, projection: Projection) -> Result<Self, Error> {
+        let project = |set: &EmbeddingSet, values: &[f32]| match set.recipe.projection {
+            Some(_) => Err(Error::Inconsistent(format!("{} is projected already", set.key))),
+            None => tupate_embedding::project(values, &projection)
+                .map_err(|e| Error::Inconsistent(format!("{}: {e}", set.key))),
+        };
+        let mut embeddings = Vec::new();
+        for set in self.sets() {
+            let recipe = Recipe { projection: Some(projection), ..set.recipe.clone() };
+            let initial = self.initial(set).map(|values| project(set, values)).transpose()?;
+            for (id, row) in set.tasks.iter().zip(self.rows(set)) {
+                embeddings.push(NewEmbedding {
+                    task: self.task(id).expect("a zoo knows the tasks of its sets").clone(),
+                    recipe: recipe.clone(),
+                    values: project(set, &row)?,
+                    initial: initial.clone(),
+                });
+            }
+        }
+        Self::pack(&self.name, &self.description, embeddings)?.with_transfer(self.transfer.clone())
     }
 
     /// Measured transfer between tasks, a matrix a setting; may be empty.
@@ -347,6 +373,7 @@ fn gather(
             Aggregation::PositionMean => Some("position-mean"),
         },
         (recipe.values == Values::Delta).then_some("delta"),
+        recipe.projection.is_some().then_some("projected"),
     ]
     .into_iter()
     .flatten()

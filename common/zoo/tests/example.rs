@@ -63,6 +63,7 @@ fn limits_are_written_down() {
         (tupate_zoo::MAX_TASKS, "tasks in a zoo"),
         (tupate_zoo::MAX_SETS, "embedding sets; transfer matrices"),
         (tupate_zoo::MAX_ID, "bytes of a task's id"),
+        (tupate_zoo::outline::MAX_HEADER as usize, "bytes of the header"),
         (tupate_zoo::transfer::MAX_CELLS, "cells of a transfer matrix"),
         (tupate_zoo::link::MAX_FRAGMENT, "bytes of a link's fragment"),
         (tupate_zoo::link::MAX_INLINE, "bytes of a zoo inside a link, unpacked"),

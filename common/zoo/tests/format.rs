@@ -4,7 +4,7 @@ mod common;
 
 use common::{embedding, zoo};
 use proptest::prelude::*;
-use tupate_tasks::Checkpoint;
+use tupate_tasks::{Checkpoint, Projection};
 use tupate_zoo::outline::{FIRST, Outline, head_length};
 use tupate_zoo::{Dtype, Error, TransferMatrix, Zoo, sha256_hex};
 
@@ -339,10 +339,39 @@ fn one_set_is_read_from_its_own_bytes_alone() {
             assert!(matches!(parts(&changed), Err(Error::Damaged(_))));
         }
         let all: Vec<&str> = whole.sets().map(|set| set.key.as_str()).collect();
-        assert_eq!(outline.ranges(&all), [head as u64..file.len() as u64]);
+        let data = head as u64..file.len() as u64;
+        assert_eq!(outline.ranges(&all), vec![data]);
         assert_eq!(outline.ranges(&["none"]), []);
         assert!(Outline::parse(&file[..head - 1]).is_err());
     }
     assert!(head_length(&[0; 7]).is_err());
     assert!(head_length(&[0xff; 8]).is_err());
+}
+
+#[test]
+fn a_projected_zoo_says_so_and_is_compared_with_its_like_only() {
+    let rows = |id: &str, x: f32| {
+        let mut e = embedding(id, Checkpoint::Late, &[0.0; 24].map(|y: f32| y + x));
+        e.values[0] = 1.0;
+        e
+    };
+    let zoo = Zoo::pack("z", "", [rows("a", 1.0), rows("b", -1.0)]).unwrap();
+    let projection = Projection { dim: 16, seed: 5 };
+    let projected = zoo.projected(projection).unwrap();
+    let set = projected.sets().next().unwrap();
+    assert_eq!((set.key.as_str(), set.dim), ("lora.late.projected", 16));
+    assert_eq!(set.recipe.projection, Some(projection));
+    let own = zoo.sets().next().unwrap();
+    let exact = tupate_embedding::project(&zoo.row(own, "b").unwrap(), &projection).unwrap();
+    assert_eq!(projected.row(set, "b").unwrap(), exact);
+    assert_eq!(projected.initial(set).is_some(), zoo.initial(own).is_some());
+    let bytes = projected.to_bytes(Dtype::F32).unwrap();
+    assert_eq!(schema(&bytes), "1.2");
+    assert_eq!(Zoo::parse(&bytes).unwrap(), projected);
+    let error = tupate_zoo::merge("m", "", [("a", &zoo), ("b", &projected)]).unwrap_err();
+    assert!(
+        error.to_string().contains("projection: none against 16 dimensions, seed 5"),
+        "{error}"
+    );
+    assert!(projected.projected(projection).is_err());
 }

@@ -36,6 +36,9 @@ pub enum ZooCommand {
         /// Which encoder they are of, in words.
         #[arg(long, value_name = "NAME", default_value = "unknown")]
         encoder: String,
+        /// Project the vectors to so many dimensions, a multiple of 8.
+        #[arg(long, value_name = "DIM")]
+        projection: Option<usize>,
         #[command(flatten)]
         new: NewZoo,
         #[command(flatten)]

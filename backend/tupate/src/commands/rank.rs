@@ -47,11 +47,16 @@ fn wishes(zoo: &Zoo, method: Option<&str>) -> Result<Wishes, Failure> {
         Ok(serde_json::Value::String(value)) => Ok(format!("{key}={value}")),
         _ => Err(Failure::Run(format!("the {key} of {} has no name", set.key))),
     };
-    Wishes::parse(&[
+    let mut words = vec![
         named("checkpoint", serde_json::to_value(set.recipe.checkpoint))?,
         named("aggregation", serde_json::to_value(set.recipe.aggregation))?,
         named("values", serde_json::to_value(set.recipe.values))?,
-    ])
+    ];
+    if let Some(projection) = &set.recipe.projection {
+        words.push(format!("projection={}", projection.dim));
+        words.push(format!("projection_seed={}", projection.seed));
+    }
+    Wishes::parse(&words)
 }
 
 fn table(zoo: &Zoo, ranking: &Ranking) -> Result<(), Failure> {

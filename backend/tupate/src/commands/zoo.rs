@@ -6,7 +6,7 @@ use crate::cli::{NewZoo, NpyArgs, TruthArgs, ZooCommand};
 use crate::failure::Failure;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use tupate_tasks::Values;
+use tupate_tasks::{Projection, Values};
 use tupate_tuner::files::write_atomically;
 use tupate_tuner::run::Run;
 use tupate_zoo::{NewEmbedding, Similarity, TaskEntry, Zoo, sha256_hex};
@@ -14,8 +14,8 @@ use tupate_zoo::{NewEmbedding, Similarity, TaskEntry, Zoo, sha256_hex};
 pub fn run(command: ZooCommand) -> Result<(), Failure> {
     match command {
         ZooCommand::Pack { runs, recipe, new, truth } => pack(&runs, &recipe, &new, &truth),
-        ZooCommand::ImportNpy { npy, source, encoder, new, truth } => {
-            import_npy(&npy, source, &encoder, &new, &truth)
+        ZooCommand::ImportNpy { npy, source, encoder, projection, new, truth } => {
+            import_npy(&npy, source, &encoder, projection, &new, &truth)
         }
         ZooCommand::Merge { zoos, new } => merge(&zoos, &new),
         ZooCommand::Diff { old, new, similarity, output } => {
@@ -101,6 +101,7 @@ fn import_npy(
     npy: &NpyArgs,
     source: Option<String>,
     encoder: &str,
+    projection: Option<usize>,
     new: &NewZoo,
     truth: &TruthArgs,
 ) -> Result<(), Failure> {
@@ -117,7 +118,10 @@ fn import_npy(
             tupate_tasks::Metric::Accuracy.name()
         );
     }
-    let zoo = imported.zoo.described(&new.description);
+    let mut zoo = imported.zoo.described(&new.description);
+    if let Some(dim) = projection {
+        zoo = zoo.projected(Projection { dim, seed: 0 })?;
+    }
     write(&zoo.with_transfer(truth.into_iter().collect())?, new)
 }
 
@@ -172,13 +176,18 @@ fn write(zoo: &Zoo, new: &NewZoo) -> Result<(), Failure> {
     let bytes = zoo.to_bytes(new.dtype.dtype())?;
     write_atomically(&new.out, &bytes)?;
     print(&format!(
-        "{}: {} tasks, {} embedding sets, {} bytes, sha256 {}",
+        "{}: {}, {}, {} bytes, sha256 {}",
         new.out.display(),
-        zoo.tasks().len(),
-        zoo.sets().len(),
+        count(zoo.tasks().len(), "task"),
+        count(zoo.sets().len(), "embedding set"),
         bytes.len(),
         sha256_hex(&bytes)
     ))
+}
+
+/// `1 task`, `2 tasks`.
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn entry(run: &Run) -> TaskEntry {

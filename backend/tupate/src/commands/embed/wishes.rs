@@ -2,7 +2,9 @@
 
 use crate::failure::Failure;
 use std::path::PathBuf;
-use tupate_tasks::{Aggregation, Checkpoint, NamedRecipe, ParameterSet, Recipe, Values};
+use tupate_tasks::{
+    Aggregation, Checkpoint, NamedRecipe, ParameterSet, Projection, Recipe, Values,
+};
 
 /// What the user said about the recipe.
 #[derive(Debug, Default)]
@@ -13,6 +15,9 @@ pub struct Wishes {
     pub parameters: Option<ParameterSet>,
     pub aggregation: Option<Aggregation>,
     pub values: Option<Values>,
+    /// Dimensions that a projection leaves, and its seed.
+    pub projection: Option<usize>,
+    pub projection_seed: Option<u64>,
     /// What an adapter folder from elsewhere does not say.
     pub task: Option<String>,
     pub encoder: Option<String>,
@@ -44,6 +49,14 @@ impl Wishes {
                     wishes.aggregation.replace(chosen(value).map_err(wrong)?).is_some()
                 }
                 "values" => wishes.values.replace(chosen(value).map_err(wrong)?).is_some(),
+                "projection" => {
+                    let dim = value.parse().map_err(|_| wrong("must be a whole number".into()))?;
+                    wishes.projection.replace(dim).is_some()
+                }
+                "projection_seed" => {
+                    let seed = value.parse().map_err(|_| wrong("must be a whole number".into()))?;
+                    wishes.projection_seed.replace(seed).is_some()
+                }
                 "task" => wishes.task.replace(value.to_owned()).is_some(),
                 "encoder" => wishes.encoder.replace(value.to_owned()).is_some(),
                 "init_seed" => {
@@ -53,8 +66,8 @@ impl Wishes {
                 "initial" => wishes.initial.replace(value.into()).is_some(),
                 _ => {
                     return Err(wrong(
-                        "the keys are name, checkpoint, parameters, aggregation, values, task, \
-                         encoder, init_seed, initial"
+                        "the keys are name, checkpoint, parameters, aggregation, values, \
+                         projection, projection_seed, task, encoder, init_seed, initial"
                             .into(),
                     ));
                 }
@@ -62,6 +75,13 @@ impl Wishes {
             if twice {
                 return Err(wrong(format!("{key} is given twice")));
             }
+        }
+        if wishes.projection_seed.is_some() && wishes.projection.is_none() {
+            return Err(Failure::Usage(
+                "--recipe projection_seed=…: say to how many dimensions, with --recipe \
+                 projection=DIM"
+                    .into(),
+            ));
         }
         Ok(wishes)
     }
@@ -75,6 +95,10 @@ impl Wishes {
         recipe.parameters = self.parameters.unwrap_or(recipe.parameters);
         recipe.aggregation = self.aggregation.unwrap_or(recipe.aggregation);
         recipe.values = self.values.unwrap_or(recipe.values);
+        if let Some(dim) = self.projection {
+            let seed = self.projection_seed.unwrap_or_default();
+            recipe.projection = Some(Projection { dim, seed });
+        }
     }
 }
 
@@ -110,8 +134,11 @@ mod tests {
             "parameters=keys-only",
             "aggregation=flatten",
             "values=delta",
+            "projection=1024",
+            "projection_seed=7",
         ])
         .unwrap();
+        assert_eq!(said.projection, Some(Projection { dim: 1024, seed: 7 }));
         assert_eq!(said.checkpoint, Checkpoint::Early);
         assert_eq!(said.parameters, ParameterSet::KeysOnly);
         assert_eq!((said.aggregation, said.values), (Aggregation::Flatten, Values::Delta));
@@ -135,6 +162,8 @@ mod tests {
             (&["name=mine"], "the names are paper, released"),
             (&["aggregation=sum"], "layer-mean"),
             (&["init_seed=-1"], "whole number"),
+            (&["projection=many"], "whole number"),
+            (&["projection_seed=1"], "projection=DIM"),
             (&["values=delta", "values=absolute"], "values is given twice"),
         ] {
             let error = recipe(words).unwrap_err();
