@@ -12,7 +12,7 @@ use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_config
 wasm_bindgen_test_configure!(run_in_browser);
 
 /// Times of each case; the shortest is told.
-const TIMES: usize = 30;
+const TIMES: usize = 100;
 
 #[wasm_bindgen(inline_js = r"
 export function now() { return performance.now(); }
@@ -43,7 +43,7 @@ fn measure(name: &str, bytes: usize, mut work: impl FnMut() -> f64) {
     let mut shortest = f64::INFINITY;
     for _ in 0..TIMES {
         let start = now();
-        assert!(work().is_finite());
+        std::hint::black_box(work());
         shortest = shortest.min(now() - start);
     }
     console_log!("measured {name} {bytes} {shortest}");

@@ -63,7 +63,7 @@ fn natively(context: &Context) -> Result<Measured> {
     for line in output.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let ["bytes", name, bytes] = words[..] else { continue };
-        let path = context.target.join(format!("criterion/{name}/new/sample.json"));
+        let path = context.target.join(format!("criterion/{name}/once/new/sample.json"));
         let text =
             fs::read(&path).with_context(|| format!("criterion left no {}", path.display()))?;
         let sample: Sample = serde_json::from_slice(&text)
