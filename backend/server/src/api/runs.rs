@@ -3,8 +3,10 @@
 use super::{Id, NOT_STORED, fields, text};
 use crate::access::Caller;
 use crate::body;
+use crate::ids::RunId;
 use crate::problem::{Failure, shortened};
 use crate::routes::Shared;
+use crate::runs::Inner;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
@@ -132,6 +134,20 @@ pub(crate) async fn read(State(shared): State<Arc<Shared>>, id: Id) -> Result<Re
     Ok(([NOT_STORED], Json(owned.run)).into_response())
 }
 
+/// A run that the caller may change.
+async fn own<'a>(
+    shared: &'a Shared,
+    caller: &Caller,
+    id: Id,
+) -> Result<(&'a Arc<Inner>, RunId), Failure> {
+    let runs = shared.runs()?;
+    // Who may do nothing here is not told which runs there are.
+    caller.with(Scope::Tune)?;
+    let (id, owned) = runs.run(&text(id, Failure::UnknownRun)?).await?;
+    caller.may_change(Scope::Tune, &owned.owner)?;
+    Ok((runs, id))
+}
+
 /// Stops a run: at once where it waits, else after the step that it is taking.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/cancel", tag = "runs", security(("token" = [])),
     params(("id" = String, Path)), responses(
@@ -143,10 +159,7 @@ pub(crate) async fn cancel(
     caller: Caller,
     id: Id,
 ) -> Result<Response, Failure> {
-    let runs = shared.runs()?;
-    caller.with(Scope::Tune)?;
-    let (id, owned) = runs.run(&text(id, Failure::UnknownRun)?).await?;
-    caller.may_change(Scope::Tune, &owned.owner)?;
+    let (runs, id) = own(&shared, &caller, id).await?;
     Ok(([NOT_STORED], Json(runs.cancel(&id).await?)).into_response())
 }
 
@@ -161,10 +174,7 @@ pub(crate) async fn resume(
     caller: Caller,
     id: Id,
 ) -> Result<Response, Failure> {
-    let runs = shared.runs()?;
-    caller.with(Scope::Tune)?;
-    let (id, owned) = runs.run(&text(id, Failure::UnknownRun)?).await?;
-    caller.may_change(Scope::Tune, &owned.owner)?;
+    let (runs, id) = own(&shared, &caller, id).await?;
     Ok(([NOT_STORED], Json(runs.resume(&id).await?)).into_response())
 }
 
@@ -180,10 +190,7 @@ pub(crate) async fn remove(
     caller: Caller,
     id: Id,
 ) -> Result<Response, Failure> {
-    let runs = shared.runs()?;
-    caller.with(Scope::Tune)?;
-    let (id, owned) = runs.run(&text(id, Failure::UnknownRun)?).await?;
-    caller.may_change(Scope::Tune, &owned.owner)?;
+    let (runs, id) = own(&shared, &caller, id).await?;
     runs.remove(&id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

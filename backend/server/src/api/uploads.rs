@@ -26,7 +26,6 @@ use tupate_api::{Problem, Scope, Upload, UploadFormat};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Named {
     /// The file's name, with or without its ending.
-    #[param(max_length = 100)]
     name: Option<String>,
 }
 

@@ -46,7 +46,7 @@ pub(crate) struct Latest {
 
 impl Feeds {
     /// The feed of a run, which all who ask for it at the same time share. It hears of
-    /// what is published from now on; what was before, [`Feed::at_least`] tells it.
+    /// what is published from now on; what was before, [`Feed::begin`] tells it.
     pub fn join(&self, run: &RunId) -> Arc<Feed> {
         let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(feed) = feeds.get(run).and_then(Weak::upgrade) {
@@ -85,8 +85,17 @@ fn is_end(event: &StoredEvent) -> bool {
 }
 
 impl Feed {
+    /// Says how far the run had come when somebody joined. Where that was said before,
+    /// what came since was published, or is about to be: looking for it in the store
+    /// would read it twice.
+    pub fn begin(&self, then: Latest) {
+        if self.latest.borrow().id == 0 {
+            self.at_least(then);
+        }
+    }
+
     /// Tells those who listen how far the run has come, if that is news.
-    pub fn at_least(&self, now: Latest) {
+    fn at_least(&self, now: Latest) {
         self.latest.send_if_modified(|latest| {
             let news = now.id > latest.id;
             if news {

@@ -140,7 +140,12 @@ impl TuneService for Tuner {
             data: job.data.clone(),
             ranking: job.ranking.clone(),
         };
-        child::tune(&order, self.threads, watch)
+        // Where the server keeps its files is nothing that those who ask for runs know.
+        let root = job.workspace.out().with_file_name("").display().to_string();
+        child::tune(&order, self.threads, watch).map_err(|error| match error {
+            TuneError::Failed(why) => TuneError::Failed(why.replace(&root, "")),
+            TuneError::Stopped => TuneError::Stopped,
+        })
     }
 
     fn pack(&self, name: &str, description: &str, runs: &[PathBuf]) -> Result<Vec<u8>, String> {
