@@ -4,5 +4,6 @@ mod adapters;
 mod baseline;
 mod cli;
 mod killed;
+mod serve;
 mod support;
 mod zoos;

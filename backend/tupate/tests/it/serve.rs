@@ -1,39 +1,22 @@
 //! `tupate serve` with the real tuner: what is asked for over HTTP is what the
 //! command line makes, over kills and stops.
 
+use crate::support::{command, fails, ok, reviews};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 use tupate_api::{Event, Run, RunState, StoredEvent, Upload};
 
-fn encoder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tuner/tests/fixtures/tiny-bert")
-}
+const SERVE: &str = "serve --listen 127.0.0.1:0 --data state --threads 1 --worker cpu \
+                     --encoder @tiny-bert";
 
-fn tupate(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tupate"));
-    command.current_dir(dir).env("XDG_CACHE_HOME", dir.join("cache"));
-    command
-}
-
-#[track_caller]
-fn ok(dir: &Path, arguments: &[&str]) -> String {
-    let output = tupate(dir).args(arguments).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn fails(dir: &Path, arguments: &[&str], code: i32, part: &str) {
-    let output = tupate(dir).args(arguments).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
-    assert!(errors.contains(part), "{arguments:?}: {errors}");
+/// A new token's secret.
+fn token(dir: &Path) -> String {
+    ok(dir, "token create --data state --name me").trim().to_owned()
 }
 
 struct Server {
@@ -45,13 +28,7 @@ struct Server {
 
 impl Server {
     fn start(dir: &Path, token: &str) -> Self {
-        let mut child = tupate(dir)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data", "state", "--threads", "1"])
-            .args(["--worker", "cpu", "--encoder"])
-            .arg(encoder())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command(dir, SERVE).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let base = lines.next().unwrap().unwrap().trim_end_matches('/').to_owned();
         Self { child, base, client: Client::new(), token: token.to_owned() }
@@ -104,24 +81,16 @@ impl Drop for Server {
     }
 }
 
-fn reviews() -> String {
-    let mut csv = String::from("text,label\n");
-    for i in 0..120 {
-        let word = ["fine", "poor"][i % 2];
-        writeln!(csv, "\"a {word} thing, number {i}\",{word}").unwrap();
-    }
-    csv
-}
-
 /// The embedding that the command line makes of the same data and settings.
 fn by_the_command_line(dir: &Path) -> String {
-    std::fs::write(dir.join("reviews.csv"), reviews()).unwrap();
-    let encoder = encoder();
-    let encoder = encoder.to_str().unwrap();
-    let tune = ["tune", "reviews.csv", "--encoder", encoder, "--epochs", "12", "--lr", "5e-3"];
-    ok(dir, &[&tune[..], &["--batch-size", "8", "--threads", "1", "--out", "run"]].concat());
-    ok(dir, &["zoo", "pack", "run", "--out", "reference.safetensors"]);
-    ok(dir, &["embed", "run", "--out", "run.json"]);
+    std::fs::write(dir.join("reviews.csv"), reviews(120)).unwrap();
+    ok(
+        dir,
+        "tune reviews.csv --encoder @tiny-bert --epochs 12 --lr 5e-3 --batch-size 8 --threads 1 \
+         --out run",
+    );
+    ok(dir, "zoo pack run --out reference.safetensors");
+    ok(dir, "embed run --out run.json");
     let text = std::fs::read_to_string(dir.join("run.json")).unwrap();
     let embedding: Value = serde_json::from_str(&text).unwrap();
     let mut hash = Sha256::new();
@@ -136,18 +105,18 @@ async fn a_run_over_http_is_that_of_the_command_line_whatever_happens_to_the_ser
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let expected = by_the_command_line(dir);
-    let token = ok(dir, &["token", "create", "--data", "state", "--name", "me"]);
+    let token = token(dir);
     // A zoo in the folder is served, as ever.
     std::fs::copy(dir.join("reference.safetensors"), dir.join("state/reference.safetensors"))
         .unwrap();
     let server = Server::start(dir, &token);
-    fails(dir, &["serve", "--listen", "127.0.0.1:0", "--data", "state"], 2, "another server");
+    fails(dir, "serve --listen 127.0.0.1:0 --data state", 2, &["another server"]);
 
     let (_, offers) = server.send(Method::GET, "/api/v1/offers", None).await;
     assert_eq!(offers["encoders"], json!(["tiny-bert"]));
     let url = format!("{}/api/v1/uploads?name=mine.csv", server.base);
     let request = server.client.post(url).bearer_auth(&token).header("content-type", "text/csv");
-    let text = request.body(reviews()).send().await.unwrap().text().await.unwrap();
+    let text = request.body(reviews(120)).send().await.unwrap().text().await.unwrap();
     let upload: Upload = serde_json::from_str(&text).unwrap();
     let spec = json!({
         "data": { "upload": upload.id }, "epochs": 12, "learning_rates": [5e-3], "batch_size": 8,
@@ -163,7 +132,7 @@ async fn a_run_over_http_is_that_of_the_command_line_whatever_happens_to_the_ser
     drop(server);
     let mut server = Server::start(dir, &token);
     server.until(&id, |run| run.starts == 2 && run.state == RunState::Running).await;
-    ok(dir, &["help"]);
+    ok(dir, "help");
     let term = rustix::process::Pid::from_child(&server.child);
     rustix::process::kill_process(term, rustix::process::Signal::TERM).unwrap();
     assert!(server.child.wait().unwrap().success());
@@ -209,19 +178,15 @@ async fn a_run_over_http_is_that_of_the_command_line_whatever_happens_to_the_ser
     let (status, zoo) = server.send(Method::POST, "/api/v1/zoos", Some(&zoo)).await;
     assert_eq!(status, StatusCode::CREATED, "{zoo}");
     let url = format!("{}{}", server.base, zoo["url"].as_str().unwrap());
-<<<<<<< HEAD
-    assert!(ok(dir, &["zoo", "verify", &url]).contains("sound"));
-=======
     assert_eq!(zoo["tasks"], 1);
     ok(dir, &["zoo", "verify", &url]);
->>>>>>> d5e38ea (Who listens reads the store once; figures of the server measured)
 }
 
 #[tokio::test]
 async fn what_the_tuner_cannot_use_is_named_before_anything_waits() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let token = ok(dir, &["token", "create", "--data", "state", "--name", "me"]);
+    let token = token(dir);
     let server = Server::start(dir, &token);
     let url = format!("{}/api/v1/uploads", server.base);
     let request = server.client.post(url).bearer_auth(&token).header("content-type", "text/csv");
@@ -252,22 +217,22 @@ async fn what_the_tuner_cannot_use_is_named_before_anything_waits() {
 fn tokens_are_made_listed_and_revoked() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    fails(dir, &["token", "list", "--data", "state"], 2, "token create");
+    fails(dir, "token list --data state", 2, &["token create"]);
     assert!(!dir.join("state").exists());
-    let create = ["token", "create", "--data", "state", "--name", "ci", "--scope", "tune"];
-    let secret = ok(dir, &[&create[..], &["--days", "90"]].concat());
+    let create = "token create --data state --name ci --scope tune";
+    let secret = ok(dir, &format!("{create} --days 90"));
+    let secret = secret.trim();
     assert!(secret.starts_with("tupate_") && !secret.contains('\n'));
-    fails(dir, &create, 2, "already");
-    let list = ok(dir, &["token", "list", "--data", "state"]);
+    fails(dir, create, 2, &["already"]);
+    let list = ok(dir, "token list --data state");
     assert!(list.contains("ci") && list.contains("tune") && list.contains("89 days"), "{list}");
-    assert!(!list.contains(&secret));
-    let json: Value =
-        serde_json::from_str(&ok(dir, &["token", "list", "--data", "state", "--json"])).unwrap();
+    assert!(!list.contains(secret));
+    let json: Value = serde_json::from_str(&ok(dir, "token list --data state --json")).unwrap();
     assert_eq!((&json[0]["name"], &json[0]["scopes"]), (&json!("ci"), &json!(["tune"])));
-    ok(dir, &["token", "revoke", "ci", "--data", "state"]);
-    assert_eq!(ok(dir, &["token", "list", "--data", "state"]), "");
-    fails(dir, &["token", "revoke", "ci", "--data", "state"], 2, "no token ci");
-    let scope = ["token", "create", "--data", "state", "--name", "x", "--scope", "everything"];
-    fails(dir, &scope, 2, "read, tune, publish, admin");
-    fails(dir, &["serve", "--listen", "0.0.0.0:0", "--data", "state"], 1, "--listen-without-token");
+    ok(dir, "token revoke ci --data state");
+    assert_eq!(ok(dir, "token list --data state"), "");
+    fails(dir, "token revoke ci --data state", 2, &["no token ci"]);
+    let scope = "token create --data state --name x --scope everything";
+    fails(dir, scope, 2, &["read, tune, publish, admin"]);
+    fails(dir, "serve --listen 0.0.0.0:0 --data state", 1, &["--listen-without-token"]);
 }
