@@ -202,7 +202,7 @@ mod tests {
             ("tidy --cuda", "`--cuda` is an option of `build`, not of `tidy`"),
             ("test --listen x", "`--listen` is an option of `run`, not of `test`"),
             ("run --port 1", "invalid option '--port'"),
-            ("bench", "there is no benchmark ``; there are zoo"),
+            ("bench", "there is no benchmark ``; there are tune, zoo"),
             ("tidy --write", "`--write` is an option of `golden` and `bench`, not of `tidy`"),
             ("run twice", "unexpected argument \"twice\""),
         ] {
