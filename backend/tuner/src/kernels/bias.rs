@@ -1,7 +1,7 @@
 //! A trainable shift, added to every row.
 
 use super::rows;
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 
 /// `x + bias`, `x` `[.., H]`, `bias` `[H]`. Both have a gradient; that of the
 /// bias is the sum over all rows.
@@ -52,8 +52,16 @@ impl CustomOp2 for AddBias {
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let width = bias.elem_count();
-        let rows = grad.contiguous()?.reshape(((), width))?;
-        Ok((Some(grad.clone()), Some(rows.sum(0)?)))
+        Ok((Some(grad.clone()), Some(gradient(bias, grad)?)))
     }
+}
+
+/// The gradient of a bias `[H]` that was added to every row of what has the gradient
+/// `[.., H]`: the sum over the rows.
+pub(super) fn gradient(bias: &Tensor, of_rows: &Tensor) -> Result<Tensor> {
+    let of_rows = of_rows.contiguous()?;
+    let (storage, layout) = of_rows.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { bail!("a gradient is not on the CPU") };
+    let sums = rows::column_sums(rows::slice(storage, layout)?, bias.elem_count());
+    Tensor::from_vec(sums, bias.shape(), bias.device())
 }

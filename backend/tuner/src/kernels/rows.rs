@@ -35,6 +35,34 @@ pub fn for_each(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + S
     }
 }
 
+/// Sums of the columns of `[.., width]`. Rows are joined in blocks of a fixed size,
+/// so that the result does not depend on the number of threads.
+pub fn column_sums(values: &[f32], width: usize) -> Vec<f32> {
+    const ROWS: usize = 128;
+    let block = |block: &[f32]| {
+        let mut sums = vec![0.0_f32; width];
+        ARCH.dispatch(
+            #[inline(always)]
+            || {
+                for row in block.chunks_exact(width) {
+                    for (sum, value) in sums.iter_mut().zip(row) {
+                        *sum += value;
+                    }
+                }
+            },
+        );
+        sums
+    };
+    let blocks: Vec<Vec<f32>> = values.par_chunks(ROWS * width).map(block).collect();
+    let mut total = vec![0.0_f32; width];
+    for sums in blocks {
+        for (total, sum) in total.iter_mut().zip(sums) {
+            *total += sum;
+        }
+    }
+    total
+}
+
 /// The values of a contiguous `f32` tensor.
 pub fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let values = storage.as_slice::<f32>()?;

@@ -63,6 +63,26 @@ fn linear_is_linear() {
 }
 
 #[test]
+fn the_bias_of_a_linear_map_gets_its_gradient_where_it_learns() {
+    for [b, s, h] in SHAPES {
+        let weight = var(&[7, h], 1).as_tensor().detach();
+        let bias = var(&[7], 2);
+        let reference =
+            |x: &Tensor| x.broadcast_matmul(&weight.t()?)?.broadcast_add(bias.as_tensor());
+        let own = |x: &Tensor| linear(x, &weight, Some(bias.as_tensor()));
+        check(&[b, s, h], own, reference);
+        let x = var(&[b, s, h], 6);
+        let counted = var(&[b, s, 7], 8).as_tensor().detach();
+        let gradient = |y: Result<Tensor>| {
+            let loss = (y.unwrap() * &counted).unwrap().sum_all().unwrap();
+            loss.backward().unwrap().get(&bias).expect("the bias has a gradient").clone()
+        };
+        assert_close(&gradient(own(&x)), &gradient(reference(&x)), "gradient of the bias");
+        assert!(linear(&x, &weight, Some(x.as_tensor())).is_err(), "a bias of another length");
+    }
+}
+
+#[test]
 fn layer_norm_is_layer_norm() {
     for [b, s, h] in SHAPES {
         let gamma = var(&[h], 3).as_tensor().detach();

@@ -69,7 +69,7 @@ impl BitFitAdapter {
 
 impl Adapter for BitFitAdapter {
     fn linear(&self, at: Site, frozen: &Linear, x: &Tensor) -> Result<Tensor> {
-        kernels::add_bias(&kernels::linear(x, &frozen.weight, None)?, self.bias(at))
+        kernels::linear(x, &frozen.weight, Some(self.bias(at)))
     }
 
     fn norm(&self, at: Site, frozen: &Norm, x: &Tensor) -> Result<Tensor> {
