@@ -2,9 +2,13 @@
 
 use crate::Error;
 use serde::Serialize;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// How the names of files end that are not in place yet.
+const TEMPORARY: &str = ".partial";
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +35,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let name = path.file_name().ok_or_else(|| {
         fail(io::Error::new(io::ErrorKind::InvalidInput, "this is not the name of a file"))
     })?;
-    let mut temporary = std::ffi::OsString::from(".");
+    let mut temporary = OsString::from(".");
     temporary.push(name);
-    temporary.push(format!(".{}.partial", std::process::id()));
+    temporary.push(format!(".{}{TEMPORARY}", std::process::id()));
     let temporary = folder.join(temporary);
     let written = (|| {
         let mut file = File::create(&temporary)?;
@@ -48,6 +52,11 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
         let _ = std::fs::remove_file(&temporary);
         fail(source)
     })
+}
+
+/// Whether a file is one that [`write_atomically`] was about to put into place.
+pub(crate) fn is_temporary(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(TEMPORARY))
 }
 
 /// What went wrong with a file of a run.

@@ -4,7 +4,7 @@ use super::RunRecord;
 use super::record::SCHEMA;
 use crate::Error;
 use crate::encoder::Family;
-use crate::files::{failed, write, write_json};
+use crate::files::{failed, is_temporary, write, write_json};
 use crate::train::{Settings, Snapshot, Trainer};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,11 @@ impl Folder {
                      choose another --out"
                 )));
             }
+            // Killed after its last word: what was kept for resuming is still there.
+            if unfinished {
+                let left = root.join(RESUME);
+                std::fs::remove_dir_all(&left).map_err(failed("remove", &left))?;
+            }
             return Ok(State::Finished(Box::new(record)));
         }
         if finished {
@@ -60,6 +65,7 @@ impl Folder {
                 )));
             }
         }
+        sweep(root)?;
         let resume = root.join(RESUME);
         std::fs::create_dir_all(&resume).map_err(failed("make the folder", &resume))?;
         Ok(State::Open(Self { root: root.to_owned() }))
@@ -104,6 +110,7 @@ impl Folder {
         let layout = layout(encoder.config().family);
         let files = adapter::write(&state, &head, layout, &encoder.reference.name, Some(&origin))?;
         let folder = self.root.join(name);
+        sweep(&folder)?;
         std::fs::create_dir_all(&folder).map_err(failed("make the folder", &folder))?;
         files.into_iter().try_for_each(|(file, bytes)| write(&folder.join(file), &bytes))
     }
@@ -115,6 +122,22 @@ impl Folder {
         let resume = self.root.join(RESUME);
         std::fs::remove_dir_all(&resume).map_err(failed("remove", &resume))
     }
+}
+
+/// Removes what a killed process had not yet put into place.
+fn sweep(folder: &Path) -> Result<(), Error> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed("read", folder))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed("read", folder))?;
+        if is_temporary(&entry.file_name()) {
+            let path = entry.path();
+            std::fs::remove_file(&path).map_err(failed("remove", &path))?;
+        }
+    }
+    Ok(())
 }
 
 /// A finished run that was opened.

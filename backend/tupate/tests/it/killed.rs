@@ -56,7 +56,8 @@ fn a_run_killed_again_and_again_ends_as_if_nothing_had_been() {
                 // Done before its time: the next kills meet a new run.
                 Some(status) => {
                     assert!(status.success(), "{method}: a resumed run failed");
-                    assert!(learnt(&dir.join("whole")) == learnt(&dir.join("killed")));
+                    let same = learnt(&dir.join("whole")) == learnt(&dir.join("killed"));
+                    assert!(same, "{method}: they differ");
                     std::fs::remove_dir_all(dir.join("killed")).unwrap();
                 }
             }
