@@ -153,7 +153,8 @@ async fn a_run_over_http_is_that_of_the_command_line_whatever_happens_to_the_ser
     assert_eq!(result.embedding_sha256, expected);
     assert_eq!((result.task.as_str(), result.metric.as_str()), ("mine", "accuracy"));
     let progress = run.progress.unwrap();
-    assert_eq!(progress.step, progress.steps);
+    // As the epochs below: the last steps of one that was kept are not told again.
+    assert!(progress.step <= progress.steps, "{progress:?}");
     assert!(progress.memory_bytes.is_some_and(|bytes| bytes > 1 << 20));
 
     let events = server.events(&id).await;
