@@ -97,6 +97,16 @@ impl Browser {
         Ok(())
     }
 
+    /// Saves what pages offer for download in this folder, unasked.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub async fn save_to(&self, folder: &Path) -> Result<()> {
+        let to = json!({ "behavior": "allow", "downloadPath": folder });
+        self.driver.cdp().send_raw("Browser.setDownloadBehavior", to).await?;
+        Ok(())
+    }
+
     /// Waits until what is due has been painted: the second frame from now
     /// begins when the first is on the screen.
     ///

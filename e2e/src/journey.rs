@@ -2,6 +2,7 @@
 
 use crate::{Browser, Page, Program, settings};
 use anyhow::{Context, Result, ensure};
+use std::cell::RefCell;
 use std::path::Path;
 
 /// What the browser's console may complain about.
@@ -17,7 +18,8 @@ pub enum Tolerate {
 #[derive(Debug)]
 pub struct Journey {
     name: &'static str,
-    server: Program,
+    server: RefCell<Option<Program>>,
+    base: String,
     page: Page,
 }
 
@@ -29,7 +31,8 @@ impl Journey {
     pub async fn start(name: &'static str, zoos: &[&Path]) -> Result<Self> {
         let server = Program::serve(zoos)?;
         let page = Page::new(Browser::start().await?, server.base());
-        Ok(Self { name, server, page })
+        let base = server.base().to_owned();
+        Ok(Self { name, server: RefCell::new(Some(server)), base, page })
     }
 
     /// Another browser, with a fresh profile, for the same server.
@@ -37,7 +40,17 @@ impl Journey {
     /// # Errors
     /// When it does not start.
     pub async fn another_browser(&self) -> Result<Page> {
-        Ok(Page::new(Browser::start().await?, self.server.base()))
+        Ok(Page::new(Browser::start().await?, &self.base))
+    }
+
+    /// The server's host and port.
+    pub fn host(&self) -> String {
+        self.base.trim_start_matches("http://").trim_end_matches('/').to_owned()
+    }
+
+    /// Stops the server, as when the network is gone.
+    pub fn stop_server(&self) {
+        self.server.take();
     }
 
     /// Takes the journey. Afterwards the console must be silent, apart from

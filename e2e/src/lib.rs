@@ -4,7 +4,7 @@
 //! `cargo xtask test` sets everything up. By hand, the tests want
 //!
 //! - `TUPATE_BIN`, the program, as an absolute path;
-//! - `TUPATE_E2E_ZOO`, a zoo file of at least four tasks;
+//! - `TUPATE_E2E_ZOO`, a zoo file of at least four tasks, with `runs/TASK` beside it;
 //! - Chromium and chromedriver on the `PATH`, or named by `TUPATE_CHROMIUM` and
 //!   `TUPATE_CHROMEDRIVER`;
 //! - `TUPATE_ARTIFACTS`, the folder for screenshots, if not `target/e2e`.
@@ -22,9 +22,9 @@ pub mod settings;
 
 pub use browser::Browser;
 pub use journey::{Journey, Tolerate};
-pub use origin::{Origin, Sharing, closed_port};
+pub use origin::{Asked, Origin, Sharing, closed_port};
 pub use page::{Page, Source, State};
-pub use program::{Program, rank};
+pub use program::{Program, import, rank};
 
 use anyhow::{Context, Result};
 use std::time::Duration;

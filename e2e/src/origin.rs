@@ -4,11 +4,12 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{Response, StatusCode, header};
+use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use axum::routing::get;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -21,16 +22,28 @@ pub enum Sharing {
     Nobody,
 }
 
-/// A static file host on a port of its own; dropping it stops it.
+/// A static file host on a port of its own, which knows ranges; dropping it stops it.
 #[derive(Debug)]
 pub struct Origin {
     address: SocketAddr,
+    files: Arc<Files>,
     server: JoinHandle<()>,
 }
 
+#[derive(Debug)]
 struct Files {
     sharing: Sharing,
-    by_name: HashMap<&'static str, Vec<u8>>,
+    by_name: Mutex<HashMap<&'static str, Vec<u8>>>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+/// A request for a file, and what of it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The file's name.
+    pub name: String,
+    /// The bytes, if it was for a part of them.
+    pub part: Option<Range<u64>>,
 }
 
 impl Origin {
@@ -46,18 +59,29 @@ impl Origin {
             .await
             .context("no free port for a second origin")?;
         let address = listener.local_addr().context("the second origin has no address")?;
-        let files = Arc::new(Files { sharing, by_name: files.into() });
-        let router = Router::new().route("/{name}", get(file)).with_state(files);
+        let by_name = Mutex::new(files.into());
+        let files = Arc::new(Files { sharing, by_name, asked: Mutex::default() });
+        let router = Router::new().route("/{name}", get(file)).with_state(files.clone());
         let server = tokio::spawn(async move {
             // Ends only with the test, which then has what it wants.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { address, server })
+        Ok(Self { address, files, server })
     }
 
     /// The address of a file, hosted or not.
     pub fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.address)
+    }
+
+    /// Puts a file in the place of another.
+    pub fn replace(&self, name: &'static str, content: Vec<u8>) {
+        lock(&self.files.by_name).insert(name, content);
+    }
+
+    /// What was asked for so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        lock(&self.files.asked).clone()
     }
 }
 
@@ -67,10 +91,26 @@ impl Drop for Origin {
     }
 }
 
-async fn file(State(files): State<Arc<Files>>, Path(name): Path<String>) -> Response<Body> {
-    let (status, body) = match files.by_name.get(&*name) {
-        Some(content) => (StatusCode::OK, Body::from(content.clone())),
-        None => (StatusCode::NOT_FOUND, Body::from("no such file")),
+async fn file(
+    State(files): State<Arc<Files>>,
+    Path(name): Path<String>,
+    method: Method,
+    request: HeaderMap,
+) -> Response<Body> {
+    let content = lock(&files.by_name).get(&*name).cloned();
+    let part = request.get(header::RANGE).and_then(|range| range.to_str().ok()).and_then(part);
+    let part = part.filter(|_| content.is_some());
+    if method == Method::GET {
+        lock(&files.asked).push(Asked { name, part: part.clone() });
+    }
+    let (status, body) = match (content, part) {
+        (Some(content), Some(part)) => {
+            let end = content.len().min(part.end as usize);
+            let start = end.min(part.start as usize);
+            (StatusCode::PARTIAL_CONTENT, Body::from(content[start..end].to_vec()))
+        }
+        (Some(content), None) => (StatusCode::OK, Body::from(content)),
+        (None, _) => (StatusCode::NOT_FOUND, Body::from("no such file")),
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -79,6 +119,17 @@ async fn file(State(files): State<Arc<Files>>, Path(name): Path<String>) -> Resp
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
     }
     response
+}
+
+/// `bytes=0-99` → `0..100`.
+fn part(range: &str) -> Option<Range<u64>> {
+    let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
+    Some(start.parse().ok()?..end.parse::<u64>().ok()? + 1)
+}
+
+/// A test that panicked elsewhere fails there; here its data are as good as before.
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An address at which nothing listens, for as long as the second value lives.

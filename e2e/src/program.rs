@@ -69,3 +69,37 @@ pub fn rank(zoo: &Path, target: &str, set: &str, similarity: &str) -> Result<Vec
     );
     Ok(ranking.sources)
 }
+
+/// `tupate zoo import-npy`: a zoo of random vectors, `[tasks, dim]`, the same for the
+/// same `seed`. Returns its bytes.
+///
+/// # Errors
+/// When the program refuses.
+pub fn import(tasks: usize, dim: usize, seed: u64) -> Result<Vec<u8>> {
+    let folder = tempfile::TempDir::new().context("no place for arrays")?;
+    let mut state = seed;
+    for task in 0..tasks {
+        // The format's first version; its header ends at a multiple of 64 bytes.
+        let mut head =
+            format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({dim},), }}");
+        let padded = (10 + head.len() + 1).next_multiple_of(64) - 11;
+        head.push_str(&" ".repeat(padded - head.len()));
+        head.push('\n');
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend(u16::try_from(head.len())?.to_le_bytes());
+        bytes.extend(head.as_bytes());
+        for _ in 0..dim {
+            // Knuth's linear congruential generator: any numbers do.
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let unit = (state >> 40) as f32 / (1_u64 << 24) as f32;
+            bytes.extend((unit - 0.5).to_le_bytes());
+        }
+        std::fs::write(folder.path().join(format!("task{task:03}.npy")), bytes)?;
+    }
+    let out = folder.path().join("zoo.safetensors");
+    let mut command = Command::new(settings::program()?);
+    command.args(["zoo", "import-npy"]).arg(folder.path()).arg("--out").arg(&out);
+    let output = command.output().context("cannot start the program under test")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read(&out).context("there is no zoo")
+}

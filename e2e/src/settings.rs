@@ -21,6 +21,16 @@ pub fn zoo() -> Result<PathBuf> {
     named("TUPATE_E2E_ZOO", "the zoo of the tests")
 }
 
+/// The run of a task of that zoo, which lies beside it.
+///
+/// # Errors
+/// When it is not there.
+pub fn run(task: &str) -> Result<PathBuf> {
+    let run = zoo()?.with_file_name("runs").join(task);
+    ensure!(run.is_dir(), "there is no run {}: run `cargo xtask test`", run.display());
+    Ok(run)
+}
+
 fn named(variable: &str, what: &str) -> Result<PathBuf> {
     let Some(path) = env::var_os(variable).map(PathBuf::from) else {
         bail!("{variable} does not name {what}: run `cargo xtask test`, which makes it and does");

@@ -1,14 +1,16 @@
 //! From a zoo and the visitor's wishes to what is shown.
 
 use crate::failure::Failure;
+use crate::narrow::Narrow;
+use crate::words;
+use std::collections::{BTreeMap, BTreeSet};
+use tupate_embedding::TaskEmbedding;
 use tupate_tasks::Checkpoint;
-use tupate_zoo::link::View;
+use tupate_zoo::link::{FILE_SCHEME, MAX_INLINE, View};
 use tupate_zoo::{
-    EmbeddingSet, Error, Query, Ranking, SIMILARITIES, Similarity, Target, Zoo, rank,
+    EmbeddingSet, Error, FUSIONS, Fusion, Query, Ranking, SIMILARITIES, Similarity, Target, Zoo,
+    choose, rank, sha256_hex,
 };
-
-/// Prefix of a link's zoo that is a file on somebody's device and no address.
-pub const FILE_SCHEME: &str = "file:";
 
 /// Where a zoo came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum Origin {
     Url(String),
     /// A file on the visitor's device.
     File(String),
+    /// A link that holds the file, as [`tupate_zoo::link::pack`] made it.
+    Link(String),
 }
 
 impl Origin {
@@ -33,6 +37,7 @@ impl Origin {
             Self::Server { first: true, .. } => None,
             Self::Server { url, .. } | Self::Url(url) => Some(url.clone()),
             Self::File(name) => Some(format!("{FILE_SCHEME}{name}")),
+            Self::Link(_) => None,
         }
     }
 
@@ -40,7 +45,7 @@ impl Origin {
     pub fn address(&self) -> Option<&str> {
         match self {
             Self::Server { url, .. } | Self::Url(url) => Some(url),
-            Self::File(_) => None,
+            Self::File(_) | Self::Link(_) => None,
         }
     }
 }
@@ -48,41 +53,167 @@ impl Origin {
 /// A zoo that was read, with the facts of its file.
 #[derive(Debug, PartialEq)]
 pub struct Loaded {
-    /// The zoo.
+    /// The zoo, of a large file at first with the sets alone that are looked at.
     pub zoo: Zoo,
+    /// Every embedding set of the file.
+    pub sets: Vec<EmbeddingSet>,
     /// Where it came from.
     pub origin: Origin,
     /// The file's size.
     pub bytes: u64,
-    /// The file's sha256, lower-case hex.
+    /// The file's sha256, lower-case hex; before all of it is there, what was said of
+    /// it, and nothing if nobody said anything.
     pub sha256: String,
+    /// When the host says that the file was changed.
+    pub modified: Option<String>,
+    /// All of the file is there, and its sha256 was computed.
+    pub whole: bool,
+    /// The file itself, if it is small enough for a link.
+    pub small: Option<Vec<u8>>,
+}
+
+impl Loaded {
+    /// A zoo of which the whole file is there.
+    ///
+    /// # Errors
+    /// As [`Zoo::parse`].
+    pub fn whole(file: &[u8], origin: Origin, modified: Option<String>) -> Result<Self, Error> {
+        let zoo = Zoo::parse(file)?;
+        Ok(Self {
+            sets: zoo.sets().cloned().collect(),
+            zoo,
+            origin,
+            bytes: file.len() as u64,
+            sha256: sha256_hex(file),
+            modified,
+            whole: true,
+            small: (file.len() <= MAX_INLINE).then(|| file.to_vec()),
+        })
+    }
+
+    /// The methods and ensembles that there are to choose from: names and labels.
+    pub fn methods(&self) -> Vec<(String, String)> {
+        let mut entries: Vec<_> =
+            self.sets.iter().map(|set| (set.key.clone(), words::set_label(set))).collect();
+        let taken: BTreeSet<&str> = self.sets.iter().map(|set| set.key.as_str()).collect();
+        let ensembles = FUSIONS.iter().filter(|fusion| !taken.contains(fusion.name));
+        // What an ensemble is made of is decided where it is computed.
+        let members = |checkpoint| {
+            let paper = |s: &&EmbeddingSet| s.recipe.is_paper() && s.recipe.checkpoint == checkpoint;
+            let of: Vec<_> = self.sets.iter().filter(paper).collect();
+            let names: BTreeSet<_> = of.iter().map(|set| set.recipe.method.name()).collect();
+            names.len() > 1 && names.len() == of.len()
+        };
+        if members(Checkpoint::Late) || members(Checkpoint::Early) {
+            entries
+                .extend(ensembles.map(|f| (f.name.to_owned(), words::fusion_label(f).to_owned())));
+        }
+        entries
+    }
+
+    /// The name of a method or ensemble, as [`Loaded::methods`] labels it.
+    pub fn method_label(&self, key: &str) -> String {
+        let found = self.methods().into_iter().find(|(name, _)| name == key);
+        found.map_or_else(|| key.to_owned(), |(_, label)| label)
+    }
 }
 
 /// A ranking with the choices that led to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// Key of the embedding set.
-    pub set: String,
+    /// Key of the embedding set, or an ensemble's name.
+    pub method: String,
     /// The similarity's name.
     pub similarity: &'static str,
-    /// The sources, closest first.
+    /// The sources that pass the filters, closest first.
     pub ranking: Ranking,
+    /// How many there are without filters.
+    pub all: usize,
+    /// The same by another method.
+    pub beside: Option<Result<Beside, Failure>>,
+    /// What training on the sources first did, where it was measured.
+    pub gains: Option<Gains>,
+}
+
+/// A second ranking, to hold against the first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beside {
+    /// Key of the embedding set, or an ensemble's name.
+    pub method: String,
+    /// Each source's rank there, among those that pass the filters.
+    pub ranks: BTreeMap<String, usize>,
+}
+
+/// What is known of the true effect of the sources on a target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gains {
+    /// The setting in which it was measured.
+    pub setting: String,
+    /// What the scores are.
+    pub metric: String,
+    /// The score without transfer; `of` holds differences from it, or plain scores if
+    /// it is not known.
+    pub baseline: Option<f64>,
+    /// By source.
+    pub of: BTreeMap<String, f64>,
+}
+
+impl Gains {
+    /// What the zoo knows of a target, from the first setting in which it was measured.
+    pub fn find(zoo: &Zoo, target: &str) -> Option<Self> {
+        zoo.transfer().iter().find_map(|matrix| {
+            let row = matrix.targets.iter().position(|name| name == target)?;
+            let baseline = matrix.baseline(row);
+            let of: BTreeMap<_, _> = matrix
+                .sources
+                .iter()
+                .enumerate()
+                .filter(|(_, source)| *source != target)
+                .filter_map(|(column, source)| {
+                    let score = matrix.score(row, column)?;
+                    Some((source.clone(), score - baseline.unwrap_or(0.0)))
+                })
+                .collect();
+            let (setting, metric) = (matrix.setting.clone(), matrix.metric.clone());
+            (!of.is_empty()).then_some(Self { setting, metric, baseline, of })
+        })
+    }
 }
 
 /// The set that is wished for, or else the first method's, late before early.
 ///
 /// # Errors
 /// When a wish was made that the zoo cannot meet, or the zoo is empty.
-pub fn choose_set<'a>(zoo: &'a Zoo, wish: Option<&str>) -> Result<&'a EmbeddingSet, Error> {
+pub fn choose_set<'a>(
+    sets: &'a [EmbeddingSet],
+    wish: Option<&str>,
+) -> Result<&'a EmbeddingSet, Error> {
     if let Some(wish) = wish {
-        return zoo.set(Some(wish));
+        return choose::set(sets, Some(wish));
     }
-    let of_first: Vec<_> = match zoo.methods().first() {
-        Some(first) => zoo.sets().filter(|set| set.recipe.method.name() == *first).collect(),
-        None => return Err(Error::Inconsistent("it holds no embeddings".into())),
-    };
-    let late = of_first.iter().find(|set| set.recipe.checkpoint == Checkpoint::Late);
-    Ok(late.unwrap_or(&of_first[0]))
+    let first = choose::methods(sets).first().copied();
+    let of: Vec<_> = sets.iter().filter(|s| Some(s.recipe.method.name()) == first).collect();
+    let late = of.iter().find(|set| set.recipe.checkpoint == Checkpoint::Late);
+    late.or(of.first())
+        .copied()
+        .ok_or_else(|| Error::Inconsistent("it holds no embeddings".into()))
+}
+
+/// The set or ensemble that is wished for, and the set whose tasks are its targets.
+///
+/// # Errors
+/// As [`choose_set`].
+pub fn choose_method<'a>(
+    sets: &'a [EmbeddingSet],
+    wish: Option<&str>,
+) -> Result<(String, &'a EmbeddingSet), Error> {
+    match choose_set(sets, wish) {
+        Ok(set) => Ok((set.key.clone(), set)),
+        Err(error) => match wish.filter(|wish| Fusion::is_named(wish)) {
+            Some(wish) => Ok((wish.to_owned(), choose_set(sets, None)?)),
+            None => Err(error),
+        },
+    }
 }
 
 /// The similarity that is wished for, or else the default.
@@ -97,29 +228,95 @@ pub fn choose_similarity(wish: Option<&str>) -> Result<&'static Similarity, Erro
 ///
 /// # Errors
 /// When the zoo cannot answer.
-pub fn answer(zoo: &Zoo, view: &View) -> Result<Answer, Failure> {
-    ask(zoo, view).map_err(|error| Failure::ranking(&error))
+pub fn answer(loaded: &Loaded, view: &View) -> Result<Answer, Failure> {
+    let (method, similarity, ranking) =
+        ask(loaded, view, None).map_err(|error| refusal(loaded, &error))?;
+    Ok(finish(loaded, view, method, similarity, ranking))
 }
 
-fn ask(zoo: &Zoo, view: &View) -> Result<Answer, Error> {
-    let set = choose_set(zoo, view.method.as_deref())?;
+/// Why there is no ranking; what is missing may be on its way.
+fn refusal(loaded: &Loaded, error: &Error) -> Failure {
+    match error {
+        Error::UnknownSet { .. } | Error::Ambiguous(_) if !loaded.whole => Failure::on_its_way(),
+        error => Failure::ranking(error),
+    }
+}
+
+/// The same for an embedding that comes from outside of the zoo.
+///
+/// # Errors
+/// When it cannot be compared with the zoo's.
+pub fn answer_guest(
+    loaded: &Loaded,
+    view: &View,
+    guest: &TaskEmbedding,
+) -> Result<Answer, Failure> {
+    let similarity = choose_similarity(view.similarity.as_deref());
+    let ranked = similarity.and_then(|similarity| {
+        let query = Query { target: Target::Embedding(guest), method: None, similarity };
+        Ok((similarity, rank(&loaded.zoo, &query)?))
+    });
+    let (similarity, ranking) = ranked.map_err(|error| Failure::ranking(&error))?;
+    let set = loaded.sets.iter().find(|set| set.recipe == ranking.recipe);
+    let method = set.map_or_else(String::new, |set| set.key.clone());
+    let alone = View { compare: Vec::new(), ..view.clone() };
+    Ok(finish(loaded, &alone, method, similarity.name, ranking))
+}
+
+/// Filters a ranking, and adds what is shown beside it.
+fn finish(
+    loaded: &Loaded,
+    view: &View,
+    method: String,
+    similarity: &'static str,
+    mut ranking: Ranking,
+) -> Answer {
+    let narrow = Narrow::of(&view.filters);
+    let all = ranking.sources.len();
+    let beside = view.compare.first().map(|other| {
+        ask(loaded, view, Some(other))
+            .map(|(method, _, mut ranking)| {
+                narrow.apply(&loaded.zoo, &mut ranking);
+                let ranks = ranking.sources.into_iter().map(|s| (s.task, s.rank)).collect();
+                Beside { method, ranks }
+            })
+            .map_err(|error| refusal(loaded, &error))
+    });
+    narrow.apply(&loaded.zoo, &mut ranking);
+    let gains = Gains::find(&loaded.zoo, &ranking.target);
+    Answer { method, similarity, ranking, all, beside, gains }
+}
+
+fn ask(
+    loaded: &Loaded,
+    view: &View,
+    instead: Option<&str>,
+) -> Result<(String, &'static str, Ranking), Error> {
+    let (method, set) = choose_method(&loaded.sets, instead.or(view.method.as_deref()))?;
     let similarity = choose_similarity(view.similarity.as_deref())?;
     // A set is never empty: the zoo was checked when it was read.
     let target = view.target.as_deref().unwrap_or_else(|| &set.tasks[0]);
-    let query = Query { target: Target::Task(target), method: Some(&set.key), similarity };
-    let ranking = rank(zoo, &query)?;
-    Ok(Answer { set: set.key.clone(), similarity: similarity.name, ranking })
+    let query = Query { target: Target::Task(target), method: Some(&method), similarity };
+    let ranking = rank(&loaded.zoo, &query)?;
+    Ok((method, similarity.name, ranking))
 }
 
 /// The view with every choice named, for the link. Wishes that cannot be met
 /// stay as they are: the page says why, and the link keeps what was asked.
 pub fn complete(loaded: &Loaded, wish: &View) -> View {
-    let mut view =
-        View { zoo: loaded.origin.in_link(), sha256: Some(loaded.sha256.clone()), ..wish.clone() };
-    if let Ok(answer) = ask(&loaded.zoo, wish) {
-        view.target = Some(answer.ranking.target);
-        view.method = Some(answer.set);
-        view.similarity = Some(answer.similarity.to_owned());
+    let mut view = View {
+        zoo: loaded.origin.in_link(),
+        sha256: Some(loaded.sha256.clone()).filter(|hex| !hex.is_empty()),
+        data: match &loaded.origin {
+            Origin::Link(data) => Some(data.clone()),
+            _ => None,
+        },
+        ..wish.clone()
+    };
+    if let Ok((method, similarity, ranking)) = ask(loaded, wish, None) {
+        view.target = Some(ranking.target);
+        view.method = Some(method);
+        view.similarity = Some(similarity.to_owned());
     }
     view
 }
@@ -127,7 +324,9 @@ pub fn complete(loaded: &Loaded, wish: &View) -> View {
 /// Whether two views are of the same file. A link without a hash takes the
 /// file that is there.
 pub fn same_file(shown: &View, wanted: &View) -> bool {
-    shown.zoo == wanted.zoo && (wanted.sha256.is_none() || wanted.sha256 == shown.sha256)
+    shown.zoo == wanted.zoo
+        && shown.data == wanted.data
+        && (wanted.sha256.is_none() || wanted.sha256 == shown.sha256)
 }
 
 #[cfg(test)]
@@ -179,7 +378,9 @@ mod tests {
         )
         .unwrap();
         let origin = Origin::Server { url: "/zoos/z.safetensors".into(), first: true };
-        Loaded { zoo, origin, bytes: 1, sha256: "cd".repeat(32) }
+        let sets = zoo.sets().cloned().collect();
+        let (modified, small, sha256) = (None, None, "cd".repeat(32));
+        Loaded { zoo, sets, origin, bytes: 1, sha256, modified, whole: true, small }
     }
 
     fn wish(target: Option<&str>, method: Option<&str>, similarity: Option<&str>) -> View {
@@ -212,8 +413,8 @@ mod tests {
     #[test]
     fn a_method_means_its_late_set() {
         let loaded = loaded();
-        let found = answer(&loaded.zoo, &wish(Some("a"), Some("lora"), None)).unwrap();
-        assert_eq!(found.set, "lora.late");
+        let found = answer(&loaded, &wish(Some("a"), Some("lora"), None)).unwrap();
+        assert_eq!(found.method, "lora.late");
         let order: Vec<_> = found.ranking.sources.iter().map(|s| s.task.as_str()).collect();
         assert_eq!(order, ["c", "b"]);
     }
@@ -228,7 +429,7 @@ mod tests {
             (wish(None, None, Some("gauge")), "gauge"),
             (wish(None, None, Some("delta")), "initial parameters"),
         ] {
-            let failure = answer(&loaded.zoo, &view).unwrap_err();
+            let failure = answer(&loaded, &view).unwrap_err();
             assert!(failure.detail.contains(part), "{failure:?}");
             let kept = complete(&loaded, &view);
             assert_eq!(

@@ -1,10 +1,13 @@
 //! The frame around every page: header, navigation, footer.
 
 use crate::components::theme::ThemeToggle;
-use crate::pages::{PAGES, Page};
+use crate::pages::{PAGES, Page, Turn, turn};
 use crate::platform;
 use crate::state::Store;
 use leptos::prelude::*;
+
+/// The version of the page is asked for at most once in so many milliseconds.
+const ASK_AGAIN_MS: f64 = 60_000.0;
 
 /// The whole page.
 #[component]
@@ -14,8 +17,20 @@ pub fn App() -> impl IntoView {
     store.start();
 
     let page = RwSignal::new(Page::in_query(&platform::query()));
+    provide_context(Turn(page));
     window_event_listener(leptos::ev::popstate, move |_| {
         page.set(Page::in_query(&platform::query()));
+    });
+
+    let outdated = RwSignal::new(false);
+    watch_version(outdated);
+    Effect::new(move |kept: Option<bool>| {
+        let (kept, ready) = (kept.unwrap_or(false), store.is_ready());
+        if ready && !kept {
+            // Not before the first ranking: its files have the line to themselves.
+            leptos::task::spawn_local(platform::keep_shell());
+        }
+        kept || ready
     });
 
     // Scripts that drive the page wait for this mark.
@@ -43,7 +58,7 @@ pub fn App() -> impl IntoView {
             event.prevent_default();
             platform::focus("main");
         }>
-            "Skip to the ranking"
+            "Skip to the content"
         </a>
         <header class="top">
             <a class="brand" href="./">
@@ -64,9 +79,7 @@ pub fn App() -> impl IntoView {
                                         return;
                                     }
                                     event.prevent_default();
-                                    let fragment = platform::fragment();
-                                    platform::set_address(&(entry.address() + &fragment), true);
-                                    page.set(entry);
+                                    turn(page, entry);
                                 }
                             >
                                 {entry.nav}
@@ -77,6 +90,14 @@ pub fn App() -> impl IntoView {
             </nav>
             <ThemeToggle />
         </header>
+        <Show when=move || outdated.get()>
+            <section class="message note outdated" role="status" data-testid="outdated">
+                <p>"There is a newer version of this page. What you see stays until you reload."</p>
+                <button type="button" on:click=|_| platform::reload()>
+                    "Reload"
+                </button>
+            </section>
+        </Show>
         <main id="main" tabindex="-1">
             {move || (page.get().view)()}
         </main>
@@ -90,6 +111,23 @@ pub fn App() -> impl IntoView {
             </p>
         </footer>
     }
+}
+
+/// Asks for another version of the page whenever the visitor comes back to it.
+fn watch_version(outdated: RwSignal<bool>) {
+    let asked = StoredValue::new(platform::now());
+    window_event_listener(leptos::ev::focus, move |_| {
+        let now = platform::now();
+        if outdated.get_untracked() || now - asked.get_value() < ASK_AGAIN_MS {
+            return;
+        }
+        asked.set_value(now);
+        leptos::task::spawn_local(async move {
+            if platform::is_outdated().await == Some(true) {
+                outdated.set(true);
+            }
+        });
+    });
 }
 
 /// Three bars of a ranking, the first one found.

@@ -1,9 +1,13 @@
 //! The parts that pages are made of.
 
+pub mod beside;
 pub mod facts;
+pub mod guest;
 pub mod messages;
+pub mod narrowing;
 pub mod opener;
 pub mod ranking;
 pub mod switches;
+pub mod takeaway;
 pub mod target;
 pub mod theme;

@@ -227,6 +227,69 @@ impl Failure {
         )
     }
 
+    /// A zoo that the browser kept is no longer there.
+    pub fn copy_gone(name: &str) -> Self {
+        Self::new(
+            "The copy is gone",
+            format!("This browser no longer has its copy of “{}”.", words::clipped(name, 100)),
+            "Open the zoo again by its address or file.",
+        )
+    }
+
+    /// The set is in the file, and the file is not all there yet.
+    pub fn on_its_way() -> Self {
+        Self::new(
+            "These embeddings are on their way",
+            "The file is large: what was shown first was fetched first.",
+            "They appear as soon as they are here.",
+        )
+    }
+
+    /// The files are no adapter that can be read.
+    pub fn adapter(why: &str) -> Self {
+        Self::new(
+            "This adapter cannot be read",
+            format!("{}.", words::clipped(why.trim_end_matches('.'), 600)),
+            "Choose all files of a PEFT, AdapterHub or BitFit folder together: its configuration and its .safetensors file.",
+        )
+    }
+
+    /// An adapter came without a zoo to compare it with.
+    pub fn no_zoo_for_adapter() -> Self {
+        Self::new(
+            "There is no zoo to compare the adapter with",
+            "An adapter is ranked against the tasks of a zoo, and none is open.",
+            "Open a zoo first, then the adapter.",
+        )
+    }
+
+    /// The zoo has no set that an adapter of this method could be compared with.
+    pub fn no_set_for(method: &str, moment: Option<&str>, has: &str) -> Self {
+        let moment = moment.map_or_else(String::new, |moment| format!(", {moment}"));
+        Self::new(
+            "This zoo has nothing to compare the adapter with",
+            format!(
+                "The adapter is {}{moment}; the zoo has {}.",
+                words::clipped(method, 200),
+                words::clipped(has, 300)
+            ),
+            "Open a zoo with embeddings of that method, or tune an adapter by one of the zoo's.",
+        )
+    }
+
+    /// An adapter belongs to another encoder than the zoo.
+    pub fn other_encoder(encoder: &str, why: &str) -> Self {
+        Self::new(
+            "The adapter belongs to another encoder",
+            format!(
+                "The zoo's tasks were tuned on {}: {}.",
+                words::clipped(encoder, 100),
+                words::clipped(why, 400)
+            ),
+            "Tuned parameters can only be compared on the same frozen encoder: tune the adapter on it, or open a zoo of the adapter's encoder.",
+        )
+    }
+
     /// The server is there, but its list of zoos cannot be read.
     pub fn server_list(why: &str) -> Self {
         Self::new(

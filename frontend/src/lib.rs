@@ -1,19 +1,25 @@
 //! The page: opens a zoo in the browser and ranks its tasks there.
 //!
 //! Nothing is computed on a server and nothing is uploaded. [`platform`] is the
-//! only module that calls the browser; [`answer`], [`failure`], [`filter`],
-//! [`scale`] and [`words`] know nothing of it and are tested natively.
+//! only module that calls the browser; [`answer`], [`failure`], [`filter`], [`guest`],
+//! [`library`], [`narrow`], [`scale`] and [`words`] know nothing of it and are tested
+//! natively.
 
 pub mod answer;
 pub mod app;
 pub mod components;
+pub mod export;
 pub mod failure;
 pub mod filter;
+pub mod guest;
+pub mod library;
+pub mod narrow;
 pub mod pages;
 pub mod platform;
 pub mod scale;
 pub mod source;
 pub mod state;
+pub mod trust;
 pub mod words;
 
 /// Shows the page in the document's `#app`.

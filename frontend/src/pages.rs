@@ -4,8 +4,10 @@
 //! belongs to the view of the zoo, and paths would ask every file host to answer
 //! addresses that are no files.
 
+pub mod library;
 pub mod rank;
 
+use crate::platform;
 use leptos::prelude::*;
 
 /// One page.
@@ -20,8 +22,29 @@ pub struct Page {
 }
 
 /// Every page, in the order of the navigation. The first is shown unasked.
-pub const PAGES: &[Page] =
-    &[Page { slug: "", nav: "Rank sources", view: || view! { <rank::RankPage /> }.into_any() }];
+pub const PAGES: &[Page] = &[
+    Page { slug: "", nav: "Rank sources", view: || view! { <rank::RankPage /> }.into_any() },
+    Page { slug: "library", nav: "Library", view: || view! { <library::LibraryPage /> }.into_any() },
+];
+
+/// The page that is shown, for what is deep inside of it and leads to another.
+#[derive(Clone, Copy)]
+pub struct Turn(pub RwSignal<&'static Page>);
+
+impl Turn {
+    /// Turns to another page of the same zoo; to the first, if there is none of this name.
+    pub fn to(self, slug: &str) {
+        turn(self.0, Page::in_query(&format!("page={slug}")));
+    }
+}
+
+/// Turns to a page, so that the browser's back button leads to the one before.
+pub fn turn(shown: RwSignal<&'static Page>, page: &'static Page) {
+    if shown.with_untracked(|shown| shown.slug != page.slug) {
+        platform::set_address(&(page.address() + &platform::fragment()), true);
+        shown.set(page);
+    }
+}
 
 impl Page {
     /// The page that an address's query asks for, or else the first.

@@ -1,8 +1,12 @@
 //! Where zoos are to be had: from the server, from an address, from this device.
 
 use crate::failure::{Address, Failure, Trouble};
-use crate::platform::{self, Cancel, LocalFile};
+use crate::library::Kept;
+use crate::platform::{self, Cancel, LocalFile, Wanted};
 use tupate_api::{Info, ZooFile};
+
+/// Most bytes of the server's list of zoos.
+const LARGEST_LIST: u64 = 8 << 20;
 
 /// Where a zoo is to be had.
 #[derive(Clone)]
@@ -13,6 +17,10 @@ pub enum Source {
     Url(Address),
     /// A file on this device.
     File(LocalFile),
+    /// A copy that this browser keeps.
+    Copy(Kept),
+    /// A link that holds it.
+    Link(String),
 }
 
 impl Source {
@@ -22,6 +30,8 @@ impl Source {
             Self::Server(zoo) => zoo.name.clone(),
             Self::Url(address) => address.href.clone(),
             Self::File(file) => file.name(),
+            Self::Copy(kept) => kept.name.clone(),
+            Self::Link(_) => "The zoo inside this link".into(),
         }
     }
 
@@ -29,17 +39,18 @@ impl Source {
     pub fn size(&self) -> Option<u64> {
         match self {
             Self::Server(zoo) => Some(zoo.bytes),
-            Self::Url(_) => None,
+            Self::Url(_) | Self::Link(_) => None,
             Self::File(file) => Some(file.size()),
+            Self::Copy(kept) => Some(kept.bytes),
         }
     }
 
-    /// Its address; a file of this device has none.
+    /// Its address; what is on this device has none.
     pub fn address(&self) -> Option<Address> {
         match self {
             Self::Server(zoo) => platform::address(&zoo.url),
             Self::Url(address) => Some(address.clone()),
-            Self::File(_) => None,
+            Self::File(_) | Self::Copy(_) | Self::Link(_) => None,
         }
     }
 
@@ -68,7 +79,7 @@ pub async fn ask_server() -> Result<Option<Info>, Failure> {
     let (Some(address), Some(cancel)) = (platform::address("/api/v1/info"), Cancel::new()) else {
         return Ok(None);
     };
-    match platform::fetch(&address, &cancel, |_, _| ()).await {
+    match platform::fetch(&address, &Wanted::whole(LARGEST_LIST), &cancel, |_, _| ()).await.map(|a| a.bytes) {
         // Some hosts answer whatever they do not know with a page.
         Ok(bytes) if bytes.trim_ascii_start().first() != Some(&b'{') => Ok(None),
         Ok(bytes) => serde_json::from_slice(&bytes)

@@ -3,7 +3,7 @@
 use tupate_tasks::{
     Aggregation, Checkpoint, MethodSpec, Metric, ParameterSet, Recipe, TaskClass, Values,
 };
-use tupate_zoo::{EmbeddingSet, Ranking, TaskEntry};
+use tupate_zoo::{EmbeddingSet, Fusion, Ranking, TaskEntry};
 
 /// A number with a fixed number of decimals, a true minus sign, and no
 /// negative zero.
@@ -121,6 +121,15 @@ pub fn set_label(set: &EmbeddingSet) -> String {
         Some("") => label,
         Some(suffix) => format!("{label} ({})", suffix.trim_start_matches('.')),
         None => set.key.clone(),
+    }
+}
+
+/// An ensemble's name on the switch of methods.
+pub fn fusion_label(fusion: &Fusion) -> &'static str {
+    match fusion.name {
+        "ensemble" => "All together (3E)",
+        "rrf" => "All together (RRF)",
+        other => other,
     }
 }
 

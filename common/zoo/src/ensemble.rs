@@ -44,6 +44,11 @@ pub struct Member {
 }
 
 impl Fusion {
+    /// Whether a method's name asks for a fusion.
+    pub fn is_named(method: &str) -> bool {
+        Self::named(method).is_some()
+    }
+
     /// The fusion and the checkpoint that a method's name asks for.
     pub(crate) fn named(method: &str) -> Option<(&'static Self, Option<Checkpoint>)> {
         let (name, checkpoint) = match method.rsplit_once('.') {

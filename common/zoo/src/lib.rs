@@ -6,6 +6,7 @@
 //! the command line and the page bring those.
 
 mod card;
+pub mod choose;
 mod diff;
 mod ensemble;
 mod error;

@@ -1,12 +1,13 @@
 //! A zoo in memory.
 
+use crate::choose;
 use crate::format::{self, Dtype};
 use crate::manifest::{Manifest, TensorDigest};
 use crate::outline::Outline;
 use crate::rows::Rows;
 use crate::{EmbeddingSet, Error, TaskEntry, TransferMatrix};
 use std::collections::BTreeMap;
-use tupate_tasks::{Aggregation, Checkpoint, ParameterSet, Projection, Recipe, Values};
+use tupate_tasks::{Aggregation, ParameterSet, Projection, Recipe, Values};
 
 /// Task embeddings that belong together, with the facts about their tasks.
 /// Holding one is the proof that it is consistent: rows fit the manifest, all
@@ -224,56 +225,15 @@ impl Zoo {
     /// The names of the methods that the zoo has embeddings of, without
     /// repetition, in the file's order.
     pub fn methods(&self) -> Vec<&'static str> {
-        let mut names = Vec::new();
-        for set in self.sets() {
-            let name = set.recipe.method.name();
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
+        choose::methods(self.sets())
     }
 
-    /// The set with this key, or the one set of this method, the late one
-    /// before the early one and the paper's recipe before others. `None` takes
-    /// the zoo's only method.
+    /// The set with this key, or that of a method; see [`choose::set`].
     ///
     /// # Errors
     /// When there is none, or more than one fits.
     pub fn set(&self, wanted: Option<&str>) -> Result<&EmbeddingSet, Error> {
-        let known = || self.sets().map(|set| set.key.clone()).collect::<Vec<_>>();
-        let wanted = match wanted {
-            Some(wanted) => wanted,
-            None => match self.methods()[..] {
-                [only] => only,
-                [] => return Err(Error::UnknownSet { wanted: "task".into(), known: known() }),
-                _ => {
-                    return Err(Error::Ambiguous(format!(
-                        "this zoo has embeddings of several methods; choose one of {}",
-                        self.methods().join(", ")
-                    )));
-                }
-            },
-        };
-        if let Some(set) = self.sets().find(|set| set.key == wanted) {
-            return Ok(set);
-        }
-        let mut of_method: Vec<_> =
-            self.sets().filter(|set| set.recipe.method.name() == wanted).collect();
-        if of_method.iter().any(|set| set.recipe.checkpoint == Checkpoint::Late) {
-            of_method.retain(|set| set.recipe.checkpoint == Checkpoint::Late);
-        }
-        if of_method.iter().any(|set| set.recipe.is_paper()) {
-            of_method.retain(|set| set.recipe.is_paper());
-        }
-        match of_method[..] {
-            [only] => Ok(only),
-            [] => Err(Error::UnknownSet { wanted: wanted.to_owned(), known: known() }),
-            _ => Err(Error::Ambiguous(format!(
-                "this zoo has several {wanted} recipes; choose one of {}",
-                of_method.iter().map(|set| set.key.as_str()).collect::<Vec<_>>().join(", ")
-            ))),
-        }
+        choose::set(self.sets(), wanted)
     }
 
     /// The embeddings of a set, `[D]` each, in the order of

@@ -1,7 +1,9 @@
 //! Journeys of visitors: a real browser, the real program, a real zoo.
 
 mod broken;
+mod choices;
 mod foreign;
+mod keeping;
 mod links;
 mod looks;
 mod ranking;

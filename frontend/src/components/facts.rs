@@ -22,6 +22,7 @@ fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
     let hash = loaded.sha256.clone();
     let from = match &loaded.origin {
         Origin::File(name) => format!("{name}, from this device"),
+        Origin::Link(_) => "inside the link".into(),
         Origin::Server { url, .. } | Origin::Url(url) => url.clone(),
     };
     let address = loaded.origin.address().map(str::to_owned);
@@ -29,8 +30,8 @@ fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
         let loaded = loaded.clone();
         move || {
             let key = store.view.with(|view| view.method.clone());
-            let set = crate::answer::choose_set(&loaded.zoo, key.as_deref()).ok();
-            set.map(recipe)
+            let set = crate::answer::choose_method(&loaded.sets, key.as_deref()).ok();
+            set.map(|(_, set)| recipe(set))
         }
     };
     view! {
@@ -102,15 +103,38 @@ pub fn CopyLink() -> impl IntoView {
     let link = Callback::new(move |()| {
         platform::link(&store.view.with_untracked(tupate_zoo::link::View::to_fragment))
     });
-    let local =
-        move || store.loaded.with(|l| l.as_ref().is_some_and(|l| l.origin.address().is_none()));
+    // The link with the file in it; nothing where the file is too large for that.
+    let inline = move || {
+        let loaded = store.loaded.get_untracked()?;
+        let view = store.view.get_untracked();
+        let view = view.with_inline(loaded.small.as_ref()?).ok()?;
+        Some(platform::link(&view.to_fragment()))
+    };
+    let local = Memo::new(move |_| {
+        store.loaded.with(|l| l.as_ref().is_some_and(|l| l.origin.address().is_none()))
+    });
+    let inside = Memo::new(move |_| {
+        store.loaded.with(|l| l.as_ref().is_some_and(|l| matches!(l.origin, Origin::Link(_))))
+    });
+    let small = Memo::new(move |_| {
+        store.loaded.with(|l| l.as_ref().is_some_and(|l| l.small.is_some()))
+    });
+    let whole = Callback::new(move |()| inline().unwrap_or_default());
     view! {
         <div class="share">
             <Copier label="Copy link" what="The link" text=link hook="copy-link" solid=true />
-            <Show when=local>
+            <Show when=move || local.get() && !inside.get()>
                 <p class="hint">
-                    "A link cannot carry the file: whoever opens it needs the same one."
+                    "This link names the file and does not carry it: whoever opens it needs the same one."
                 </p>
+                <Show when=move || small.get()>
+                    <Copier
+                        label="Copy link with the zoo inside"
+                        what="The link"
+                        text=whole
+                        hook="copy-inline"
+                    />
+                </Show>
             </Show>
         </div>
     }

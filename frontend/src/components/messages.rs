@@ -1,7 +1,8 @@
 //! What is going on and what went wrong, above everything else.
 
-use crate::answer::FILE_SCHEME;
+use tupate_zoo::link::FILE_SCHEME;
 use crate::failure::Failure;
+use crate::platform;
 use crate::state::{Pending, Store};
 use crate::words;
 use leptos::prelude::*;
@@ -47,6 +48,7 @@ pub fn Messages() -> impl IntoView {
         {failure}
         {changed(store)}
         {elsewhere(store)}
+        {newer(store)}
         <Show when=move || waiting.get()>
             <Progress />
         </Show>
@@ -77,6 +79,44 @@ fn changed(store: Store) -> impl IntoView {
                         on:click=move |_| store.use_anyway()
                     >
                         "Use it anyway"
+                    </button>
+                </section>
+            }
+        })
+    }
+}
+
+fn newer(store: Store) -> impl IntoView {
+    move || {
+        store.newer.get().map(|newer| {
+            let date = platform::date(newer.kept.opened);
+            let kept = newer.kept;
+            let (title, text) = if newer.unknown {
+                (
+                    "Shown from this browser's copy",
+                    format!(
+                        "The address cannot be reached now. What you see is the copy last opened on {date}; the file may have changed since."
+                    ),
+                )
+            } else {
+                (
+                    "The file at this address has changed",
+                    format!(
+                        "What you see is the copy last opened on {date}, with sha256 {}.",
+                        words::short_hash(&kept.sha256)
+                    ),
+                )
+            };
+            view! {
+                <section class="message note" role="status" data-testid="newer">
+                    <h2>{title}</h2>
+                    <p>{text}</p>
+                    <button
+                        type="button"
+                        data-testid="renew"
+                        on:click=move |_| store.renew(&kept)
+                    >
+                        {if newer.unknown { "Try again" } else { "Open the new file" }}
                     </button>
                 </section>
             }

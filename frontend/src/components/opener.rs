@@ -1,7 +1,7 @@
 //! Opening a zoo: one of the server's, by address, or from this device.
 
 use crate::failure::LARGEST_FILE;
-use crate::platform::{self, LocalFile};
+use crate::platform::{self, Dropped, LocalFile};
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
@@ -45,11 +45,11 @@ pub fn Opener() -> impl IntoView {
                     class="hidden"
                     type="file"
                     data-testid="file-input"
-                    accept=".safetensors"
+                    accept=".safetensors,.json"
+                    multiple
                     on:change=move |event| {
-                        if let Some(file) = LocalFile::chosen(&event) {
-                            store.open_file(file);
-                        }
+                        let (folder, files) = LocalFile::chosen(&event);
+                        store.open_files(folder, files);
                     }
                 />
                 "Open a file…"
@@ -64,7 +64,7 @@ pub fn Opener() -> impl IntoView {
 
 /// The zoos that the server lists, where there is more than the one shown.
 #[component]
-fn ServerZoos() -> impl IntoView {
+pub fn ServerZoos() -> impl IntoView {
     let store = expect_context::<Store>();
     let shown = Memo::new(move |_| {
         store.loaded.with(|l| l.as_ref().and_then(|l| l.origin.address().map(str::to_owned)))
@@ -128,9 +128,11 @@ pub fn DropZone() -> impl IntoView {
             if platform::drags_files(&event) {
                 // Without this the browser leaves the page to show the file.
                 event.prevent_default();
-                if let Some(file) = LocalFile::dropped(&event) {
-                    store.open_file(file);
-                }
+                let dropped = Dropped::of(&event);
+                leptos::task::spawn_local(async move {
+                    let (folder, files) = dropped.files().await;
+                    store.open_files(folder, files);
+                });
             }
         }),
     ];
@@ -138,8 +140,46 @@ pub fn DropZone() -> impl IntoView {
     view! {
         <Show when=move || over.get()>
             <div class="drop" aria-hidden="true">
-                <p>"Drop the zoo file to open it"</p>
+                <p>"Drop a zoo file, or the folder of an adapter"</p>
             </div>
         </Show>
+    }
+}
+
+/// Ranking an adapter of the visitor's own.
+#[component]
+pub fn AdapterOpener() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let take = move |event: leptos::ev::Event| {
+        let (folder, files) = LocalFile::chosen(&event);
+        store.open_files(folder, files);
+    };
+    view! {
+        <p class="hint">
+            "A PEFT, AdapterHub or BitFit folder: choose it, or its configuration and its .safetensors file, or drop it anywhere on the page. It is read in this tab; nothing is uploaded."
+        </p>
+        <div class="pair">
+            <label class="button">
+                <input
+                    class="hidden"
+                    type="file"
+                    data-testid="adapter-folder"
+                    prop:webkitdirectory=true
+                    on:change=take
+                />
+                "Choose folder…"
+            </label>
+            <label class="button">
+                <input
+                    class="hidden"
+                    type="file"
+                    data-testid="adapter-files"
+                    multiple
+                    accept=".safetensors,.json,.bin,.pt"
+                    on:change=take
+                />
+                "Choose files…"
+            </label>
+        </div>
     }
 }

@@ -1,9 +1,14 @@
 //! The answer: a sentence, and the sources in order.
 
+use super::beside::BesideSwitch;
 use super::messages::ErrorBox;
-use crate::answer::{Answer, Loaded};
+use super::narrowing::Narrowing;
+use super::takeaway::Takeaway;
+use crate::answer::{Answer, Beside, Gains, Loaded};
+use crate::platform;
 use crate::scale::{Axis, Kind};
 use crate::state::Store;
+use crate::trust;
 use crate::words;
 use leptos::prelude::*;
 use std::collections::BTreeMap;
@@ -21,6 +26,8 @@ struct Shown {
     /// Place in `rows` by task.
     at: BTreeMap<String, usize>,
     all: usize,
+    gains: Option<Gains>,
+    beside: Option<Beside>,
 }
 
 impl Shown {
@@ -29,7 +36,14 @@ impl Shown {
         let rows: Vec<_> = sources.iter().take(most).cloned().collect();
         let scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
         let at = rows.iter().enumerate().map(|(at, row)| (row.task.clone(), at)).collect();
-        Self { axis: Axis::of(&scores), rows, at, all: sources.len() }
+        Self {
+            axis: Axis::of(&scores),
+            rows,
+            at,
+            all: sources.len(),
+            gains: answer.gains.clone(),
+            beside: answer.beside.clone().and_then(Result::ok),
+        }
     }
 }
 
@@ -47,6 +61,9 @@ pub fn Ranking() -> impl IntoView {
     let sentence = move || {
         let loaded = store.loaded.get()?;
         store.answer.with(|answer| match answer {
+            Some(Ok(answer)) if answer.ranking.sources.is_empty() && answer.all > 0 => {
+                Some("No source passes the filters.".to_owned())
+            }
             Some(Ok(answer)) => {
                 let name = |id: &str| name_of(&loaded, id);
                 Some(words::sentence(&answer.ranking, name))
@@ -57,6 +74,9 @@ pub fn Ranking() -> impl IntoView {
     let failure = move || {
         store.answer.with(|answer| match answer {
             Some(Err(failure)) => Some(view! { <ErrorBox failure=failure.clone() /> }),
+            Some(Ok(Answer { beside: Some(Err(failure)), .. })) => {
+                Some(view! { <ErrorBox failure=failure.clone() /> })
+            }
             _ => None,
         })
     };
@@ -74,10 +94,58 @@ pub fn Ranking() -> impl IntoView {
             {failure}
             <Show when=move || some.get()>
                 <p class="hint caveat">{words::CAVEAT}</p>
+                <Trust />
+            </Show>
+            <div class="tools">
+                <BesideSwitch />
+                <Narrowing />
+            </div>
+            <Show when=move || some.get()>
                 <Chart shown=shown />
                 <More shown=shown most=most />
+                <Takeaway />
             </Show>
         </section>
+    }
+}
+
+/// What following such rankings has cost, computed after the ranking is painted.
+#[component]
+fn Trust() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let said = RwSignal::new(None::<String>);
+    // Targets and filters do not change it.
+    let by = Memo::new(move |_| {
+        let loaded = store.loaded.get().filter(|loaded| !loaded.zoo.transfer().is_empty())?;
+        store.answer.with(|answer| match answer {
+            Some(Ok(answer)) => Some((loaded.sha256.clone(), answer.method.clone(), answer.similarity)),
+            _ => None,
+        })
+    });
+    Effect::new(move |_| {
+        let now = by.get();
+        said.set(None);
+        leptos::task::spawn_local(async move {
+            platform::sleep(30).await;
+            if now.is_none() || by.try_get_untracked() != Some(now) {
+                return;
+            }
+            let told = store.loaded.get_untracked().and_then(|loaded| {
+                store.answer.with_untracked(|answer| match answer {
+                    Some(Ok(answer)) => trust::sentence(&loaded, answer),
+                    _ => None,
+                })
+            });
+            let _ = said.try_set(told);
+        });
+    });
+    // The place is kept, so that nothing moves when the figures come.
+    view! {
+        <Show when=move || by.with(Option::is_some)>
+            <p class="hint trust" data-testid="trust">
+                {move || said.get()}
+            </p>
+        </Show>
     }
 }
 
@@ -100,12 +168,37 @@ fn Chart(shown: Memo<Option<Shown>>) -> impl IntoView {
             s.as_ref().map_or(Vec::new(), |s| s.rows.iter().map(|row| row.task.clone()).collect())
         })
     };
+    let store = expect_context::<Store>();
+    let gains = Memo::new(move |_| shown.with(|s| s.as_ref().and_then(|s| s.gains.clone())));
+    let beside = Memo::new(move |_| {
+        let method = shown.with(|s| Some(s.as_ref()?.beside.as_ref()?.method.clone()))?;
+        store.loaded.with(|l| l.as_ref().map(|l| l.method_label(&method)))
+    });
     view! {
-        <div class="chart" data-kind=kind>
+        <div
+            class="chart"
+            data-kind=kind
+            class:with-gain=move || gains.with(Option::is_some)
+            class:with-other=move || beside.with(Option::is_some)
+        >
             <div class="axis" aria-hidden="true">
                 <div class="axis-scale">
                     {move || axis.with(ticks)}
                 </div>
+                <span class="column-gain">
+                    {move || {
+                        gains
+                            .with(|gains| {
+                                gains
+                                    .as_ref()
+                                    .map(|gains| match gains.baseline {
+                                        Some(_) => "true gain",
+                                        None => "true score",
+                                    })
+                            })
+                    }}
+                </span>
+                <span class="column-other">{move || beside.get()}</span>
             </div>
             <ol class="sources" aria-describedby="axis-note">
                 <For each=ids key=Clone::clone let:id>
@@ -114,9 +207,21 @@ fn Chart(shown: Memo<Option<Shown>>) -> impl IntoView {
             </ol>
             <p class="hint" id="axis-note">
                 {move || axis.with(Axis::note)}
+                {move || gains.with(|gains| gains.as_ref().map(gains_note))}
             </p>
         </div>
     }
+}
+
+fn gains_note(gains: &Gains) -> String {
+    let what = match gains.baseline {
+        Some(baseline) => format!(
+            "True gain: the target's score after training on the source first, less {} without",
+            words::number(baseline, 3)
+        ),
+        None => "True score: the target's after training on the source first".to_owned(),
+    };
+    format!(" {what} ({}, {}).", gains.metric, gains.setting)
 }
 
 fn ticks(axis: &Axis) -> impl IntoView + use<> {
@@ -154,6 +259,21 @@ fn Row(id: String, shown: Memo<Option<Shown>>, axis: Memo<Axis>) -> impl IntoVie
     let mark = Memo::new(move |_| axis.with(|axis| axis.mark(score())));
     let task = store.loaded.with_untracked(|l| l.as_ref().and_then(|l| l.zoo.task(&id).cloned()));
     let name = task.as_ref().map_or_else(|| id.clone(), |task| task.name.clone());
+    let gain = {
+        let id = id.clone();
+        Memo::new(move |_| {
+            shown.with(|s| {
+                let gains = s.as_ref()?.gains.as_ref()?;
+                Some((gains.of.get(&id).copied(), gains.baseline.is_some()))
+            })
+        })
+    };
+    let other = {
+        let id = id.clone();
+        Memo::new(move |_| {
+            shown.with(|s| Some(s.as_ref()?.beside.as_ref()?.ranks.get(&id).copied()))
+        })
+    };
     view! {
         <li
             class:first=move || rank() == 1
@@ -174,9 +294,55 @@ fn Row(id: String, shown: Memo<Option<Shown>>, axis: Memo<Axis>) -> impl IntoVie
                 ></b>
             </span>
             <span class="score">{move || words::score(score())}</span>
+            {move || gain.get().map(|(gain, relative)| gain_cell(gain, relative))}
+            {move || other.get().map(|other| other_cell(rank(), other))}
             {task.as_ref().map(data)}
         </li>
     }
+}
+
+/// What training on the source first did.
+fn gain_cell(gain: Option<f64>, relative: bool) -> impl IntoView + use<> {
+    let text = match gain {
+        None => "–".to_owned(),
+        Some(gain) if relative && gain > 0.0 => format!("+{}", words::number(gain, 3)),
+        Some(gain) => words::number(gain, 3),
+    };
+    let loss = relative && gain.is_some_and(|gain| gain < 0.0);
+    let label = if relative { "true gain " } else { "true score " };
+    view! {
+        <span class="gain" class:loss=loss data-testid="gain">
+            <span class="column-name">{label}</span>
+            {if gain.is_some() { text } else { "not measured".into() }}
+        </span>
+    }
+}
+
+/// A source's rank by the other method, and how far it moved on the way there.
+fn other_cell(rank: usize, other: Option<usize>) -> impl IntoView + use<> {
+    let Some(other) = other else {
+        return view! { <span class="other">"not there"</span> }.into_any();
+    };
+    let (sign, words) = match other.cmp(&rank) {
+        std::cmp::Ordering::Less => ("▲", "up"),
+        std::cmp::Ordering::Greater => ("▼", "down"),
+        std::cmp::Ordering::Equal => ("=", "unmoved"),
+    };
+    let by = other.abs_diff(rank);
+    view! {
+        <span class="other" data-testid="other" data-rank=other.to_string()>
+            <span class="column-name">"there "</span>
+            {format!("{other} ")}
+            <span class="move" data-move=words aria-hidden="true">
+                {sign}
+                {(by > 0).then(|| by.to_string())}
+            </span>
+            <span class="hidden">
+                {if by > 0 { format!("{words} by {by}") } else { words.to_owned() }}
+            </span>
+        </span>
+    }
+        .into_any()
 }
 
 fn kind(task: &TaskEntry) -> impl IntoView + use<> {

@@ -1,9 +1,10 @@
 //! The switches: similarity, and which embeddings.
 
+use crate::answer::choose_method;
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
-use tupate_zoo::SIMILARITIES;
+use tupate_zoo::{FUSIONS, SIMILARITIES};
 
 /// A choice of one among a few, as native radio buttons.
 #[component]
@@ -79,39 +80,47 @@ pub fn SimilaritySwitch() -> impl IntoView {
     view! { <Switch name="similarity" legend="Similarity" entries chosen choose describe /> }
 }
 
-/// Which embeddings are compared.
+/// Which embeddings are compared: those of one method, or of all together.
 #[component]
 pub fn SetSwitch() -> impl IntoView {
     let store = expect_context::<Store>();
     let entries = Memo::new(move |_| {
-        store.loaded.with(|loaded| {
-            let sets = loaded.iter().flat_map(|l| l.zoo.sets());
-            sets.map(|set| (set.key.clone(), words::set_label(set))).collect::<Vec<_>>()
-        })
+        store.loaded.with(|loaded| loaded.as_ref().map_or(Vec::new(), |l| l.methods()))
     });
-    // A link may name a method only: what is shown is the set it led to.
+    // A link may name a method only: what is shown is the set it led to. An adapter of
+    // the visitor's is compared with the set that it fits.
     let chosen = Signal::derive(move || {
         let named = store.view.with(|view| view.method.clone());
-        store.loaded.with(|loaded| {
-            let loaded = loaded.as_ref()?;
-            crate::answer::choose_set(&loaded.zoo, named.as_deref()).ok().map(|set| set.key.clone())
+        let guest = store.guest.with(Option::is_some);
+        let answered = store.answer.with(|answer| match answer {
+            Some(Ok(answer)) if guest => Some(answer.method.clone()),
+            _ => None,
+        });
+        answered.or_else(|| {
+            store.loaded.with(|loaded| {
+                let chosen = choose_method(&loaded.as_ref()?.sets, named.as_deref());
+                chosen.ok().map(|(name, _)| name)
+            })
         })
     });
     let describe = Signal::derive(move || {
         store.loaded.with(|loaded| {
-            let found = chosen.with(|chosen| {
-                loaded.as_ref()?.zoo.sets().find(|set| Some(&set.key) == chosen.as_ref())
-            });
-            found.map_or_else(String::new, |set| {
-                format!(
-                    "{}; parameters taken {}.",
-                    set.recipe.method,
-                    words::checkpoint(set.recipe.checkpoint)
-                )
-            })
+            let chosen = chosen.get();
+            let found = loaded
+                .as_ref()
+                .and_then(|l| l.sets.iter().find(|set| Some(&set.key) == chosen.as_ref()));
+            let Some(set) = found else {
+                let fusion = FUSIONS.iter().find(|fusion| Some(fusion.name) == chosen.as_deref());
+                return fusion.map_or_else(String::new, |fusion| fusion.describe.to_owned());
+            };
+            format!(
+                "{}; parameters taken {}.",
+                set.recipe.method,
+                words::checkpoint(set.recipe.checkpoint)
+            )
         })
     });
-    let choose = Callback::new(move |key: String| store.choose_set(key));
+    let choose = Callback::new(move |key: String| store.choose_method(key));
     move || {
         let entries = entries.get();
         view! { <Switch name="set" legend="Embeddings" entries chosen choose describe /> }

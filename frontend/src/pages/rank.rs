@@ -2,7 +2,8 @@
 
 use crate::components::facts::{CopyLink, Facts};
 use crate::components::messages::Messages;
-use crate::components::opener::{DropZone, Opener};
+use crate::components::guest::GuestCard;
+use crate::components::opener::{AdapterOpener, DropZone, Opener};
 use crate::components::ranking::Ranking;
 use crate::components::switches::{SetSwitch, SimilaritySwitch};
 use crate::components::target::TargetPicker;
@@ -59,6 +60,7 @@ fn WithZoo() -> impl IntoView {
     view! {
         <div class="columns">
             <div class="instrument">
+                <GuestCard />
                 <section class="controls" aria-label="The question">
                     <TargetPicker />
                     <SimilaritySwitch />
@@ -70,6 +72,10 @@ fn WithZoo() -> impl IntoView {
                 <section class="card" aria-label="This zoo">
                     <Facts />
                     <CopyLink />
+                </section>
+                <section class="card" aria-labelledby="adapter-head">
+                    <h2 id="adapter-head">"Rank your own adapter"</h2>
+                    <AdapterOpener />
                 </section>
                 <section class="card" aria-labelledby="open-head">
                     <h2 id="open-head">"Open another zoo"</h2>

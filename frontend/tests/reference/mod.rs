@@ -1,7 +1,7 @@
 //! A zoo and its rankings, fixed: native code and the browser must both arrive
 //! at exactly these.
 
-use tupate_frontend::answer::answer;
+use tupate_frontend::answer::{Loaded, Origin, answer};
 use tupate_tasks::{Checkpoint, EncoderRef, MethodSpec, Recipe, TASKS};
 use tupate_zoo::link::View;
 use tupate_zoo::{Dtype, NewEmbedding, SIMILARITIES, TaskEntry, Zoo, sha256_hex};
@@ -85,7 +85,8 @@ pub fn check_file() {
 
 /// Every similarity ranks as it must, to the last bit.
 pub fn check_rankings() {
-    let zoo = Zoo::parse(&zoo().to_bytes(Dtype::F32).expect("bytes")).expect("the zoo");
+    let file = zoo().to_bytes(Dtype::F32).expect("bytes");
+    let loaded = Loaded::whole(&file, Origin::File("z".into()), None).expect("the zoo");
     let universal = || SIMILARITIES.iter().filter(|s| s.universal);
     assert_eq!(universal().count(), RANKINGS.len());
     for (similarity, expected) in universal().zip(RANKINGS) {
@@ -94,7 +95,7 @@ pub fn check_rankings() {
             similarity: Some(similarity.name.into()),
             ..View::default()
         };
-        let answer = answer(&zoo, &view).expect("a ranking");
+        let answer = answer(&loaded, &view).expect("a ranking");
         let found: Vec<(&str, f64)> =
             answer.ranking.sources.iter().map(|s| (s.task.as_str(), s.score)).collect();
         assert_eq!(found, *expected, "{}", similarity.name);

@@ -70,7 +70,7 @@ const CRATES: &[Rule] = &[
     Rule {
         name: "tupate-frontend",
         folder: "frontend",
-        arrows: &["tupate-api", "tupate-metrics", "tupate-tasks", "tupate-zoo"],
+        arrows: &["tupate-api", "tupate-embedding", "tupate-metrics", "tupate-tasks", "tupate-zoo"],
         never: &["axum", "candle-core", "candle-nn", "tokenizers", "tokio"],
     },
     Rule { name: "tupate-e2e", folder: "e2e", arrows: &[], never: &["candle-core"] },

@@ -1,0 +1,138 @@
+//! What stays after a visit: zoos, the page itself, and whether they are still current.
+
+use crate::{fragment, sha256, zoo_bytes};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tupate_e2e::{Journey, Origin, Page, Sharing, Tolerate, import, settings, until};
+
+/// The sha256 of the zoos that the library lists.
+async fn kept(page: &Page) -> Result<Vec<String>> {
+    let script = "return [...document.querySelectorAll('[data-testid=\"kept\"]')]
+        .map((e) => e.dataset.sha256);";
+    Ok(page.browser().execute(script, Vec::new()).await?.convert()?)
+}
+
+/// Turns to a page by its link in the navigation.
+async fn turn(page: &Page, name: &str) -> Result<()> {
+    let script = "[...document.querySelectorAll('nav a')]
+        .find((a) => a.textContent === arguments[0]).click();";
+    page.browser().execute(script, vec![name.into()]).await?;
+    Ok(())
+}
+
+async fn until_kept(page: &Page, digest: &str) -> Result<()> {
+    until("the zoo to be kept", async || {
+        let kept = kept(page).await?;
+        ensure!(kept.iter().any(|one| one == digest), "kept are {kept:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Waits until the page's own files are kept, and it is asked for through what keeps them.
+async fn until_installed(page: &Page) -> Result<()> {
+    let script = "const done = arguments[0];
+        (async () => {
+            if (!navigator.serviceWorker.controller) return false;
+            const cache = await caches.open('tupate-shell');
+            return (await cache.keys()).some((request) => request.url.endsWith('.wasm'));
+        })().then(done, () => done(false));";
+    until("the page to be kept", async || {
+        let there: Value = page.browser().execute_async(script, Vec::new()).await?.convert()?;
+        ensure!(there == Value::Bool(true), "not yet");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn without_a_network_after_the_first_visit() -> Result<()> {
+    let zoo = settings::zoo()?;
+    let journey = Journey::start("offline", &[&zoo]).await?;
+    let own = journey.host();
+    journey
+        .travel(Tolerate::Host(own), async |journey, page| {
+            page.load("").await?;
+            let target = page.targets().await?.pop().context("no targets")?;
+            page.choose_target(&target).await?;
+            let mark = format!("target={target}");
+            let before = page.until("the target", |s| s.fragment.contains(&mark)).await?;
+            turn(page, "Library").await?;
+            until_kept(page, &sha256(&zoo_bytes()?)).await?;
+            until_installed(page).await?;
+
+            journey.stop_server();
+            // The link that was looked at, and the page as somebody would type it.
+            let link = before.fragment.trim_start_matches('#').to_owned();
+            let after = page.load(&link).await?;
+            ensure!(after.sources == before.sources, "other sources: {after:#?}");
+            let bare = page.load("").await?;
+            ensure!(bare.sha256 == before.sha256 && bare.error.is_none(), "no zoo: {bare:#?}");
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_file_that_changes_behind_its_address() -> Result<()> {
+    let (first, second) = (import(5, 16, 1)?, import(6, 16, 2)?);
+    let (old, new) = (sha256(&first), sha256(&second));
+    let origin = Origin::start(Sharing::Everyone, [("z.safetensors", first)]).await?;
+    let url = origin.url("z.safetensors");
+    let journey = Journey::start("changed", &[]).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            page.load("").await?;
+            page.open_url(&url).await?;
+            page.until("the zoo", |state| state.sha256.as_ref() == Some(&old)).await?;
+            turn(page, "Library").await?;
+            until_kept(page, &old).await?;
+
+            origin.replace("z.safetensors", second);
+            // What the link promised is shown, from this browser, and that there is
+            // another file by now is said.
+            let link = fragment(&[("zoo", &url), ("sha256", &old)]);
+            let state = page.load(&link).await?;
+            ensure!(state.sha256.as_ref() == Some(&old), "not the promised file: {state:#?}");
+            page.find("newer").await?;
+            page.click("renew").await?;
+            page.until("the new file", |state| state.sha256.as_ref() == Some(&new)).await?;
+            turn(page, "Library").await?;
+            until_kept(page, &new).await?;
+            until_kept(page, &old).await?;
+
+            page.click("kept-remove").await?;
+            until("one to be removed", async || {
+                let left = kept(page).await?;
+                ensure!(left.len() == 1, "left are {left:?}");
+                Ok(())
+            })
+            .await
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_large_file_in_parts() -> Result<()> {
+    let file = import(80, 16_384, 3)?;
+    let (digest, length) = (sha256(&file), file.len() as u64);
+    ensure!(length > 4 << 20, "the file is too small for this test: {length} bytes");
+    let origin = Origin::start(Sharing::Everyone, [("large.safetensors", file)]).await?;
+    let url = origin.url("large.safetensors");
+    let journey = Journey::start("in-parts", &[]).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            page.load("").await?;
+            page.open_url(&url).await?;
+            let state = page
+                .until("the whole file", |state| state.sha256.as_ref() == Some(&digest))
+                .await?;
+            ensure!(state.sources.len() == 79, "{} sources", state.sources.len());
+            let parts: Vec<_> = origin.asked().into_iter().filter_map(|a| a.part).collect();
+            ensure!(parts.first().is_some_and(|first| first.start == 0), "asked for {parts:?}");
+            let sum: u64 = parts.iter().map(|part| part.end.min(length) - part.start).sum();
+            ensure!(sum < length + length / 4, "{sum} bytes were asked for of {length}");
+            Ok(())
+        })
+        .await
+}

@@ -1,0 +1,185 @@
+//! The fields that narrow the list of sources.
+
+use crate::narrow::{self, CLASSES, Narrow};
+use crate::state::Store;
+use crate::words;
+use leptos::prelude::*;
+use std::collections::BTreeSet;
+
+/// The fields, folded away until one is used.
+#[component]
+pub fn Narrowing() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let set = Memo::new(move |_| store.view.with(|view| !view.filters.is_empty()));
+    let words = move || store.view.with(|view| Narrow::of(&view.filters).in_words());
+    let passing = move || {
+        store.answer.with(|answer| match answer {
+            Some(Ok(answer)) if answer.all != answer.ranking.sources.len() => {
+                format!("{} of {} sources", answer.ranking.sources.len(), answer.all)
+            }
+            _ => String::new(),
+        })
+    };
+    // What a stranger's zoo lists may be long: the fields show as much as helps.
+    let options = move |of: fn(&tupate_zoo::TaskEntry) -> Option<&str>| {
+        store.loaded.with(|loaded| {
+            let tasks = loaded.iter().flat_map(|loaded| loaded.zoo.tasks());
+            let values: BTreeSet<&str> = tasks.filter_map(of).collect();
+            values.into_iter().take(500).map(str::to_owned).collect::<Vec<_>>()
+        })
+    };
+    let families = Memo::new(move |_| options(|task| Some(&task.family)));
+    let licences = Memo::new(move |_| options(|task| Some(task.licence.as_deref().unwrap_or(""))));
+    let chosen = move |name: &'static str| {
+        Signal::derive(move || {
+            store.view.with(|view| {
+                let found = view.filters.iter().find(|(key, _)| key == name);
+                found.map(|(_, value)| value.clone())
+            })
+        })
+    };
+    let classes = Memo::new(move |_| {
+        let there: BTreeSet<_> = store.loaded.with(|loaded| {
+            loaded.iter().flat_map(|l| l.zoo.tasks()).map(|task| task.class).collect()
+        });
+        let of = CLASSES.into_iter().filter(|class| there.contains(class));
+        of.map(|class| (class.short().to_owned(), words::similarity_label(words::class(class))))
+            .collect::<Vec<_>>()
+    });
+    let plain = |values: Vec<String>| values.into_iter().map(|v| (v.clone(), v)).collect();
+    view! {
+        <details class="narrowing" data-testid="filters" prop:open=move || set.get_untracked()>
+            <summary>
+                <span>"Filter sources"</span>
+                <span class="hint">{move || if set.get() { words() } else { String::new() }}</span>
+                <span class="hint passing" role="status">{passing}</span>
+            </summary>
+            <div class="fields">
+                <Choice
+                    name=narrow::CLASS
+                    label="Class"
+                    entries=Signal::derive(move || classes.get())
+                    chosen=chosen(narrow::CLASS)
+                />
+                <Choice
+                    name=narrow::FAMILY
+                    label="Family"
+                    entries=Signal::derive(move || plain(families.get()))
+                    chosen=chosen(narrow::FAMILY)
+                />
+                <Choice
+                    name=narrow::LICENCE
+                    label="Licence of the data"
+                    entries=Signal::derive(move || {
+                        licences
+                            .get()
+                            .into_iter()
+                            .map(|licence| {
+                                let label = match licence.as_str() {
+                                    "" => "not stated".to_owned(),
+                                    licence => words::clipped(licence, 40),
+                                };
+                                (licence, label)
+                            })
+                            .collect()
+                    })
+                    chosen=chosen(narrow::LICENCE)
+                />
+                <fieldset class="size">
+                    <legend>"Training examples"</legend>
+                    <Bound name=narrow::LEAST label="at least" chosen=chosen(narrow::LEAST) />
+                    <Bound name=narrow::MOST label="at most" chosen=chosen(narrow::MOST) />
+                </fieldset>
+                <button
+                    type="button"
+                    class="quiet"
+                    data-testid="filter-none"
+                    disabled=move || !set.get()
+                    on:click=move |_| store.filter_nothing()
+                >
+                    "Show all sources"
+                </button>
+            </div>
+        </details>
+    }
+}
+
+#[component]
+fn Choice(
+    name: &'static str,
+    label: &'static str,
+    entries: Signal<Vec<(String, String)>>,
+    chosen: Signal<Option<String>>,
+) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let id = format!("filter-{name}");
+    // No option can have the empty string for itself: it may be a value.
+    let place = move || {
+        let chosen = chosen.get();
+        let found = entries.with(|e| e.iter().position(|(key, _)| Some(key) == chosen.as_ref()));
+        found.map_or_else(String::new, |at| at.to_string())
+    };
+    view! {
+        <label class="field" for=id.clone()>
+            {label}
+            <select
+                id=id.clone()
+                data-testid=id.clone()
+                prop:value=place
+                on:change=move |event| {
+                    let at: Option<usize> = event_target_value(&event).parse().ok();
+                    let key = entries.with_untracked(|e| Some(e.get(at?)?.0.clone()));
+                    store.filter(name, key);
+                }
+            >
+                <option value="">"Any"</option>
+                {move || {
+                    let now = place();
+                    entries
+                        .get()
+                        .into_iter()
+                        .enumerate()
+                        .map(|(at, (_, label))| {
+                            let at = at.to_string();
+                            let selected = at == now;
+                            view! {
+                                <option value=at selected=selected>
+                                    {label}
+                                </option>
+                            }
+                        })
+                        .collect_view()
+                }}
+            </select>
+        </label>
+    }
+}
+
+#[component]
+fn Bound(
+    name: &'static str,
+    label: &'static str,
+    chosen: Signal<Option<String>>,
+) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let id = format!("filter-{name}");
+    view! {
+        <label class="bound" for=id.clone()>
+            {label}
+            <input
+                id=id.clone()
+                data-testid=id.clone()
+                type="text"
+                inputmode="numeric"
+                autocomplete="off"
+                placeholder="any"
+                prop:value=move || chosen.get().unwrap_or_default()
+                on:change=move |event| {
+                    let typed = event_target_value(&event);
+                    let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
+                    store.filter(name, Some(digits).filter(|digits| !digits.is_empty()));
+                }
+            />
+        </label>
+    }
+}

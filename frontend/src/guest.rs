@@ -1,0 +1,130 @@
+//! An adapter of the visitor's, ranked in the page: read here, sent nowhere.
+
+use crate::answer::Loaded;
+use crate::failure::Failure;
+use crate::words;
+use tupate_embedding::folder::{self, AdapterFolder};
+use tupate_embedding::{TaskEmbedding, aggregate};
+use tupate_tasks::{Checkpoint, EncoderRef, Recipe, Values};
+use tupate_zoo::EmbeddingSet;
+
+/// What is compared with the zoo in place of one of its tasks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guest {
+    /// Its name.
+    pub name: String,
+    /// What kind of adapter it is, in words.
+    pub kind: String,
+    /// Its embedding by the recipe of the zoo's set [`Guest::set`].
+    pub embedding: TaskEmbedding,
+    /// The label of the set that it is compared with.
+    pub set: String,
+    /// What a reader should know of how the numbers came about.
+    pub notes: Vec<String>,
+    /// What the adapter does not say and was taken from the zoo, in words.
+    pub assumed: Option<String>,
+}
+
+/// Whether these files are an adapter's, and not a zoo.
+pub fn is_adapter<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
+    names.into_iter().any(folder::is_sign)
+}
+
+/// Reads an adapter and makes the embedding that one of the zoo's sets can be compared
+/// with. `name` is that of its folder, if it has one.
+///
+/// # Errors
+/// When the files are no adapter that can be read, or the zoo has nothing to compare it
+/// with.
+pub fn read(
+    files: &[(String, Vec<u8>)],
+    name: Option<&str>,
+    loaded: &Loaded,
+    wish: Option<&str>,
+) -> Result<Guest, Failure> {
+    let views: Vec<_> = files.iter().map(|(name, bytes)| (&**name, &**bytes)).collect();
+    let adapter = folder::read(&views).map_err(|e| Failure::adapter(&e.to_string()))?;
+    let set = set_for(&adapter, loaded, wish)?;
+    let (encoder, seed, assumed) = provenance(&adapter, set)?;
+    let recipe = Recipe {
+        encoder,
+        method: adapter.state.method().clone(),
+        init_seed: seed,
+        ..set.recipe.clone()
+    };
+    let differences = recipe.differences(&set.recipe);
+    if !differences.is_empty() {
+        return Err(Failure::ranking(&tupate_zoo::Error::Incomparable { differences }));
+    }
+    let values =
+        aggregate(&adapter.state, None, &recipe).map_err(|e| Failure::adapter(&e.to_string()))?;
+    let origin = adapter.origin.as_ref();
+    let name = origin.and_then(|origin| origin.task.clone()).or(name.map(str::to_owned));
+    let name = words::clipped(&name.unwrap_or_else(|| "your adapter".into()), 100);
+    Ok(Guest {
+        kind: format!("{} folder with {}", adapter.format, adapter.state.method()),
+        embedding: TaskEmbedding { task: name.clone(), recipe, values },
+        name,
+        set: words::set_label(set),
+        notes: adapter.notes,
+        assumed,
+    })
+}
+
+/// The set that an adapter is compared with: of its method and moment, the one that is
+/// shown if it is one of them, and by the paper's recipe before others.
+fn set_for<'a>(
+    adapter: &AdapterFolder,
+    loaded: &'a Loaded,
+    wish: Option<&str>,
+) -> Result<&'a EmbeddingSet, Failure> {
+    let method = adapter.state.method();
+    let moment = adapter.origin.as_ref().and_then(|origin| origin.checkpoint);
+    // The change from the start takes parameters that an adapter does not hold.
+    let fits = |set: &&EmbeddingSet| {
+        set.recipe.method.name() == method.name() && set.recipe.values == Values::Absolute
+    };
+    let fitting: Vec<_> = loaded.sets.iter().filter(fits).collect();
+    let shown = fitting.iter().find(|set| Some(&*set.key) == wish);
+    let first = |moment: Checkpoint| {
+        let of = || fitting.iter().filter(move |set| set.recipe.checkpoint == moment);
+        of().find(|set| set.recipe.is_paper()).or(of().next())
+    };
+    let found = match moment {
+        Some(moment) => shown.filter(|set| set.recipe.checkpoint == moment).or(first(moment)),
+        None => shown.or(first(Checkpoint::Late)).or(first(Checkpoint::Early)),
+    };
+    found.copied().ok_or_else(|| {
+        let has: Vec<_> = loaded.sets.iter().map(words::set_label).collect();
+        Failure::no_set_for(&method.to_string(), moment.map(Checkpoint::name), &has.join("; "))
+    })
+}
+
+/// The encoder and the initial seed of an adapter, and what of them it does not say.
+fn provenance(
+    adapter: &AdapterFolder,
+    set: &EmbeddingSet,
+) -> Result<(EncoderRef, u64, Option<String>), Failure> {
+    if let Some(origin) = &adapter.origin {
+        return Ok((origin.encoder.clone(), origin.init_seed, None));
+    }
+    let encoder = &set.recipe.encoder;
+    let shape = adapter.state.check_encoder(encoder);
+    shape.map_err(|e| Failure::other_encoder(&encoder.name, &e.to_string()))?;
+    let said = adapter.base_model.as_deref().filter(|name| !name.is_empty());
+    let last = |name: &str| name.rsplit('/').next().unwrap_or(name).to_lowercase();
+    if let Some(said) = said.filter(|said| last(said) != last(&encoder.name)) {
+        let why = format!("it was tuned on {}", words::clipped(said, 100));
+        return Err(Failure::other_encoder(&encoder.name, &why));
+    }
+    let seed = set.recipe.init_seed;
+    let named = said.map_or("It does not name its encoder", |_| "It names its encoder, not its weights");
+    let assumed = format!(
+        "{named}, and says nothing of the seed of its initial parameters. It is compared as if it \
+         had been tuned on {} with weights {}, from the zoo's start (seed {seed}). From another \
+         start its cosines mean nothing.",
+        encoder.name,
+        words::short_hash(&encoder.weights_sha256)
+    );
+    Ok((encoder.clone(), seed, Some(assumed)))
+}

@@ -1,0 +1,141 @@
+//! What the browser keeps for the page: files, and a text on each.
+//!
+//! Two object stores with the same keys, so that the texts can be listed without
+//! reading the files.
+
+use super::window;
+use js_sys::{Array, Promise, Uint8Array};
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{IdbDatabase, IdbOpenDbRequest, IdbRequest, IdbTransaction, IdbTransactionMode};
+
+const NAME: &str = "tupate";
+const VERSION: u32 = 1;
+const FACTS: &str = "facts";
+const FILES: &str = "files";
+
+/// The page's database in this browser.
+#[derive(Clone)]
+pub struct Database(IdbDatabase);
+
+impl Database {
+    /// Opens it; `None` where the browser keeps nothing, as in some private windows.
+    pub async fn open() -> Option<Self> {
+        let request = window().indexed_db().ok()??.open_with_u32(NAME, VERSION).ok()?;
+        let made = {
+            let request = request.clone();
+            Closure::once(move || stores(&request))
+        };
+        request.set_onupgradeneeded(Some(made.as_ref().unchecked_ref()));
+        let database = answer(&request).await.ok()?.dyn_into().ok()?;
+        Some(Self(database))
+    }
+
+    /// Keeps a file and what there is to say of it, or nothing of either.
+    ///
+    /// # Errors
+    /// The browser's reason, such as a full disk.
+    pub async fn put(&self, key: &str, facts: &str, file: &[u8]) -> Result<(), String> {
+        let change = async || {
+            let (transaction, key) = (self.transaction(true)?, JsValue::from_str(key));
+            transaction.object_store(FACTS)?.put_with_key(&JsValue::from_str(facts), &key)?;
+            transaction.object_store(FILES)?.put_with_key(&Uint8Array::from(file), &key)?;
+            complete(&transaction).await
+        };
+        change().await.map_err(|why| reason(&why))
+    }
+
+    /// Changes what there is to say of a file.
+    ///
+    /// # Errors
+    /// The browser's reason.
+    pub async fn put_facts(&self, key: &str, facts: &str) -> Result<(), String> {
+        let change = async || {
+            let transaction = self.transaction(true)?;
+            let store = transaction.object_store(FACTS)?;
+            store.put_with_key(&JsValue::from_str(facts), &JsValue::from_str(key))?;
+            complete(&transaction).await
+        };
+        change().await.map_err(|why| reason(&why))
+    }
+
+    /// Keeps a file no longer.
+    ///
+    /// # Errors
+    /// The browser's reason.
+    pub async fn remove(&self, key: &str) -> Result<(), String> {
+        let change = async || {
+            let (transaction, key) = (self.transaction(true)?, JsValue::from_str(key));
+            transaction.object_store(FACTS)?.delete(&key)?;
+            transaction.object_store(FILES)?.delete(&key)?;
+            complete(&transaction).await
+        };
+        change().await.map_err(|why| reason(&why))
+    }
+
+    /// What there is to say of every file.
+    pub async fn facts(&self) -> Vec<String> {
+        let read = async || {
+            let request = self.transaction(false)?.object_store(FACTS)?.get_all()?;
+            answer(&request).await
+        };
+        let found = read().await.unwrap_or(JsValue::NULL);
+        let found: Array = found.dyn_into().unwrap_or_default();
+        found.iter().filter_map(|text| text.as_string()).collect()
+    }
+
+    /// A file's bytes, if it is kept.
+    pub async fn file(&self, key: &str) -> Option<Vec<u8>> {
+        let read = async || {
+            let store = self.transaction(false)?.object_store(FILES)?;
+            answer(&store.get(&JsValue::from_str(key))?).await
+        };
+        let bytes: Uint8Array = read().await.ok()?.dyn_into().ok()?;
+        Some(bytes.to_vec())
+    }
+
+    fn transaction(&self, write: bool) -> Result<IdbTransaction, JsValue> {
+        let mode =
+            if write { IdbTransactionMode::Readwrite } else { IdbTransactionMode::Readonly };
+        let stores = Array::of2(&JsValue::from_str(FACTS), &JsValue::from_str(FILES));
+        self.0.transaction_with_str_sequence_and_mode(&stores, mode)
+    }
+}
+
+/// Makes the stores of a fresh database.
+fn stores(request: &IdbOpenDbRequest) {
+    let database = request.result().ok().and_then(|d| d.dyn_into::<IdbDatabase>().ok());
+    for name in [FACTS, FILES] {
+        // A failure ends the opening as well, which is answered with nothing kept.
+        let _ = database.as_ref().map(|database| database.create_object_store(name));
+    }
+}
+
+async fn answer(request: &IdbRequest) -> Result<JsValue, JsValue> {
+    let promise = Promise::new(&mut |resolve, reject| {
+        request.set_onsuccess(Some(&resolve));
+        request.set_onerror(Some(&reject));
+    });
+    match JsFuture::from(promise).await {
+        Ok(_) => request.result(),
+        Err(_) => Err(request.error()?.map_or(JsValue::NULL, JsValue::from)),
+    }
+}
+
+async fn complete(transaction: &IdbTransaction) -> Result<(), JsValue> {
+    let promise = Promise::new(&mut |resolve, reject| {
+        transaction.set_oncomplete(Some(&resolve));
+        transaction.set_onabort(Some(&reject));
+    });
+    match JsFuture::from(promise).await {
+        Ok(_) => Ok(()),
+        Err(_) => Err(transaction.error().map_or(JsValue::NULL, JsValue::from)),
+    }
+}
+
+/// What the browser says of an error.
+fn reason(error: &JsValue) -> String {
+    let said = js_sys::Reflect::get(error, &JsValue::from_str("name")).ok();
+    said.and_then(|name| name.as_string()).unwrap_or_else(|| "the browser does not say why".into())
+}

@@ -1,0 +1,121 @@
+//! The zoos that this browser keeps, for later visits and without a network.
+
+use super::{Newer, Store};
+use crate::answer::Loaded;
+use crate::failure::Trouble;
+use crate::library::{self, Kept};
+use crate::platform::{self, Database};
+use crate::source::Source;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::sync::Arc;
+
+impl Store {
+    pub(super) async fn read_library(self, database: Database) {
+        let texts = database.facts().await;
+        let mut kept: Vec<_> = texts.iter().filter_map(|text| Kept::from_text(text)).collect();
+        library::sort(&mut kept);
+        self.library.set(kept);
+        self.database.set_value(Some(database));
+        // From now on, whatever is shown is kept.
+        Effect::new(move |_| {
+            if let Some(loaded) = self.loaded.get().filter(|loaded| loaded.whole) {
+                spawn_local(async move { self.keep(&loaded).await });
+            }
+        });
+    }
+
+    /// Keeps a zoo that was opened, or that it was opened again.
+    async fn keep(self, loaded: &Arc<Loaded>) {
+        let Some(database) = self.database.get_value() else { return };
+        let mut kept = Kept::of(loaded, platform::now());
+        let before = self.library.with_untracked(|l| l.iter().find(|k| k.sha256 == kept.sha256).cloned());
+        let done = match before {
+            Some(before) => {
+                kept.modified = kept.modified.or(before.modified);
+                database.put_facts(&kept.sha256, &kept.to_text()).await
+            }
+            None => {
+                let fresh = self.fresh.try_update_value(Option::take).flatten();
+                let Some((_, file)) = fresh.filter(|(sha256, _)| *sha256 == kept.sha256) else {
+                    return;
+                };
+                self.make_room(&database, &kept).await;
+                database.put(&kept.sha256, &kept.to_text(), &file).await
+            }
+        };
+        self.not_kept.set(done.err());
+        if self.not_kept.with_untracked(Option::is_none) {
+            self.library.update(|library| {
+                library.retain(|other| other.sha256 != kept.sha256);
+                library.push(kept);
+                library::sort(library);
+            });
+        }
+    }
+
+    async fn make_room(self, database: &Database, kept: &Kept) {
+        let gone = self.library.with_untracked(|l| library::room(l, kept.bytes, &kept.sha256));
+        for key in gone.into_iter().flatten() {
+            if database.remove(&key).await.is_ok() {
+                self.library.update(|library| library.retain(|kept| kept.sha256 != key));
+            }
+        }
+    }
+
+    /// The bytes of a zoo that is kept.
+    pub(super) async fn copy(self, sha256: &str) -> Option<Vec<u8>> {
+        self.database.get_value()?.file(sha256).await
+    }
+
+    /// The copy that stands in where the host of a file cannot be reached.
+    pub(super) fn copy_of(self, source: &Source, trouble: &Trouble) -> Option<Kept> {
+        let away = matches!(
+            trouble,
+            Trouble::Offline
+                | Trouble::Unreachable
+                | Trouble::Broken { .. }
+                | Trouble::Status { status: 500.., .. }
+        );
+        let address = source.address().filter(|_| away)?;
+        let same = |kept: &&Kept| {
+            let own = kept.origin.address().and_then(platform::address);
+            own.is_some_and(|own| own.href == address.href)
+        };
+        self.library.with_untracked(|library| library.iter().find(same).cloned())
+    }
+
+    /// Whether the file behind a copy that is shown has changed.
+    pub(super) async fn ask_for_newer(self, source: &Source, turn: u64) {
+        let Source::Copy(kept) = source else { return };
+        if self.changed(kept).await == Some(true) && self.turn.get_value() == turn {
+            self.newer.set(Some(Newer { kept: kept.clone(), unknown: false }));
+        }
+    }
+
+    /// Whether the file behind a copy has changed; `None` where nobody says.
+    pub async fn changed(self, kept: &Kept) -> Option<bool> {
+        let place = kept.origin.address()?;
+        let listed = self.server.with_untracked(|server| {
+            let zoos = server.iter().flat_map(|server| &server.zoos);
+            zoos.filter(|zoo| zoo.url == place).map(|zoo| zoo.sha256 != kept.sha256).next()
+        });
+        if listed.is_some() {
+            return listed;
+        }
+        let address = platform::address(place)?;
+        let (modified, length) = platform::freshness(&address).await?;
+        Some(kept.is_older_than(modified.as_deref(), length))
+    }
+
+    /// Keeps a zoo no longer.
+    pub fn forget(self, sha256: String) {
+        spawn_local(async move {
+            let Some(database) = self.database.get_value() else { return };
+            match database.remove(&sha256).await {
+                Ok(()) => self.library.update(|l| l.retain(|kept| kept.sha256 != sha256)),
+                Err(why) => self.not_kept.set(Some(why)),
+            }
+        });
+    }
+}

@@ -1,0 +1,315 @@
+//! Reading a zoo: whole, or what is needed first.
+
+use super::{Entry, Newer, Pending, Store};
+use crate::answer::{Loaded, Origin, choose_method};
+use crate::failure::{Failure, LARGEST_FILE, Trouble};
+use crate::platform::{self, Cancel, Wanted};
+use crate::source::Source;
+use leptos::prelude::*;
+use std::ops::Range;
+use std::sync::Arc;
+use tupate_zoo::link::{self, View};
+use tupate_zoo::outline::{self, Outline, Part};
+
+/// Most bytes that are fetched whole before anything is shown.
+const FETCHED_WHOLE: u64 = 4 << 20;
+/// Bytes that are asked for where a header is expected: those of a few hundred tasks.
+const HEAD: u64 = 128 << 10;
+
+/// What has to be fetched yet of a file of which a part is shown.
+pub(super) struct Rest {
+    parts: Vec<(u64, Vec<u8>)>,
+    length: u64,
+}
+
+/// A zoo that can be shown, and what of its file is missing.
+pub(super) struct Read {
+    pub loaded: Loaded,
+    pub rest: Option<Rest>,
+}
+
+impl Store {
+    pub(super) async fn read(
+        self,
+        source: &Source,
+        wish: &View,
+        cancel: &Cancel,
+        turn: u64,
+    ) -> Result<Read, Failure> {
+        let what = source.name();
+        let failed = |trouble: &Trouble| Failure::transport(&what, &source.host(), trouble);
+        let told = |received| self.report(turn, |p| p.received = received);
+        let (bytes, modified) = match source {
+            Source::Link(data) => {
+                let bytes = link::unpack(data).map_err(|e| Failure::zoo(&what, &[], &e))?;
+                (bytes, None)
+            }
+            Source::File(file) => {
+                (file.read(cancel, told).await.map_err(|trouble| failed(&trouble))?, None)
+            }
+            Source::Copy(kept) => match self.copy(&kept.sha256).await {
+                Some(bytes) => (bytes, kept.modified.clone()),
+                None => return Err(Failure::copy_gone(&kept.name)),
+            },
+            Source::Server(_) | Source::Url(_) => {
+                match self.fetch_first(source, wish, cancel, turn).await {
+                    Ok(Fetched::Whole(bytes, modified)) => (bytes, modified),
+                    Ok(Fetched::Part(read)) => return Ok(*read),
+                    Err(Fault::Zoo(failure)) => return Err(*failure),
+                    Err(Fault::Trouble(trouble)) => match self.copy_of(source, &trouble) {
+                        // What there is, is better than nothing; the page says so.
+                        Some(kept) => match self.copy(&kept.sha256).await {
+                            Some(bytes) => {
+                                self.newer.set(Some(Newer { kept: kept.clone(), unknown: true }));
+                                (bytes, kept.modified)
+                            }
+                            None => return Err(failed(&trouble)),
+                        },
+                        None => return Err(failed(&trouble)),
+                    },
+                }
+            }
+        };
+        self.report(turn, |p| p.checking = true);
+        platform::sleep(0).await;
+        let loaded = self.check(source, bytes, self.origin_of(source), modified)?;
+        Ok(Read { loaded, rest: None })
+    }
+
+    /// The zoo of a whole file, which for one of the server's must be the one that the
+    /// server lists.
+    fn check(
+        self,
+        source: &Source,
+        file: Vec<u8>,
+        origin: Origin,
+        modified: Option<String>,
+    ) -> Result<Loaded, Failure> {
+        let loaded = Loaded::whole(&file, origin, modified)
+            .map_err(|error| Failure::zoo(&source.name(), &file, &error))?;
+        match source {
+            Source::Server(listed) if listed.sha256 != loaded.sha256 => {
+                return Err(Failure::listed_hash(&listed.name, &listed.sha256, &loaded.sha256));
+            }
+            Source::Copy(_) => {}
+            _ => self.fresh.set_value(Some((loaded.sha256.clone(), file))),
+        }
+        Ok(loaded)
+    }
+
+    fn origin_of(self, source: &Source) -> Origin {
+        match source {
+            Source::Server(listed) => {
+                let first = self.server.with_untracked(|server| {
+                    let zoos = server.as_ref().map(|server| &server.zoos);
+                    zoos.and_then(|zoos| zoos.first()).is_some_and(|zoo| zoo.url == listed.url)
+                });
+                Origin::Server { url: listed.url.clone(), first }
+            }
+            Source::Url(address) => Origin::Url(address.href.clone()),
+            Source::File(file) => Origin::File(file.name()),
+            Source::Copy(kept) => kept.origin.clone(),
+            Source::Link(data) => Origin::Link(data.clone()),
+        }
+    }
+
+    /// Fetches a small file whole, and of a large one what the view needs first.
+    async fn fetch_first(
+        self,
+        source: &Source,
+        wish: &View,
+        cancel: &Cancel,
+        turn: u64,
+    ) -> Result<Fetched, Fault> {
+        let address =
+            source.address().ok_or_else(|| Failure::no_address(&source.name())).map_err(Fault::zoo)?;
+        let progress = |received, total: Option<u64>| {
+            self.report(turn, |p| {
+                p.received = received;
+                p.total = total.or(p.total).filter(|total| *total >= received);
+            });
+        };
+        let whole = async |most| {
+            let answer = platform::fetch(&address, &Wanted::whole(most), cancel, progress).await?;
+            Ok(Fetched::Whole(answer.bytes, answer.modified))
+        };
+        let large = match source.size() {
+            Some(size) => size > FETCHED_WHOLE,
+            None => match whole(FETCHED_WHOLE).await {
+                Err(Trouble::TooLarge { size: Some(size) }) if size <= LARGEST_FILE => true,
+                // A host that does not say how much there is, is read to the end.
+                Err(Trouble::TooLarge { size: None }) => false,
+                other => return other.map_err(Fault::Trouble),
+            },
+        };
+        if !large {
+            return whole(LARGEST_FILE).await.map_err(Fault::Trouble);
+        }
+        let get = async |range: Range<u64>| {
+            platform::fetch(&address, &Wanted::part(range), cancel, progress).await
+        };
+        let head = match get(0..HEAD).await {
+            Ok(head) => head,
+            // Some hosts answer nothing at all where a part is asked for.
+            Err(Trouble::Cancelled) => return Err(Fault::Trouble(Trouble::Cancelled)),
+            Err(_) => return whole(LARGEST_FILE).await.map_err(Fault::Trouble),
+        };
+        if !head.part {
+            return Ok(Fetched::Whole(head.bytes, head.modified));
+        }
+        let what = source.name();
+        let (mut start, modified) = (head.bytes, head.modified);
+        let zoo = |start: &[u8], e: &tupate_zoo::Error| Fault::zoo(Failure::zoo(&what, start, e));
+        let length = outline::head_length(&start).map_err(|e| zoo(&start, &e))?;
+        let there = start.len() as u64;
+        if length > there {
+            start.extend(get(there..length).await.map_err(Fault::Trouble)?.bytes);
+        }
+        let outline = Outline::parse(&start).map_err(|e| zoo(&start, &e))?;
+        let length = outline.file_length();
+        let keys = needed(&outline, wish);
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let ranges = outline.ranges(&keys);
+        let wanted: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+        self.report(turn, |p| p.total = Some(wanted));
+        let mut parts = vec![(0, start)];
+        for range in ranges {
+            let answer = get(range.clone()).await.map_err(Fault::Trouble)?;
+            if !answer.part {
+                return Ok(Fetched::Whole(answer.bytes, modified));
+            }
+            parts.push((range.start, answer.bytes));
+        }
+        self.report(turn, |p| p.checking = true);
+        platform::sleep(0).await;
+        let views: Vec<Part<'_>> = parts.iter().map(|(at, bytes)| (*at, &**bytes)).collect();
+        let opened = outline.open(&keys, &views).map_err(|e| zoo(&[], &e))?;
+        let said = match source {
+            Source::Server(listed) => Some(listed.sha256.clone()),
+            _ => wish.sha256.clone(),
+        };
+        let loaded = Loaded {
+            zoo: opened,
+            sets: outline.sets().to_vec(),
+            origin: self.origin_of(source),
+            bytes: length,
+            sha256: said.unwrap_or_default(),
+            modified,
+            whole: false,
+            small: None,
+        };
+        Ok(Fetched::Part(Box::new(Read { loaded, rest: Some(Rest { parts, length }) })))
+    }
+
+    /// Fetches what is missing of a file, checks all of it, and shows it in place of
+    /// the part.
+    pub(super) async fn complete_later(
+        self,
+        source: &Source,
+        part: &Arc<Loaded>,
+        rest: Rest,
+        cancel: &Cancel,
+        turn: u64,
+    ) {
+        let here = || self.turn.get_value() == turn;
+        let Some(address) = source.address() else { return };
+        let fetched = async {
+            let mut file = vec![0; rest.length as usize];
+            let mut there = Vec::new();
+            for (at, bytes) in &rest.parts {
+                let at = *at as usize;
+                let end = file.len().min(at + bytes.len());
+                file[at..end].copy_from_slice(&bytes[..end - at]);
+                there.push(at as u64..end as u64);
+            }
+            for gap in gaps(&there, rest.length) {
+                let wanted = Wanted::part(gap.clone());
+                let answer = platform::fetch(&address, &wanted, cancel, |_, _| ()).await?;
+                let (at, end) = (gap.start as usize, gap.end as usize);
+                if !answer.part || answer.bytes.len() != end - at {
+                    let wanted = Wanted::whole(LARGEST_FILE);
+                    return Ok(platform::fetch(&address, &wanted, cancel, |_, _| ()).await?.bytes);
+                }
+                file[at..end].copy_from_slice(&answer.bytes);
+            }
+            Ok::<_, Trouble>(file)
+        };
+        let fetched = fetched.await;
+        if !here() {
+            return;
+        }
+        platform::sleep(0).await;
+        let opened = fetched
+            .map_err(|trouble| Failure::transport(&source.name(), &source.host(), &trouble))
+            .and_then(|file| {
+                self.check(source, file, part.origin.clone(), part.modified.clone())
+            });
+        // The visitor may wait for a decision about the part, or see something else.
+        match opened {
+            Ok(loaded) => {
+                let wish = self.view.get_untracked();
+                if self.loaded.with_untracked(|shown| shown.as_ref().is_some_and(|s| Arc::ptr_eq(s, part))) {
+                    self.welcome(Arc::new(loaded), wish, Entry::Replace);
+                }
+            }
+            Err(failure) => self.failure.set(Some(failure)),
+        }
+    }
+
+    pub(super) fn report(self, turn: u64, change: impl FnOnce(&mut Pending)) {
+        if self.turn.get_value() == turn {
+            self.pending.update(|pending| {
+                if let Some(pending) = pending {
+                    change(pending);
+                }
+            });
+        }
+    }
+}
+
+enum Fetched {
+    Whole(Vec<u8>, Option<String>),
+    Part(Box<Read>),
+}
+
+enum Fault {
+    Trouble(Trouble),
+    Zoo(Box<Failure>),
+}
+
+impl Fault {
+    fn zoo(failure: Failure) -> Self {
+        Self::Zoo(Box::new(failure))
+    }
+}
+
+/// The sets that a view is made of; all of them where that cannot be told.
+fn needed(outline: &Outline, wish: &View) -> Vec<String> {
+    let all = || outline.sets().iter().map(|set| set.key.clone()).collect();
+    let wished = [wish.method.as_deref()].into_iter().chain(wish.compare.iter().map(|c| Some(&**c)));
+    let mut keys = Vec::new();
+    for wish in wished {
+        match choose_method(outline.sets(), wish) {
+            Ok((name, set)) if name == set.key => keys.push(name),
+            _ => return all(),
+        }
+    }
+    keys
+}
+
+/// What lies between the ranges, which are of a file of this length.
+fn gaps(there: &[Range<u64>], length: u64) -> Vec<Range<u64>> {
+    let mut sorted = there.to_vec();
+    sorted.sort_by_key(|range| range.start);
+    let (mut at, mut gaps) = (0, Vec::new());
+    for range in sorted {
+        if range.start > at {
+            gaps.push(at..range.start);
+        }
+        at = at.max(range.end);
+    }
+    if at < length {
+        gaps.push(at..length);
+    }
+    gaps
+}

@@ -1,0 +1,41 @@
+//! How far a ranking can be trusted, where the zoo knows the truth.
+
+use crate::answer::{Answer, Loaded, choose_similarity};
+use crate::words;
+use tupate_metrics::MEASURES;
+use tupate_zoo::evaluate::{Settings, evaluate};
+
+/// The seed of the bootstrap, as of `tupate evaluate`.
+const SEED: u64 = 0;
+/// Sources of a ranking that one would try.
+const TRIED: &str = "regret.3";
+
+/// What following this method's rankings has cost on the targets whose transfer was
+/// measured, in a sentence; `None` where the zoo does not know.
+pub fn sentence(loaded: &Loaded, answer: &Answer) -> Option<String> {
+    let truth = loaded.zoo.transfer().first()?;
+    let similarity = choose_similarity(Some(answer.similarity)).ok()?;
+    let settings = Settings { method: Some(&answer.method), similarity, exclude: &[], seed: SEED };
+    let report = evaluate(&loaded.zoo, truth, &settings).ok()?;
+    let at = MEASURES.iter().position(|measure| measure.name == TRIED)?;
+    let (mean, random) = (report.mean[at]?, report.random[at]?);
+    let percent = |share: f64| words::number(share * 100.0, 1);
+    let targets = words::counted(report.targets.len() as u64, "target");
+    let interval = report.interval[at].map_or_else(
+        || "no interval, for want of targets".to_owned(),
+        |[low, high]| format!("95 % interval {} to {}", percent(low), percent(high)),
+    );
+    let verdict = match report.interval[at] {
+        Some([_, high]) if high < random => "better than chance",
+        Some([low, _]) if low > random => "worse than chance",
+        _ => "not told apart from chance",
+    };
+    Some(format!(
+        "How sure is that? Over {targets} with measured transfer ({}), the best of the first three \
+         sources fell {} % short of the best source there was ({interval}); three at random fall {} \
+         % short. That is {verdict}.",
+        truth.setting,
+        percent(mean),
+        percent(random),
+    ))
+}

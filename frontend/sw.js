@@ -1,0 +1,80 @@
+// Keeps the page's own files, so that it opens without a network. Zoos are kept by the
+// page itself; whatever else is asked for goes its way untouched.
+
+const SHELL = "tupate-shell";
+// Longer than this, nobody should look at nothing where a copy is at hand.
+const PATIENCE_MS = 2500;
+
+const page = () => new URL("./", self.registration.scope).href;
+
+// The files that a page names and whose names change with their content.
+function named(html) {
+    const names = html.matchAll(/["'(]([^"'()\s]*-[0-9a-f]{16}[^"'()\s]*)["')]/g);
+    return new Set([...names].map((match) => new URL(match[1], page()).href));
+}
+
+// Keeps a page with its files. Those of the page before stay: a tab may still show it.
+async function keep(response) {
+    const cache = await caches.open(SHELL);
+    const before = await cache.match(page());
+    const old = before ? named(await before.text()) : new Set();
+    const fresh = named(await response.clone().text());
+    const there = new Set((await cache.keys()).map((request) => request.url));
+    await Promise.all([...fresh].filter((file) => !there.has(file)).map((file) => cache.add(file)));
+    // Last, so that a page that is kept is whole.
+    await cache.put(page(), response);
+    const gone = [...there].filter((file) => /-[0-9a-f]{16}/.test(file) && !fresh.has(file) && !old.has(file));
+    await Promise.all(gone.map((file) => cache.delete(file)));
+}
+
+async function open(event) {
+    const kept = await caches.match(page());
+    // Asked for at most the page's own path: its query is the page's affair.
+    const asked = fetch(page(), { cache: "no-cache", credentials: "same-origin" });
+    const answer = asked.then((response) => {
+        if (response.ok) {
+            event.waitUntil(keep(response.clone()).catch(() => {}));
+        }
+        return response;
+    });
+    if (!kept) {
+        return answer;
+    }
+    const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS, kept));
+    return Promise.race([answer.then((response) => (response.ok ? response : kept)), late]).catch(
+        () => kept,
+    );
+}
+
+self.addEventListener("install", (event) => {
+    event.waitUntil(
+        fetch(page(), { cache: "no-cache" }).then(async (response) => {
+            if (!response.ok) {
+                throw new Error(`the page answers with status ${response.status}`);
+            }
+            await keep(response);
+            const cache = await caches.open(SHELL);
+            await cache.addAll(["app.webmanifest", "favicon.svg"]);
+            await self.skipWaiting();
+        }),
+    );
+});
+
+self.addEventListener("activate", (event) => {
+    event.waitUntil(self.clients.claim());
+});
+
+self.addEventListener("fetch", (event) => {
+    const url = new URL(event.request.url);
+    if (event.request.method !== "GET" || url.origin !== self.location.origin) {
+        return;
+    }
+    const path = url.origin + url.pathname;
+    if (event.request.mode === "navigate") {
+        if (path === page()) {
+            event.respondWith(open(event));
+        }
+    } else if (/-[0-9a-f]{16}[^/]*$/.test(path) || /\/(app\.webmanifest|icon\.svg)$/.test(path)) {
+        event.respondWith(caches.match(event.request).then((kept) => kept ?? fetch(event.request)));
+    }
+});
