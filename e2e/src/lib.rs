@@ -5,6 +5,7 @@
 //!
 //! - `TUPATE_BIN`, the program, as an absolute path;
 //! - `TUPATE_E2E_ZOO`, a zoo file of at least four tasks, with `runs/TASK` beside it;
+//! - `TUPATE_AXE`, the script `axe.min.js` of axe-core;
 //! - Chromium and chromedriver on the `PATH`, or named by `TUPATE_CHROMIUM` and
 //!   `TUPATE_CHROMEDRIVER`;
 //! - `TUPATE_ARTIFACTS`, the folder for screenshots, if not `target/e2e`.

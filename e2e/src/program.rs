@@ -62,7 +62,8 @@ pub fn rank(zoo: &Path, target: &str, set: &str, similarity: &str) -> Result<Vec
     let ranking: Ranking = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("what {command:?} printed is not a ranking"))?;
     ensure!(
-        ranking.target == target && ranking.similarity == similarity,
+        // A folder is named by its last part.
+        target.rsplit('/').next() == Some(&ranking.target) && ranking.similarity == similarity,
         "{command:?} answered for {} by {}",
         ranking.target,
         ranking.similarity
@@ -80,8 +81,7 @@ pub fn import(tasks: usize, dim: usize, seed: u64) -> Result<Vec<u8>> {
     let mut state = seed;
     for task in 0..tasks {
         // The format's first version; its header ends at a multiple of 64 bytes.
-        let mut head =
-            format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({dim},), }}");
+        let mut head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({dim},), }}");
         let padded = (10 + head.len() + 1).next_multiple_of(64) - 11;
         head.push_str(&" ".repeat(padded - head.len()));
         head.push('\n');

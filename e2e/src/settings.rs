@@ -43,6 +43,14 @@ fn named(variable: &str, what: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The script that looks for violations of WCAG in a page.
+///
+/// # Errors
+/// When `TUPATE_AXE` does not name one.
+pub fn axe() -> Result<PathBuf> {
+    named("TUPATE_AXE", "axe-core's script")
+}
+
 /// The folder for screenshots, which is made if it is missing.
 ///
 /// # Errors

@@ -24,7 +24,11 @@ pub struct Page {
 /// Every page, in the order of the navigation. The first is shown unasked.
 pub const PAGES: &[Page] = &[
     Page { slug: "", nav: "Rank sources", view: || view! { <rank::RankPage /> }.into_any() },
-    Page { slug: "library", nav: "Library", view: || view! { <library::LibraryPage /> }.into_any() },
+    Page {
+        slug: "library",
+        nav: "Library",
+        view: || view! { <library::LibraryPage /> }.into_any(),
+    },
 ];
 
 /// The page that is shown, for what is deep inside of it and leads to another.

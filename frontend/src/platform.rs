@@ -8,19 +8,19 @@ mod export;
 mod fetch;
 mod files;
 mod shell;
+mod streams;
 
 pub use database::Database;
 pub use export::{download, png_of};
 pub use fetch::{Answer, Cancel, Wanted, address, fetch, freshness};
-pub use shell::{is_outdated, keep_shell, reload};
 pub use files::{Dropped, LocalFile, drags_files, left_page};
+pub use shell::{is_outdated, keep_shell, reload};
+pub use streams::{deflate, inflate};
 
 use js_sys::Reflect;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    HtmlInputElement, ScrollIntoViewOptions, ScrollLogicalPosition, Storage, Window,
-};
+use web_sys::{HtmlInputElement, ScrollIntoViewOptions, ScrollLogicalPosition, Storage, Window};
 
 fn window() -> Window {
     web_sys::window().expect("the page runs in a browser's window")

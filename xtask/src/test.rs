@@ -157,6 +157,7 @@ fn tests_browser(context: &Context) -> Result<String> {
         .env("TUPATE_ARTIFACTS", &artifacts)
         .env("TUPATE_CHROMIUM", browser.chromium)
         .env("TUPATE_CHROMEDRIVER", browser.driver)
+        .env("TUPATE_AXE", tools::axe(context)?)
         .run()?;
     passed()
 }

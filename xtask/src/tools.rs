@@ -7,12 +7,17 @@
 
 use crate::context::Context;
 use anyhow::{Context as _, Result, bail, ensure};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The newest trunk that builds with the workspace's Rust version.
 const TRUNK: &str = "0.21.14";
 /// The binaryen that is fetched where none is installed.
 const BINARYEN: &str = "132";
+/// The axe-core that pages are tested with.
+const AXE: &str = "4.10.3";
 /// The oldest `wasm-opt` that reads what today's Rust compiler writes.
 const OLDEST_WASM_OPT: u32 = 108;
 /// The target of the page.
@@ -43,7 +48,8 @@ pub fn for_page(context: &Context) -> Result<String> {
     Ok(format!("trunk {TRUNK}, wasm-bindgen {bindgen}, wasm-opt {wasm_opt}"))
 }
 
-/// What the tests need beyond that: a browser and its driver.
+/// What the tests need beyond that: a browser, its driver, and the rules of
+/// accessibility.
 pub fn for_test(context: &Context) -> Result<String> {
     let _lock = context.lock(&context.cache.join("tools"))?;
     let browser = crate::browser::find(context).or_else(|missing| {
@@ -52,7 +58,24 @@ pub fn for_test(context: &Context) -> Result<String> {
         }
         crate::browser::find(context)
     })?;
-    Ok(browser.version)
+    axe(context)?;
+    Ok(format!("{}, axe-core {AXE}", browser.version))
+}
+
+/// The script that looks for violations of WCAG in a page.
+pub fn axe(context: &Context) -> Result<PathBuf> {
+    let folder = context.cache.join("tools/axe").join(AXE);
+    let script = folder.join("node_modules/axe-core/axe.min.js");
+    if !script.is_file() {
+        context
+            .command("npm", ["install", "--no-fund", "--no-audit", "--prefix"])
+            .arg(&folder)
+            .arg(format!("axe-core@{AXE}"))
+            .run()
+            .context("axe-core cannot be installed: is npm there?")?;
+    }
+    ensure!(script.is_file(), "npm has installed no {}", script.display());
+    Ok(script)
 }
 
 /// rustfmt and clippy, which minimal installations of Rust leave out.

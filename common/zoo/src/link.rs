@@ -164,23 +164,13 @@ impl View {
 /// # Errors
 /// When it is too large for a link.
 pub fn pack(bytes: &[u8]) -> Result<String, Error> {
-    let limit = |what, found: usize, limit: usize| {
-        Err(Error::Limit { what, found: found as u64, limit: limit as u64 })
-    };
-    if bytes.len() > MAX_INLINE {
-        return limit("the size of a zoo inside a link", bytes.len(), MAX_INLINE);
-    }
+    check_size(bytes.len())?;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     let packed = encoder
         .write_all(bytes)
         .and_then(|()| encoder.finish())
         .map_err(|e| Error::Inconsistent(format!("the zoo cannot be packed: {e}")))?;
-    let text = URL_SAFE_NO_PAD.encode(packed);
-    // What else a link says is far below a quarter of it.
-    if text.len() > MAX_FRAGMENT / 4 * 3 {
-        return limit("the length of a zoo inside a link", text.len(), MAX_FRAGMENT / 4 * 3);
-    }
-    Ok(text)
+    text_of(&packed)
 }
 
 /// The zoo file in [`View::data`], at most [`MAX_INLINE`] bytes of it.
@@ -188,23 +178,66 @@ pub fn pack(bytes: &[u8]) -> Result<String, Error> {
 /// # Errors
 /// When the text was cut or changed, or unpacks to more than that.
 pub fn unpack(text: &str) -> Result<Vec<u8>, Error> {
-    let damaged = |why: String| Error::Damaged(format!("the zoo inside this link {why}"));
-    let packed = URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|e| damaged(format!("is no base64url ({e}); was the link cut?")))?;
     let mut bytes = Vec::new();
-    DeflateDecoder::new(packed.as_slice())
+    DeflateDecoder::new(deflated_of(text)?.as_slice())
         .take(MAX_INLINE as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(|e| damaged(format!("cannot be unpacked ({e}); was the link cut?")))?;
-    if bytes.len() > MAX_INLINE {
+        .map_err(|e| not_deflated(&e.to_string()))?;
+    check_size(bytes.len())?;
+    Ok(bytes)
+}
+
+/// The text of a zoo file that somebody else has deflated, as a browser can by itself.
+///
+/// # Errors
+/// When it is too large for a link.
+pub fn text_of(deflated: &[u8]) -> Result<String, Error> {
+    let text = URL_SAFE_NO_PAD.encode(deflated);
+    // What else a link says is far below a quarter of it.
+    let limit = MAX_FRAGMENT / 4 * 3;
+    if text.len() > limit {
         return Err(Error::Limit {
-            what: "the size of a zoo inside a link",
-            found: bytes.len() as u64,
-            limit: MAX_INLINE as u64,
+            what: "the length of a zoo inside a link",
+            found: text.len() as u64,
+            limit: limit as u64,
         });
     }
-    Ok(bytes)
+    Ok(text)
+}
+
+/// The deflated bytes in [`View::data`], for somebody else to inflate, who keeps to
+/// [`MAX_INLINE`].
+///
+/// # Errors
+/// When the text was cut or changed.
+pub fn deflated_of(text: &str) -> Result<Vec<u8>, Error> {
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|e| damaged(&format!("is no base64url ({e}); was the link cut?")))
+}
+
+/// What is wrong with deflated bytes that do not inflate.
+pub fn not_deflated(why: &str) -> Error {
+    damaged(&format!("cannot be unpacked ({why}); was the link cut?"))
+}
+
+/// Whether a file is small enough to stand in a link.
+///
+/// # Errors
+/// When it is larger than [`MAX_INLINE`].
+pub fn check_size(bytes: usize) -> Result<(), Error> {
+    if bytes <= MAX_INLINE {
+        return Ok(());
+    }
+    Err(Error::Limit {
+        what: "the size of a zoo inside a link",
+        found: bytes as u64,
+        limit: MAX_INLINE as u64,
+    })
+}
+
+fn damaged(why: &str) -> Error {
+    Error::Damaged(format!("the zoo inside this link {why}"))
 }
 
 fn is_sha256(hex: &str) -> bool {

@@ -40,13 +40,7 @@ async fn an_adapter_of_this_device() -> Result<()> {
             ensure!(card.contains("nothing was uploaded"), "it does not say so: {card}");
             let state = page.state().await?;
             let similarity = state.similarity.context("no similarity is chosen")?;
-            let folder = folder.display().to_string();
-            let expected = rank(&zoo, &folder, "lora", &similarity);
-            // The command line names the target as the adapter does.
-            let expected = match expected {
-                Ok(expected) => expected,
-                Err(_) => rank(&zoo, "sample_topic", "lora", &similarity)?,
-            };
+            let expected = rank(&zoo, &folder.display().to_string(), "lora", &similarity)?;
             page.until_ranked(&expected).await?;
             page.click("guest-close").await?;
             page.until("the zoo's own target", |state| state.sources != expected).await?;
@@ -89,9 +83,8 @@ async fn filters_are_part_of_the_link() -> Result<()> {
             field.send_keys(most.to_string()).await?;
             page.press(Key::Tab).await?;
             let left = sizes.iter().filter(|size| **size <= most).count();
-            let state = page
-                .until("the sources to be fewer", |state| state.sources.len() == left)
-                .await?;
+            let state =
+                page.until("the sources to be fewer", |state| state.sources.len() == left).await?;
             ensure!(state.sources[0].rank == 1, "ranks do not count anew: {state:#?}");
             ensure!(state.fragment.contains(&format!("filter.max={most}")), "not in the link");
 
@@ -150,7 +143,13 @@ async fn files_to_take_away() -> Result<()> {
             page.browser().save_to(folder.path()).await?;
             let state = page.load("").await?;
             let sources: Vec<Source> = state.sources;
-            let names = [("csv", "csv"), ("json", "json"), ("table", "tex"), ("svg", "svg"), ("png", "png")];
+            let names = [
+                ("csv", "csv"),
+                ("json", "json"),
+                ("table", "tex"),
+                ("svg", "svg"),
+                ("png", "png"),
+            ];
             for (hook, ending) in names {
                 page.click(&format!("save-{hook}")).await?;
                 let saved = until(&format!("the {ending} file"), async || {

@@ -102,3 +102,41 @@ async fn the_back_button_leads_back() -> Result<()> {
         })
         .await
 }
+
+#[tokio::test]
+async fn a_link_with_the_zoo_inside() -> Result<()> {
+    let zoo = settings::zoo()?;
+    let digest = sha256(&zoo_bytes()?);
+    // The server has none: what the receiver sees can only come from the link.
+    let journey = Journey::start("inline", &[]).await?;
+    journey
+        .travel(Tolerate::Nothing, async |journey, page| {
+            page.browser().allow_clipboard().await?;
+            page.load("").await?;
+            page.open_file(&zoo).await?;
+            let taken = |state: &State| state.sha256.as_ref() == Some(&digest);
+            page.until("the zoo to be open", taken).await?;
+            let target = page.targets().await?.pop().context("no targets")?;
+            page.choose_target(&target).await?;
+            let mark = format!("target={target}");
+            let sent = page.until("the target", |s| s.fragment.contains(&mark)).await?;
+            page.click("copy-inline").await?;
+            let link = until("the link to be copied", async || {
+                let link = page.clipboard().await?;
+                ensure!(link.contains("data="), "the clipboard has {link}");
+                Ok(link)
+            })
+            .await?;
+
+            let other = journey.another_browser().await?;
+            let seen = other.open(&link).await?;
+            ensure!(seen.sources == sent.sources, "another view: {seen:#?}");
+            ensure!(seen.sha256 == sent.sha256, "another zoo: {seen:#?}");
+            // A link that was cut on its way says so.
+            let error = other.open(&link[..link.len() - 2000]).await?.error;
+            let error = error.context("a cut link opens")?;
+            ensure!(error.contains("cut"), "the reason is not named: {error}");
+            other.into_browser().quit().await
+        })
+        .await
+}

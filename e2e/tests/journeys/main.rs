@@ -1,5 +1,6 @@
 //! Journeys of visitors: a real browser, the real program, a real zoo.
 
+mod access;
 mod broken;
 mod choices;
 mod foreign;

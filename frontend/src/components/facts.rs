@@ -7,6 +7,7 @@ use crate::words;
 use leptos::prelude::*;
 use std::sync::Arc;
 use tupate_zoo::EmbeddingSet;
+use tupate_zoo::link::{self, View};
 
 /// The zoo's facts.
 #[component]
@@ -100,15 +101,30 @@ fn recipe(set: &EmbeddingSet) -> impl IntoView + use<> {
 #[component]
 pub fn CopyLink() -> impl IntoView {
     let store = expect_context::<Store>();
-    let link = Callback::new(move |()| {
-        platform::link(&store.view.with_untracked(tupate_zoo::link::View::to_fragment))
-    });
+    let plain =
+        Callback::new(move |()| platform::link(&store.view.with_untracked(View::to_fragment)));
     // The link with the file in it; nothing where the file is too large for that.
-    let inline = move || {
-        let loaded = store.loaded.get_untracked()?;
+    let inline = Memo::new(move |_| store.loaded.with(|l| l.as_ref().map(|l| l.sha256.clone())));
+    let data = RwSignal::new(None::<String>);
+    Effect::new(move |_| {
+        let now = inline.get();
+        data.set(None);
+        leptos::task::spawn_local(async move {
+            let loaded = store.loaded.get_untracked().filter(|l| l.origin.address().is_none());
+            let Some(file) = loaded.as_ref().and_then(|loaded| loaded.small.as_deref()) else {
+                return;
+            };
+            let packed = platform::deflate(file).await;
+            let text = packed.and_then(|packed| link::text_of(&packed).ok());
+            if inline.try_get_untracked() == Some(now) {
+                let _ = data.try_set(text);
+            }
+        });
+    });
+    let with_zoo = move || {
         let view = store.view.get_untracked();
-        let view = view.with_inline(loaded.small.as_ref()?).ok()?;
-        Some(platform::link(&view.to_fragment()))
+        let view = View { zoo: None, data: data.get_untracked(), ..view };
+        platform::link(&view.to_fragment())
     };
     let local = Memo::new(move |_| {
         store.loaded.with(|l| l.as_ref().is_some_and(|l| l.origin.address().is_none()))
@@ -116,18 +132,15 @@ pub fn CopyLink() -> impl IntoView {
     let inside = Memo::new(move |_| {
         store.loaded.with(|l| l.as_ref().is_some_and(|l| matches!(l.origin, Origin::Link(_))))
     });
-    let small = Memo::new(move |_| {
-        store.loaded.with(|l| l.as_ref().is_some_and(|l| l.small.is_some()))
-    });
-    let whole = Callback::new(move |()| inline().unwrap_or_default());
+    let whole = Callback::new(move |()| with_zoo());
     view! {
         <div class="share">
-            <Copier label="Copy link" what="The link" text=link hook="copy-link" solid=true />
+            <Copier label="Copy link" what="The link" text=plain hook="copy-link" solid=true />
             <Show when=move || local.get() && !inside.get()>
                 <p class="hint">
                     "This link names the file and does not carry it: whoever opens it needs the same one."
                 </p>
-                <Show when=move || small.get()>
+                <Show when=move || data.with(Option::is_some)>
                     <Copier
                         label="Copy link with the zoo inside"
                         what="The link"

@@ -29,7 +29,8 @@ pub fn TargetPicker() -> impl IntoView {
         store.loaded.with(|loaded| {
             loaded.as_ref().map_or(Vec::new(), |loaded| {
                 let zoo = &loaded.zoo;
-                let set = set.with(|set| crate::answer::choose_method(&loaded.sets, set.as_deref()).ok());
+                let set =
+                    set.with(|set| crate::answer::choose_method(&loaded.sets, set.as_deref()).ok());
                 let there: BTreeSet<&str> =
                     set.iter().flat_map(|(_, set)| set.tasks.iter().map(String::as_str)).collect();
                 zoo.tasks()
@@ -50,7 +51,10 @@ pub fn TargetPicker() -> impl IntoView {
         let id = store.view.with(|view| view.target.clone())?;
         store.loaded.with(|l| l.as_ref().and_then(|l| l.zoo.task(&id).cloned()))
     });
-    let name = move || target.with(|t| t.as_ref().map_or_else(String::new, |t| t.name.clone()));
+    let name = move || match store.guest.get() {
+        Some(guest) => format!("{} (from this device)", guest.name),
+        None => target.with(|t| t.as_ref().map_or_else(String::new, |t| t.name.clone())),
+    };
     let shown = move || found.with(|found| found.len().min(SHOWN));
 
     let activate = move |at: Option<usize>| {
@@ -214,7 +218,10 @@ pub fn TargetPicker() -> impl IntoView {
                 </div>
             </div>
             <p class="hint" id="target-facts">
-                {move || target.with(|target| target.as_ref().map(facts))}
+                {move || match store.guest.get() {
+                    Some(guest) => Some(format!("{}.", guest.kind)),
+                    None => target.with(|target| target.as_ref().map(facts)),
+                }}
             </p>
         </div>
     }

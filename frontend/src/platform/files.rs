@@ -67,7 +67,8 @@ impl LocalFile {
 }
 
 fn all(files: Option<&FileList>) -> Vec<LocalFile> {
-    let files = files.into_iter().flat_map(|files| (0..files.length()).filter_map(|at| files.get(at)));
+    let files =
+        files.into_iter().flat_map(|files| (0..files.length()).filter_map(|at| files.get(at)));
     files.take(MOST_FILES).map(LocalFile).collect()
 }
 
@@ -135,4 +136,3 @@ pub fn drags_files(event: &web_sys::DragEvent) -> bool {
 pub fn left_page(event: &web_sys::DragEvent) -> bool {
     event.related_target().is_none()
 }
-
