@@ -63,7 +63,8 @@ pub trait ArtefactStore: Send + Sync + 'static {
     /// # Errors
     /// When the store fails.
     fn remove_zoo(&self, digest: &Digest) -> io::Result<()>;
-    /// Removes all that nobody refers to: what a crash left behind.
+    /// Removes the runs, uploads and zoos that nobody refers to. What is on its way in is
+    /// none of them.
     ///
     /// # Errors
     /// When the store fails.
@@ -137,7 +138,8 @@ pub struct LocalFolder {
     serial: AtomicU64,
 }
 
-const FOLDERS: [&str; 4] = ["uploads", "runs", "zoos", "incoming"];
+const INCOMING: &str = "incoming";
+const FOLDERS: [&str; 4] = ["uploads", "runs", "zoos", INCOMING];
 
 impl LocalFolder {
     /// Files in `root`, which is made if it is missing, up to `limit` bytes all
@@ -148,6 +150,10 @@ impl LocalFolder {
     pub fn open(root: &Path, limit: u64) -> io::Result<Self> {
         for folder in FOLDERS {
             fs::create_dir_all(root.join(folder))?;
+        }
+        // What was on its way in when an earlier server died.
+        for entry in fs::read_dir(root.join(INCOMING))? {
+            fs::remove_file(entry?.path())?;
         }
         let used =
             FOLDERS.iter().map(|folder| size_of(&root.join(folder))).sum::<io::Result<_>>()?;
@@ -176,7 +182,7 @@ impl LocalFolder {
 
     fn incoming(&self) -> PathBuf {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        self.root.join("incoming").join(serial.to_string())
+        self.root.join(INCOMING).join(serial.to_string())
     }
 
     fn run(&self, run: &RunId) -> PathBuf {
@@ -273,8 +279,7 @@ impl ArtefactStore for LocalFolder {
     }
 
     fn sweep(&self, keep: &Referred) -> io::Result<()> {
-        let none = HashSet::new();
-        let kept = [&keep.uploads, &keep.runs, &keep.zoos, &none];
+        let kept = [&keep.uploads, &keep.runs, &keep.zoos];
         for (folder, kept) in FOLDERS.iter().zip(kept) {
             for entry in fs::read_dir(self.root.join(folder))? {
                 let entry = entry?;

@@ -57,7 +57,7 @@ pub use page::Page;
 pub use rates::Rates;
 pub use runs::{RunLimits, RunParts, Runs};
 pub use server::{Config, Limits, Server};
-pub use service::{Job, ServiceOffers, StopSignal, TuneError, TuneService, Watch};
+pub use service::{Job, ServiceOffers, Signal, TuneError, TuneService, Watch};
 pub use store::{
     Change, CreateRun, Created, FileStore, NewToken, OwnedRun, Owner, PublishedZoo, RunStore,
     SqliteStore, Store, StoreError, TokenStore,

@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     UnknownRun(String),
     /// No upload has this id.
     UnknownUpload(String),
+    /// A run, named by its id, is yet to be tuned on the upload.
+    UploadInUse(String),
     /// The server keeps no runs.
     NoRuns,
     /// The zoo is there, with other content than was asked for.
@@ -134,6 +136,10 @@ impl Failure {
             Self::UnknownUpload(id) => (
                 S::NOT_FOUND,
                 format!("There is no upload {}; send the file again.", shortened(id)),
+            ),
+            Self::UploadInUse(run) => (
+                S::CONFLICT,
+                format!("The run {run} is tuned on this upload: cancel it, or wait for its end."),
             ),
             Self::NoRuns => (
                 S::NOT_FOUND,

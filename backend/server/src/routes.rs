@@ -60,9 +60,10 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/api/v1/token", get(info::token))
         .route("/api/v1/runs/{id}", get(runs::read).delete(runs::remove))
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
+        .route("/api/v1/runs/{id}/finish", post(runs::finish))
         .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/runs/{id}/events", get(runs::events))
-        .route("/api/v1/uploads/{id}", get(uploads::read))
+        .route("/api/v1/uploads/{id}", get(uploads::read).delete(uploads::remove))
         .route("/api/v1/zoos/{name}", delete(zoos::remove))
         .route("/api/openapi.json", get(docs::json))
         .route("/api/docs", get(docs::page))
@@ -76,7 +77,7 @@ pub(crate) fn router(shared: Shared) -> Router {
     // These count what they read.
     let with_body = Router::new()
         .route("/api/v1/runs", get(runs::list).post(runs::create))
-        .route("/api/v1/uploads", post(uploads::create))
+        .route("/api/v1/uploads", get(uploads::list).post(uploads::create))
         .route("/api/v1/zoos", post(zoos::publish))
         .method_not_allowed_fallback(refuse_method)
         .layer(DefaultBodyLimit::disable());

@@ -19,7 +19,8 @@ pub trait TuneService: Send + Sync + 'static {
     fn check(&self, spec: &NewRun, data: Option<&Path>) -> Result<(), Vec<FieldProblem>>;
 
     /// Tunes one run to its end, or until it is told to stop. What the job's folder
-    /// holds of an earlier start is gone on with, to the same result.
+    /// holds of an earlier start is gone on with, to the same result. Told to finish, it
+    /// ends after the epoch that it is taking, as a run of so many epochs.
     ///
     /// # Errors
     /// When it was stopped, or failed.
@@ -56,6 +57,9 @@ pub struct Job {
     pub data: Option<PathBuf>,
     /// The zoo file to rank against.
     pub ranking: Option<PathBuf>,
+    /// The epochs and rankings that earlier starts told, in order. What was done and not
+    /// told, because the server ended before it could be kept, is told by the next start.
+    pub told: Vec<Event>,
 }
 
 /// Why a run came to no end.
@@ -69,16 +73,25 @@ pub enum TuneError {
     Failed(String),
 }
 
-/// What a service tells of a run, and how it hears that it should stop.
+/// What a service tells of a run, and how it hears what is wanted of it.
 #[derive(Clone, Debug)]
 pub struct Watch {
     events: tokio::sync::mpsc::Sender<Event>,
-    stop: Arc<StopSignal>,
+    signals: Signals,
+}
+
+/// What a run is told while it is tuned.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Signals {
+    /// To stop after the step that it is taking.
+    pub stop: Arc<Signal>,
+    /// To end after the epoch that it is taking.
+    pub finish: Arc<Signal>,
 }
 
 impl Watch {
-    pub(crate) fn new(events: tokio::sync::mpsc::Sender<Event>, stop: Arc<StopSignal>) -> Self {
-        Self { events, stop }
+    pub(crate) fn new(events: tokio::sync::mpsc::Sender<Event>, signals: Signals) -> Self {
+        Self { events, signals }
     }
 
     /// Tells of something. Waits while the server cannot keep it, so that nothing
@@ -88,20 +101,25 @@ impl Watch {
         let _ = self.events.blocking_send(event);
     }
 
-    /// Whether, and when, the run should stop.
-    pub fn stop(&self) -> &StopSignal {
-        &self.stop
+    /// Whether, and when, the run should stop after the step that it is taking.
+    pub fn stop(&self) -> &Signal {
+        &self.signals.stop
+    }
+
+    /// Whether, and when, the run should end after the epoch that it is taking.
+    pub fn finish(&self) -> &Signal {
+        &self.signals.finish
     }
 }
 
-/// Tells a run to stop, once and for all.
+/// Tells a run something, once and for all.
 #[derive(Debug, Default)]
-pub struct StopSignal {
+pub struct Signal {
     given: Mutex<bool>,
     changed: Condvar,
 }
 
-impl StopSignal {
+impl Signal {
     pub(crate) fn give(&self) {
         *self.given.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();

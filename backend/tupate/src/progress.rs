@@ -112,6 +112,11 @@ impl Observer for Bar {
                 self.measure("batches", done, total);
                 self.bar.set_message(what.to_owned());
             }
+            Event::Resumed { learning_rate, curve } => self.line(&format!(
+                "{}: going on after epoch {} with learning rate {learning_rate}",
+                self.prefix,
+                curve.len()
+            )),
             Event::Epoch { learning_rate, record } => self.line(&format!(
                 "{}: lr {learning_rate}, epoch {}: loss {:.4}, validation {:.4}",
                 self.prefix, record.epoch, record.loss, record.scores.score

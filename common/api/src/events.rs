@@ -31,6 +31,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// The run was told to end after the epoch that it is taking.
+    Finishing,
     /// Steps were taken.
     Progress(Progress),
     /// An epoch was trained and evaluated.
@@ -68,6 +70,7 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::State { .. } => "state",
+            Self::Finishing => "finishing",
             Self::Progress(_) => "progress",
             Self::Epoch { .. } => "epoch",
             Self::Ranking { .. } => "ranking",
@@ -115,6 +118,7 @@ mod tests {
         };
         for event in [
             Event::State { state: RunState::Done, reason: Some("why".into()) },
+            Event::Finishing,
             Event::Progress(progress),
             Event::Epoch { epoch: 1, learning_rate: 1e-3, loss: 0.5, score: 0.75 },
             Event::Ranking { epoch: 1, learning_rate: 1e-3, settled: 1, sources: Vec::new() },

@@ -14,7 +14,7 @@ pub use events::{Event, Scored, StoredEvent};
 pub use problem::{FieldProblem, Problem};
 pub use runs::{
     Data, NewRun, Offers, Progress, RankAgainst, Run, RunResult, RunState, Runs, TaskOffer, Upload,
-    UploadFormat,
+    UploadFormat, Uploads,
 };
 pub use tokens::{Scope, TokenInfo};
 pub use zoos::{Info, NewZoo, ZooFile};

@@ -170,6 +170,9 @@ pub struct Run {
     pub updated: u64,
     /// How often a worker has begun it: more than once when it was resumed.
     pub starts: u64,
+    /// Whether it was told to end after the epoch that it is taking.
+    #[serde(default)]
+    pub finishing: bool,
     /// How far it has come.
     pub progress: Option<Progress>,
     /// What came out, once it is done.
@@ -212,6 +215,10 @@ pub struct RunResult {
     pub majority: f64,
     /// Time spent training and evaluating, in seconds.
     pub seconds: f64,
+    /// Epochs trained with the learning rate that was chosen: fewer than were asked for
+    /// where the run was finished early.
+    #[serde(default)]
+    pub epochs: u64,
     /// sha256 over the values of the late embedding (little-endian f32),
     /// lower-case hex.
     pub embedding_sha256: String,
@@ -285,6 +292,16 @@ pub struct Upload {
     pub bytes: u64,
     /// When it was sent, in milliseconds since 1970.
     pub created: u64,
+}
+
+/// Answer of `GET /api/v1/uploads`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Uploads {
+    /// One's own, newest first.
+    pub uploads: Vec<Upload>,
+    /// Give it as `before` to get those that come after; `null` at the end.
+    pub next: Option<String>,
 }
 
 /// Answer of `GET /api/v1/offers`: what can be asked of this server.

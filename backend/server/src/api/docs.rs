@@ -23,8 +23,8 @@ use utoipa::{Modify, OpenApi};
                        /zoos/NAME.safetensors, for every origin; with ?sha256=HEX they never change."
     ),
     paths(
-        info::info, info::offers, info::token, uploads::create, uploads::read, runs::create,
-        runs::list, runs::read, runs::events, runs::cancel, runs::resume, runs::remove,
+        info::info, info::offers, info::token, uploads::create, uploads::list, uploads::read, uploads::remove, runs::create,
+        runs::list, runs::read, runs::events, runs::cancel, runs::finish, runs::resume, runs::remove,
         zoos::publish, zoos::remove,
     ),
     modifiers(&Token),

@@ -1,6 +1,6 @@
 //! `/api/v1/runs`.
 
-use super::{Id, NOT_STORED, fields, text};
+use super::{Id, NOT_STORED, fields, page_size, text};
 use crate::access::Caller;
 use crate::body;
 use crate::ids::RunId;
@@ -28,10 +28,6 @@ pub(crate) struct Page {
     limit: Option<u32>,
 }
 
-/// Most runs of one answer, and as many as there are without a wish.
-const MOST: u32 = 200;
-const USUAL: u32 = 50;
-
 /// Runs, newest first.
 #[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(Page), responses(
     (status = 200, body = Runs),
@@ -43,11 +39,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Failure> {
     let runs = shared.runs()?;
     let Page { before, limit } = fields(query)?;
-    let limit = limit.unwrap_or(USUAL);
-    if !(1..=MOST).contains(&limit) {
-        let detail = format!("must be from 1 to {MOST}");
-        return Err(Failure::Fields(vec![FieldProblem::new("limit", detail)]));
-    }
+    let limit = page_size(limit)?;
     let before = match before {
         None => None,
         Some(id) => Some(runs.run(&id).await?.0),
@@ -161,6 +153,23 @@ pub(crate) async fn cancel(
 ) -> Result<Response, Failure> {
     let (runs, id) = own(&shared, &caller, id).await?;
     Ok(([NOT_STORED], Json(runs.cancel(&id).await?)).into_response())
+}
+
+/// Has a run end after the epoch that it is taking, or that it takes next: it is done then,
+/// as a run of so many epochs would be, and may be published. Further learning rates are not
+/// tried; the best so far is kept.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/finish", tag = "runs", security(("token" = [])),
+    params(("id" = String, Path)), responses(
+    (status = 200, body = Run, description = "the run, about to be done or done"),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn finish(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    id: Id,
+) -> Result<Response, Failure> {
+    let (runs, id) = own(&shared, &caller, id).await?;
+    Ok(([NOT_STORED], Json(runs.finish(&id).await?)).into_response())
 }
 
 /// Queues a run again that was cancelled or failed; it goes on where it was.

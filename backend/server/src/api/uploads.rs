@@ -1,14 +1,14 @@
 //! `/api/v1/uploads`: data to tune on.
 
-use super::{Id, NOT_STORED, fields, text};
+use super::{Id, NOT_STORED, fields, page_size, text};
 use crate::access::Caller;
 use crate::artefacts::Receiving;
 use crate::body::{Inflow, media_type, refuse_declared};
 use crate::ids::UploadId;
-use crate::problem::{Failure, shortened};
+use crate::problem::Failure;
 use crate::routes::Shared;
 use crate::runs::{Inner, off_thread};
-use crate::store::now;
+use crate::store::{Owner, now};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde::Deserialize;
 use std::sync::Arc;
-use tupate_api::{Problem, Scope, Upload, UploadFormat};
+use tupate_api::{Problem, Scope, Upload, UploadFormat, Uploads};
 
 /// How a body that is not multipart is called.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -55,7 +55,7 @@ pub(crate) async fn create(
     })?;
     let mut inflow = Inflow::new(shared.pace, most);
     let media_type = media_type(&request);
-    let (id, name, bytes) = if media_type == "multipart/form-data" {
+    let (kept, name, bytes) = if media_type == "multipart/form-data" {
         let unreadable = |e: &dyn std::error::Error| Failure::BodyBroken(e.to_string());
         let mut form = Multipart::from_request(request, &())
             .await
@@ -76,7 +76,7 @@ pub(crate) async fn create(
         while let Some(bytes) = inflow.next(part.next()).await? {
             kept.take(bytes).await?;
         }
-        (kept.finish().await?, name.unwrap_or_else(|| stem.to_owned()), inflow.taken())
+        (kept, name.unwrap_or_else(|| stem.to_owned()), inflow.taken())
     } else {
         let format = UploadFormat::of_media_type(&media_type).ok_or(Failure::MediaType(TAKES))?;
         let mut kept = Kept::begin(runs, format).await?;
@@ -84,8 +84,10 @@ pub(crate) async fn create(
         while let Some(bytes) = inflow.next(body.next()).await? {
             kept.take(bytes).await?;
         }
-        (kept.finish().await?, name.unwrap_or_default(), inflow.taken())
+        (kept, name.unwrap_or_default(), inflow.taken())
     };
+    let uploading = runs.uploading.lock().await;
+    let id = kept.finish().await?;
     let upload = Upload {
         id: id.to_string(),
         format: id.format(),
@@ -94,6 +96,7 @@ pub(crate) async fn create(
         created: now(),
     };
     let upload = runs.store.add_upload(upload, &owner).await?;
+    drop(uploading);
     let location = HeaderValue::from_str(&format!("/api/v1/uploads/{}", upload.id))
         .map_err(|_| Failure::Panicked)?;
     let headers = [NOT_STORED, (header::LOCATION, location)];
@@ -137,17 +140,89 @@ impl Kept {
     }
 }
 
+/// Which uploads to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    /// Those older than the upload with this id.
+    before: Option<String>,
+    /// At most this many.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+}
+
+/// What one has sent, newest first.
+#[utoipa::path(get, path = "/api/v1/uploads", tag = "uploads", security(("token" = [])),
+    params(Page), responses(
+    (status = 200, body = Uploads),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    query: Result<Query<Page>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let runs = shared.runs()?;
+    let owner = caller.owner(Scope::Tune)?;
+    let Page { before, limit } = fields(query)?;
+    let limit = page_size(limit)?;
+    let before = match before {
+        None => None,
+        Some(id) => Some(known(runs, &id, Some(&owner)).await?.0),
+    };
+    let mut uploads = runs.store.uploads_of(&owner, before.as_ref(), limit + 1).await?;
+    let more = uploads.len() > limit as usize;
+    uploads.truncate(limit as usize);
+    let next = uploads.last().filter(|_| more).map(|upload| upload.id.clone());
+    Ok(([NOT_STORED], Json(Uploads { uploads, next })).into_response())
+}
+
+/// An upload by its id, this owner's before those of others.
+async fn known(
+    runs: &Inner,
+    id: &str,
+    owner: Option<&Owner>,
+) -> Result<(UploadId, Upload), Failure> {
+    let unknown = || Failure::UnknownUpload(id.to_owned());
+    let parsed = UploadId::parse(id).ok_or_else(unknown)?;
+    let upload = runs.store.upload(&parsed, owner).await?.ok_or_else(unknown)?;
+    Ok((parsed, upload))
+}
+
 /// What is known of an upload.
 #[utoipa::path(get, path = "/api/v1/uploads/{id}", tag = "uploads", params(("id" = String, Path)), responses(
     (status = 200, body = Upload),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn read(State(shared): State<Arc<Shared>>, id: Id) -> Result<Response, Failure> {
+pub(crate) async fn read(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    id: Id,
+) -> Result<Response, Failure> {
     let id = text(id, Failure::UnknownUpload)?;
-    let unknown = || Failure::UnknownUpload(shortened(&id));
-    let parsed = UploadId::parse(&id).ok_or_else(unknown)?;
-    let upload = shared.runs()?.store.upload(&parsed).await?.ok_or_else(unknown)?;
+    let owner = caller.owner(Scope::Tune).ok();
+    let (_, upload) = known(shared.runs()?, &id, owner.as_ref()).await?;
     Ok(([NOT_STORED], Json(upload)).into_response())
+}
+
+/// Removes an upload of one's own. Runs that were tuned on it keep the data.
+#[utoipa::path(delete, path = "/api/v1/uploads/{id}", tag = "uploads", security(("token" = [])),
+    params(("id" = String, Path)), responses(
+    (status = 204, description = "it is gone"),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn remove(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    id: Id,
+) -> Result<Response, Failure> {
+    let runs = shared.runs()?;
+    let owner = caller.owner(Scope::Tune)?;
+    let id = text(id, Failure::UnknownUpload)?;
+    let parsed = UploadId::parse(&id).ok_or(Failure::UnknownUpload(id))?;
+    runs.remove_upload(&parsed, &owner).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ mod tests {
             created: 0,
             updated: 0,
             starts: 0,
+            finishing: false,
             progress: None,
             result: None,
             last_event: 1,

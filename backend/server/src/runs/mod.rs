@@ -5,14 +5,15 @@ mod live;
 mod recorder;
 mod steps;
 mod stream;
+mod tidy;
 mod worker;
 
 pub(crate) use stream::EventStream;
 
-use crate::artefacts::{ArtefactStore, Referred};
+use crate::artefacts::ArtefactStore;
 use crate::ids::{RunId, UploadId};
 use crate::problem::Failure;
-use crate::service::{StopSignal, TuneService};
+use crate::service::{Signals, TuneService};
 use crate::store::{Change, CreateRun, Created, OwnedRun, Owner, Store, StoreError};
 use crate::{Error, ZooCatalogue};
 use live::{Feeds, Latest};
@@ -42,6 +43,8 @@ pub struct RunLimits {
     pub listeners: usize,
     /// How long uploads stay that no run was created with.
     pub upload_life: Duration,
+    /// Time between two looks for what nobody needs any more.
+    pub tidy: Duration,
 }
 
 impl Default for RunLimits {
@@ -54,6 +57,7 @@ impl Default for RunLimits {
             heartbeat: Duration::from_secs(15),
             listeners: 2000,
             upload_life: Duration::from_secs(7 * 24 * 3600),
+            tidy: Duration::from_secs(3600),
         }
     }
 }
@@ -83,12 +87,15 @@ pub(crate) struct Inner {
     pub limits: RunLimits,
     feeds: Feeds,
     listeners: Arc<Semaphore>,
-    /// Runs on workers, with how to stop each.
-    working: Mutex<HashMap<RunId, Arc<StopSignal>>>,
+    /// Runs on workers, with how to tell each what is wanted of it.
+    working: Mutex<HashMap<RunId, Signals>>,
     /// Held while a worker chooses its next run, and while the queue is counted
     /// before a run is added to it.
     queue: tokio::sync::Mutex<HashMap<String, u64>>,
     queued: Notify,
+    /// Held while an upload's content and what is known of it come or go together; taken
+    /// before `queue`, and that before `publishing`, where one needs several.
+    pub uploading: tokio::sync::Mutex<()>,
     /// Held while a zoo's content and what is known of it come or go together.
     pub publishing: tokio::sync::Mutex<()>,
     stopping: watch::Sender<bool>,
@@ -101,7 +108,7 @@ impl std::fmt::Debug for Runs {
     }
 }
 
-/// The workers of a server.
+/// The workers of a server, and who tidies up.
 pub(crate) struct Workers(Vec<JoinHandle<()>>);
 
 impl Runs {
@@ -122,6 +129,7 @@ impl Runs {
             working: Mutex::default(),
             queue: tokio::sync::Mutex::default(),
             queued: Notify::new(),
+            uploading: tokio::sync::Mutex::default(),
             publishing: tokio::sync::Mutex::default(),
             stopping: watch::Sender::new(false),
             workers,
@@ -150,25 +158,7 @@ impl Runs {
             store.change(&id, run.state, to, reason(why)).await?;
             tracing::info!(run = %id, state = to.name(), "taken up after an interruption");
         }
-        let life = u64::try_from(self.0.limits.upload_life.as_millis()).unwrap_or(u64::MAX);
-        let oldest = crate::store::now().saturating_sub(life);
-        let mut keep = Referred::default();
-        for upload in store.uploads().await? {
-            match UploadId::parse(&upload.id) {
-                Some(id) if upload.created < oldest => {
-                    store.remove_upload(&id).await?;
-                }
-                _ => {
-                    keep.uploads.insert(upload.id);
-                }
-            }
-        }
-        keep.runs.extend(store.run_ids().await?.iter().map(ToString::to_string));
-        keep.zoos.extend(store.zoos().await?.into_iter().map(|zoo| zoo.summary.sha256));
-        let artefacts = Arc::clone(&self.0.artefacts);
-        off_thread(move || artefacts.sweep(&keep))
-            .await
-            .map_err(|e| StoreError::Failed(format!("files of runs cannot be tidied up: {e}")))
+        self.0.tidy().await
     }
 
     /// Starts the workers; `zoos` are those that runs are ranked against.
@@ -182,15 +172,17 @@ impl Runs {
             tracing::info!(number, %device, "a worker begins");
             tokio::spawn(worker.work())
         };
-        Workers(self.0.workers.iter().enumerate().map(of).collect())
+        let mut workers: Vec<_> = self.0.workers.iter().enumerate().map(of).collect();
+        workers.push(tokio::spawn(tidy::now_and_then(Arc::clone(&self.0))));
+        Workers(workers)
     }
 
     /// Tells streams to end, workers to begin nothing new, and runs on them to
     /// stop where they can go on.
     pub(crate) fn stop(&self) {
         self.0.stopping.send_replace(true);
-        for signal in self.0.working.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            signal.give();
+        for signals in self.0.working.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            signals.stop.give();
         }
     }
 }
@@ -220,7 +212,7 @@ impl Inner {
         {
             return created(Created::before(run, &spec));
         }
-        let upload = self.upload_of(&mut spec).await?;
+        let upload = self.upload_of(&owner, &mut spec).await?;
         let data = upload.as_ref().map(|id| self.artefacts.upload(id));
         let service = Arc::clone(&self.service);
         let checked = spec.clone();
@@ -235,7 +227,12 @@ impl Inner {
         let id = RunId::random();
         let artefacts = Arc::clone(&self.artefacts);
         let folder = id.clone();
-        off_thread(move || artefacts.make_run(&folder, upload.as_ref())).await?;
+        let made = off_thread(move || artefacts.make_run(&folder, upload.as_ref())).await;
+        made.map_err(|error| match (&spec.data, error.kind()) {
+            // Removed since it was looked at.
+            (Data::Upload(id), io::ErrorKind::NotFound) => no_upload(id),
+            _ => error.into(),
+        })?;
         let outcome = self.store.create(CreateRun { id: id.clone(), owner, spec, key }).await;
         if let Ok(Created::New(_, event)) = &outcome {
             self.feeds.publish(&id, std::slice::from_ref(event));
@@ -266,17 +263,15 @@ impl Inner {
     }
 
     /// The upload that a run is to be tuned on, whose name it takes if it has none.
-    async fn upload_of(&self, spec: &mut NewRun) -> Result<Option<UploadId>, Failure> {
+    async fn upload_of(
+        &self,
+        owner: &Owner,
+        spec: &mut NewRun,
+    ) -> Result<Option<UploadId>, Failure> {
         let Data::Upload(text) = &spec.data else { return Ok(None) };
-        let unknown = || {
-            let detail = format!(
-                "there is no upload {}; send the file to /api/v1/uploads first",
-                crate::problem::shortened(text)
-            );
-            Failure::Fields(vec![FieldProblem::new("data.upload", detail)])
-        };
-        let id = UploadId::parse(text).ok_or_else(unknown)?;
-        let upload = self.store.upload(&id).await?.ok_or_else(unknown)?;
+        let id = UploadId::parse(text).ok_or_else(|| no_upload(text))?;
+        let upload = self.store.upload(&id, Some(owner)).await?.ok_or_else(|| no_upload(text))?;
+        self.store.use_upload(&id).await?;
         spec.name.get_or_insert(upload.name);
         Ok(Some(id))
     }
@@ -317,6 +312,14 @@ impl Inner {
     fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
+}
+
+fn no_upload(id: &str) -> Failure {
+    let detail = format!(
+        "there is no upload {}; send the file to /api/v1/uploads first",
+        crate::problem::shortened(id)
+    );
+    Failure::Fields(vec![FieldProblem::new("data.upload", detail)])
 }
 
 fn created(created: Created) -> Result<(Run, bool), Failure> {

@@ -1,8 +1,9 @@
-//! What users do to a run that is there: cancel, resume, remove.
+//! What users do to a run that is there: cancel, finish, resume, remove.
 
 use super::{Inner, off_thread};
 use crate::ids::RunId;
 use crate::problem::Failure;
+use crate::service::Signals;
 use crate::store::{Change, OwnedRun};
 use std::sync::{Arc, PoisonError};
 use tupate_api::{Run, RunState};
@@ -41,6 +42,33 @@ impl Inner {
         .await
     }
 
+    /// Has a run end after the epoch that it is taking, or that it takes next, as a run of
+    /// so many epochs. The wish is kept with the run: it outlives the server.
+    pub async fn finish(&self, id: &RunId) -> Result<Run, Failure> {
+        loop {
+            let Some(OwnedRun { run, .. }) = self.store.run(id).await? else {
+                return Err(Failure::UnknownRun(id.to_string()));
+            };
+            let why = match run.state {
+                RunState::Queued | RunState::Running if run.finishing => return Ok(run),
+                RunState::Done if run.finishing => return Ok(run),
+                RunState::Queued | RunState::Running => {
+                    if let Some((run, event)) = self.store.finish(id).await? {
+                        self.feeds.publish(id, &[event]);
+                        self.signal(id, |signals| signals.finish.give());
+                        return Ok(run);
+                    }
+                    // Somebody was quicker.
+                    continue;
+                }
+                RunState::Cancelling => "is about to stop: resume it when it is cancelled",
+                RunState::Cancelled | RunState::Failed => "has stopped: resume it first",
+                RunState::Done => "is done: there is nothing to finish",
+            };
+            return Err(Failure::State(id.to_string(), why));
+        }
+    }
+
     /// Takes the step that `decide` names for the state the run is in; where others
     /// are quicker, the one for the state that they put it in.
     async fn change_from(
@@ -66,7 +94,7 @@ impl Inner {
                 self.feeds.publish(id, &[event]);
                 match to {
                     RunState::Queued => self.queued.notify_waiters(),
-                    RunState::Cancelling => self.signal(id),
+                    RunState::Cancelling => self.signal(id, |signals| signals.stop.give()),
                     _ => {}
                 }
                 return Ok(run);
@@ -74,10 +102,10 @@ impl Inner {
         }
     }
 
-    /// Tells the worker that has this run to stop.
-    fn signal(&self, id: &RunId) {
-        if let Some(signal) = self.working.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
-            signal.give();
+    /// Tells the worker that has this run, if one has.
+    fn signal(&self, id: &RunId, give: impl FnOnce(&Signals)) {
+        if let Some(signals) = self.working.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+            give(signals);
         }
     }
 
@@ -93,8 +121,8 @@ impl Inner {
         }
         let (artefacts, id) = (Arc::clone(&self.artefacts), id.clone());
         if let Err(error) = off_thread(move || artefacts.remove_run(&id)).await {
-            // They are not referred to any more: the next start removes them.
-            tracing::warn!(%error, "the files of a removed run stay until the next start");
+            // They are not referred to any more, and tidied up later.
+            tracing::warn!(%error, "the files of a removed run stay for now");
         }
         Ok(())
     }

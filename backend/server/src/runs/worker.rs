@@ -4,14 +4,14 @@ use super::recorder::{BUFFER, again_and_again, record};
 use super::{Inner, fair, off_thread};
 use crate::ZooCatalogue;
 use crate::ids::{RunId, UploadId};
-use crate::service::{Job, StopSignal, TuneError, Watch};
+use crate::service::{Job, Signals, TuneError, Watch};
 use crate::store::{Change, OwnedRun};
 use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
-use tupate_api::{Data, Run, RunResult, RunState};
+use tupate_api::{Data, Event, Run, RunResult, RunState};
 
 /// One after another, on one device.
 pub(super) struct Worker {
@@ -59,8 +59,8 @@ impl Worker {
             let turn = served.values().max().copied().unwrap_or_default() + 1;
             served.insert(owner.clone(), turn);
             // Known as working before it is: who cancels it from now on reaches it.
-            let signal = Arc::new(StopSignal::default());
-            runs.working.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), signal);
+            let signals = Signals::default();
+            runs.working.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), signals);
             let to = RunState::Running;
             let taken = runs.store.change(&id, RunState::Queued, to, Change::default()).await;
             if !matches!(taken, Ok(Some(_))) {
@@ -75,19 +75,22 @@ impl Worker {
 
     async fn tune(&self, id: RunId, run: Run) {
         let runs = &self.runs;
-        let signal = {
+        let signals = {
             let working = runs.working.lock().unwrap_or_else(PoisonError::into_inner);
             working.get(&id).cloned().unwrap_or_default()
         };
         if runs.is_stopping() {
-            signal.give();
+            signals.stop.give();
+        }
+        if run.finishing {
+            signals.finish.give();
         }
         tracing::info!(run = %id, device = %self.device, starts = run.starts, "tuning begins");
         let (sender, receiver) = mpsc::channel(BUFFER);
         let recorder = tokio::spawn(record(Arc::clone(runs), id.clone(), receiver));
         let outcome = match self.job(&id, &run).await {
             Ok(job) => {
-                let (service, watch) = (Arc::clone(&runs.service), Watch::new(sender, signal));
+                let (service, watch) = (Arc::clone(&runs.service), Watch::new(sender, signals));
                 tokio::task::spawn_blocking(move || service.tune(&job, &watch))
                     .await
                     .unwrap_or_else(|_| Err(TuneError::Failed("the tuner panicked".into())))
@@ -115,6 +118,10 @@ impl Worker {
 
     /// What the service needs for a run.
     async fn job(&self, id: &RunId, run: &Run) -> Result<Job, String> {
+        let told = match run.starts {
+            0 | 1 => Vec::new(),
+            _ => self.told(id).await?,
+        };
         let (artefacts, id) = (Arc::clone(&self.runs.artefacts), id.clone());
         let failed = |e: io::Error| format!("the run's folder cannot be used: {e}");
         let workspace = off_thread(move || artefacts.open_run(&id)).await.map_err(failed)?;
@@ -135,7 +142,15 @@ impl Worker {
             }
         };
         let (spec, device) = (run.spec.clone(), self.device.clone());
-        Ok(Job { spec, device, workspace, data, ranking })
+        Ok(Job { spec, device, workspace, data, ranking, told })
+    }
+
+    /// What earlier starts told of epochs.
+    async fn told(&self, id: &RunId) -> Result<Vec<Event>, String> {
+        let ask = || self.runs.store.events(id, 0);
+        let events = again_and_again(&self.runs, ask).await.ok_or("the server stops")?;
+        let of_epochs = |event: &Event| matches!(event, Event::Epoch { .. } | Event::Ranking { .. });
+        Ok(events.into_iter().map(|stored| stored.event).filter(of_epochs).collect())
     }
 
     /// Puts the run where it belongs after tuning.

@@ -1,6 +1,6 @@
 //! Uploads and published zoos in SQLite.
 
-use super::{FileStore, Owner, PublishedZoo, SqliteStore, StoreError};
+use super::{FileStore, Owner, PublishedZoo, SqliteStore, StoreError, now};
 use crate::ZooSummary;
 use crate::ids::UploadId;
 use rusqlite::{OptionalExtension, Row, params};
@@ -40,37 +40,76 @@ impl FileStore for SqliteStore {
         let owner = owner.id.clone();
         self.write(move |transaction| {
             transaction.execute(
-                "INSERT INTO uploads (id, format, name, bytes, created, owner) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                 ON CONFLICT (id) DO UPDATE SET created = excluded.created",
-                params![new.id, new.format.ending(), new.name, new.bytes, new.created, owner],
+                "INSERT INTO uploads (id, owner, format, name, bytes, created, used) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (id, owner) DO UPDATE \
+                 SET name = excluded.name, created = excluded.created, used = excluded.used",
+                params![new.id, owner, new.format.ending(), new.name, new.bytes, new.created],
             )?;
-            Ok(transaction.query_row(&format!("{UPLOAD} WHERE id = ?1"), [&new.id], upload)?)
+            Ok(new)
         })
         .await
     }
 
-    async fn upload(&self, id: &UploadId) -> Result<Option<Upload>, StoreError> {
-        let id = id.to_string();
+    async fn upload(
+        &self,
+        id: &UploadId,
+        owner: Option<&Owner>,
+    ) -> Result<Option<Upload>, StoreError> {
+        let (id, owner) = (id.to_string(), owner.map(|owner| owner.id.clone()));
         self.read(move |connection| {
-            Ok(connection.query_row(&format!("{UPLOAD} WHERE id = ?1"), [id], upload).optional()?)
+            let query = format!("{UPLOAD} WHERE id = ?1 ORDER BY owner IS NOT ?2, created LIMIT 1");
+            Ok(connection.prepare_cached(&query)?.query_row(params![id, owner], upload).optional()?)
         })
         .await
     }
 
-    async fn uploads(&self) -> Result<Vec<Upload>, StoreError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare(&format!("{UPLOAD} ORDER BY created, id"))?;
-            let rows = statement.query_map([], upload)?;
+    async fn uploads_of(
+        &self,
+        owner: &Owner,
+        before: Option<&UploadId>,
+        limit: u32,
+    ) -> Result<Vec<Upload>, StoreError> {
+        let (owner, before) = (owner.id.clone(), before.map(UploadId::to_string));
+        self.read(move |connection| {
+            let query = format!(
+                "{UPLOAD} WHERE owner = ?1 AND (?2 IS NULL OR (created, id) < \
+                 (SELECT created, id FROM uploads WHERE id = ?2 AND owner = ?1)) \
+                 ORDER BY created DESC, id DESC LIMIT ?3"
+            );
+            let mut statement = connection.prepare_cached(&query)?;
+            let rows = statement.query_map(params![owner, before, limit], upload)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
 
-    async fn remove_upload(&self, id: &UploadId) -> Result<bool, StoreError> {
+    async fn use_upload(&self, id: &UploadId) -> Result<(), StoreError> {
         let id = id.to_string();
         self.write(move |transaction| {
-            Ok(transaction.execute("DELETE FROM uploads WHERE id = ?1", [id])? > 0)
+            transaction
+                .prepare_cached("UPDATE uploads SET used = ?2 WHERE id = ?1")?
+                .execute(params![id, now()])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn remove_upload(&self, id: &UploadId, owner: &Owner) -> Result<bool, StoreError> {
+        let (id, owner) = (id.to_string(), owner.id.clone());
+        self.write(move |transaction| {
+            let removed = transaction
+                .execute("DELETE FROM uploads WHERE id = ?1 AND owner = ?2", [id, owner])?;
+            Ok(removed > 0)
+        })
+        .await
+    }
+
+    async fn forget_uploads(&self, unused_since: u64) -> Result<Vec<String>, StoreError> {
+        self.write(move |transaction| {
+            transaction.execute("DELETE FROM uploads WHERE used < ?1", [unused_since])?;
+            let mut statement = transaction.prepare("SELECT DISTINCT id FROM uploads")?;
+            let left = statement.query_map([], |row| row.get(0))?;
+            Ok(left.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }

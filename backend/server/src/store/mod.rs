@@ -138,6 +138,13 @@ pub trait RunStore: Send + Sync + 'static {
         to: RunState,
         change: Change,
     ) -> Result<Option<(Run, StoredEvent)>, StoreError>;
+    /// Marks a run that waits or is tuned as one that is to end after the epoch that it is
+    /// taking, with the event that says so; `None` when it is not in such a state any more,
+    /// or is marked already.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    async fn finish(&self, id: &RunId) -> Result<Option<(Run, StoredEvent)>, StoreError>;
     /// Adds events to a run and keeps its latest progress, all of it or nothing;
     /// nothing for a run that is gone.
     ///
@@ -174,26 +181,46 @@ pub struct PublishedZoo {
 /// [`ArtefactStore`](crate::ArtefactStore).
 #[async_trait::async_trait]
 pub trait FileStore: Send + Sync + 'static {
-    /// Keeps an upload; one that is there already is as new again.
+    /// Keeps an upload; one that this owner sent before is as new again.
     ///
     /// # Errors
     /// When the store cannot be asked.
     async fn add_upload(&self, upload: Upload, owner: &Owner) -> Result<Upload, StoreError>;
-    /// An upload; `None` when there is none.
+    /// An upload, this owner's before those of others; `None` when there is none.
     ///
     /// # Errors
     /// When the store cannot be asked.
-    async fn upload(&self, id: &UploadId) -> Result<Option<Upload>, StoreError>;
-    /// Every upload, oldest first.
+    async fn upload(
+        &self,
+        id: &UploadId,
+        owner: Option<&Owner>,
+    ) -> Result<Option<Upload>, StoreError>;
+    /// What an owner has sent, newest first: that older than `before`, at most `limit`.
     ///
     /// # Errors
     /// When the store cannot be asked.
-    async fn uploads(&self) -> Result<Vec<Upload>, StoreError>;
-    /// Removes an upload; whether there was one.
+    async fn uploads_of(
+        &self,
+        owner: &Owner,
+        before: Option<&UploadId>,
+        limit: u32,
+    ) -> Result<Vec<Upload>, StoreError>;
+    /// Remembers that an upload is used now.
     ///
     /// # Errors
     /// When the store cannot be asked.
-    async fn remove_upload(&self, id: &UploadId) -> Result<bool, StoreError>;
+    async fn use_upload(&self, id: &UploadId) -> Result<(), StoreError>;
+    /// Removes an owner's upload; whether there was one.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    async fn remove_upload(&self, id: &UploadId, owner: &Owner) -> Result<bool, StoreError>;
+    /// Removes the uploads that were not used since then, in milliseconds since 1970; gives
+    /// the ids of those that stay.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    async fn forget_uploads(&self, unused_since: u64) -> Result<Vec<String>, StoreError>;
     /// Keeps a published zoo; gives the one of this name that there is already.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use tupate_api::{Event, Run, RunState, StoredEvent};
 
 const COLUMNS: &str = "seq, id, owner, owner_name, spec, state, reason, created, updated, starts, \
-                       progress, result, last_event";
+                       progress, result, last_event, finishing";
 
 /// A row of `runs`.
 struct Found {
@@ -17,7 +17,7 @@ struct Found {
 /// The row as SQLite has it, whose texts are still to be understood.
 type Raw = (
     (i64, String, String, String, String, String),
-    (Option<String>, u64, u64, u64, Option<String>, Option<String>, u64),
+    (Option<String>, u64, u64, u64, Option<String>, Option<String>, u64, bool),
 );
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
@@ -31,6 +31,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
             row.get(10)?,
             row.get(11)?,
             row.get(12)?,
+            row.get(13)?,
         ),
     ))
 }
@@ -38,7 +39,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
 fn understood(raw: Raw) -> Result<Found, StoreError> {
     let (
         (seq, id, owner, owner_name, spec, state),
-        (reason, created, updated, starts, progress, result, last_event),
+        (reason, created, updated, starts, progress, result, last_event, finishing),
     ) = raw;
     let run = Run {
         id,
@@ -50,6 +51,7 @@ fn understood(raw: Raw) -> Result<Found, StoreError> {
         created,
         updated,
         starts,
+        finishing,
         progress: progress.as_deref().map(serde_json::from_str).transpose()?,
         result: result.as_deref().map(serde_json::from_str).transpose()?,
         last_event,
@@ -104,6 +106,7 @@ impl RunStore for SqliteStore {
                 created: at,
                 updated: at,
                 starts: 0,
+                finishing: false,
                 progress: None,
                 result: None,
                 last_event: 0,
@@ -219,6 +222,26 @@ impl RunStore for SqliteStore {
                     result,
                     run.last_event
                 ])?;
+            Ok(Some((run, event)))
+        })
+        .await
+    }
+
+    async fn finish(&self, id: &RunId) -> Result<Option<(Run, StoredEvent)>, StoreError> {
+        let id = id.clone();
+        self.write(move |transaction| {
+            let Some(Found { seq, owned: OwnedRun { mut run, .. } }) = find(transaction, &id)?
+            else {
+                return Ok(None);
+            };
+            if run.finishing || !matches!(run.state, RunState::Queued | RunState::Running) {
+                return Ok(None);
+            }
+            run.finishing = true;
+            let event = push(transaction, seq, &mut run, Event::Finishing)?;
+            transaction
+                .prepare_cached("UPDATE runs SET finishing = 1, last_event = ?2 WHERE seq = ?1")?
+                .execute(params![seq, run.last_event])?;
             Ok(Some((run, event)))
         })
         .await

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Version of the tables, in the file's `user_version`.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 /// How long a write waits for another program to let go of the file.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,6 +27,7 @@ CREATE TABLE runs (
     progress   TEXT,
     result     TEXT,
     last_event INTEGER NOT NULL DEFAULT 0,
+    finishing  INTEGER NOT NULL DEFAULT 0,
     key        TEXT,
     UNIQUE (owner, key)
 ) STRICT;
@@ -39,12 +40,14 @@ CREATE TABLE events (
     PRIMARY KEY (run, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE uploads (
-    id      TEXT PRIMARY KEY,
+    id      TEXT NOT NULL,
+    owner   TEXT NOT NULL,
     format  TEXT NOT NULL,
     name    TEXT NOT NULL,
     bytes   INTEGER NOT NULL,
     created INTEGER NOT NULL,
-    owner   TEXT NOT NULL
+    used    INTEGER NOT NULL,
+    PRIMARY KEY (id, owner)
 ) STRICT;
 CREATE TABLE zoos (
     seq       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -66,6 +69,25 @@ CREATE TABLE tokens (
     revoked INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX token_names ON tokens (name) WHERE revoked IS NULL;
+";
+
+/// From tables of version 1 to those of version 2: runs may be finished early, and of two
+/// who sent the same file each has it.
+const FROM_1: &str = "
+ALTER TABLE runs ADD COLUMN finishing INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE uploads RENAME TO uploads_of_1;
+CREATE TABLE uploads (
+    id      TEXT NOT NULL,
+    owner   TEXT NOT NULL,
+    format  TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    bytes   INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    used    INTEGER NOT NULL,
+    PRIMARY KEY (id, owner)
+) STRICT;
+INSERT INTO uploads SELECT id, owner, format, name, bytes, created, created FROM uploads_of_1;
+DROP TABLE uploads_of_1;
 ";
 
 /// The store in one SQLite file in write-ahead mode: one connection writes, one
@@ -172,6 +194,7 @@ fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     match (version, tables) {
         (SCHEMA, _) => return Ok(()),
         (0, 0) => transaction.execute_batch(TABLES)?,
+        (1, _) => transaction.execute_batch(FROM_1)?,
         (0, _) => return Err(StoreError::Failed("it is another program's database".into())),
         _ => {
             return Err(StoreError::Failed(format!(

@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod finish;
 mod kills;
 mod limits;
 mod live;

@@ -94,10 +94,17 @@ impl TuneService for Scripted {
         assert!(task != "broken", "as asked for");
         let epochs = u64::from(job.spec.epochs.unwrap_or(3));
         let state = out.join("state.json");
-        let before = read(&state).map_or(0, |state| state["epoch"].as_u64().unwrap());
+        let kept = read(&state);
+        let before = kept.as_ref().map_or(0, |state| state["epoch"].as_u64().unwrap());
+        // The last epoch was told to be enough.
+        let epochs = match kept.is_some_and(|state| state["enough"] == true) {
+            true => before,
+            false => epochs,
+        };
         if before > 0 {
             watch.tell(Event::Note { text: format!("going on after epoch {before}") });
         }
+        let mut last = epochs;
         for epoch in before + 1..=epochs {
             for step in 1..=STEPS {
                 if watch.stop().wait(Duration::from_millis(nap)) {
@@ -116,11 +123,16 @@ impl TuneService for Scripted {
             if task == "flaky" && epoch == 2 && before == 0 {
                 return Err(TuneError::Failed("the loss is not a number".into()));
             }
-            write(&state, &json!({ "epoch": epoch }));
+            let enough = watch.finish().given();
+            write(&state, &json!({ "epoch": epoch, "enough": enough }));
             let (loss, score) = (1.0 / epoch as f64, 0.5);
             watch.tell(Event::Epoch { epoch, learning_rate: 1e-3, loss, score });
+            if enough {
+                last = epoch;
+                break;
+            }
         }
-        let digest = chain(job.spec.seed, epochs);
+        let digest = chain(job.spec.seed, last);
         let name = job.spec.name.clone().unwrap_or_else(|| task.to_owned());
         write(&out.join("done.json"), &json!({ "task": name, "digest": digest.as_str() }));
         Ok(RunResult {
@@ -129,6 +141,7 @@ impl TuneService for Scripted {
             score: 0.5,
             majority: 0.4,
             seconds: 1.0,
+            epochs: last,
             embedding_sha256: digest.as_str().to_owned(),
         })
     }

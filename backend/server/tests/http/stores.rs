@@ -1,13 +1,13 @@
 //! A store that is locked or full: clients are told, and nothing is lost.
 
 use crate::scripted::expected;
-use crate::support::{Tuning, header, problem};
+use crate::support::{Tuning, header, problem, run_limits};
 use reqwest::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::json;
 use std::time::Duration;
 use tempfile::TempDir;
-use tupate_api::{Event, RunState};
+use tupate_api::{Event, RunState, Upload, Uploads};
 use tupate_server::{ArtefactStore, LocalFolder, SqliteStore, StoreError};
 
 #[tokio::test]
@@ -92,4 +92,40 @@ fn another_programs_database_and_a_later_ones_are_refused() {
     other.execute_batch("DROP TABLE recipes; PRAGMA user_version = 99").unwrap();
     assert!(SqliteStore::open(&path).unwrap_err().to_string().contains("version 99"));
     assert!(SqliteStore::open(dir.path()).is_err());
+}
+
+#[tokio::test]
+async fn a_folder_of_an_earlier_version_is_taken_up_with_all_that_is_in_it() {
+    let tuning = Tuning::in_folder(TempDir::new().unwrap(), run_limits(), 0, |_| {}).await;
+    let id = tuning.create("quick", 2).await.id;
+    let url = tuning.server.url("/api/v1/uploads?name=mine");
+    let request = tuning.server.client.post(url).bearer_auth(&tuning.token).body("text,label");
+    let sent = request.header("content-type", "text/csv").send().await.unwrap();
+    let upload: Upload = sent.json().await.unwrap();
+    let (path, token) = (tuning.store.path().to_owned(), tuning.token.clone());
+    let dir = tuning.stop().await;
+    // What version 1 had in its place.
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch(
+        "ALTER TABLE runs DROP COLUMN finishing;
+         ALTER TABLE uploads RENAME TO later;
+         CREATE TABLE uploads (id TEXT PRIMARY KEY, format TEXT NOT NULL, name TEXT NOT NULL,
+             bytes INTEGER NOT NULL, created INTEGER NOT NULL, owner TEXT NOT NULL) STRICT;
+         INSERT INTO uploads SELECT id, format, name, bytes, created, owner FROM later;
+         DROP TABLE later;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(file);
+    let tuning = Tuning::in_folder(dir, run_limits(), 1, |_| {}).await;
+    let run = tuning.until(&id, &[RunState::Done]).await;
+    assert_eq!(run.result.unwrap().embedding_sha256, expected(0, 2));
+    let url = tuning.server.url("/api/v1/uploads");
+    let list = tuning.server.client.get(url).bearer_auth(token).send().await.unwrap();
+    assert_eq!(list.json::<Uploads>().await.unwrap().uploads, [upload]);
+    let file = Connection::open(&path).unwrap();
+    file.pragma_update(None, "user_version", 99).unwrap();
+    drop(file);
+    let error = SqliteStore::open(&path).unwrap_err().to_string();
+    assert!(error.contains("version 99") && error.contains("update it"), "{error}");
 }

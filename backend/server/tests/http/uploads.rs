@@ -1,11 +1,12 @@
 //! `/api/v1/uploads`: data on its way in, however it comes.
 
 use crate::scripted::expected;
-use crate::support::{Tuning, problem, run_limits, whole_problem};
-use reqwest::{Body, StatusCode};
+use crate::support::{Tuning, problem, run_limits, token, whole_problem};
+use reqwest::{Body, Method, StatusCode};
 use serde_json::json;
 use std::time::Duration;
-use tupate_api::{Run, RunState, Upload, UploadFormat};
+use tempfile::TempDir;
+use tupate_api::{Run, RunState, Scope, Upload, UploadFormat, Uploads};
 use tupate_server::{Digest, RunLimits};
 
 const CSV: &str = "text,label\ngood,1\nbad,0\n";
@@ -116,4 +117,113 @@ async fn too_much_and_too_slow_leave_nothing() {
         .flat_map(|folder| std::fs::read_dir(tuning.dir.path().join(folder)).unwrap())
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+async fn list(tuning: &Tuning, token: &str, query: &str) -> Uploads {
+    let url = tuning.server.url(&format!("/api/v1/uploads{query}"));
+    let response = tuning.server.client.get(url).bearer_auth(token).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    response.json().await.unwrap()
+}
+
+async fn delete(tuning: &Tuning, token: &str, id: &str) -> reqwest::Response {
+    let url = tuning.server.url(&format!("/api/v1/uploads/{id}"));
+    tuning.server.client.delete(url).bearer_auth(token).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn ones_own_uploads_are_listed_and_removed() {
+    let tuning = Tuning::start().await;
+    let mut ids = Vec::new();
+    for i in 0..5 {
+        let csv = format!("{CSV}{i},1\n");
+        let upload: Upload = send(&tuning, "text/csv", "", csv).await.json().await.unwrap();
+        ids.push(upload.id);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    ids.reverse();
+    let (mut seen, mut query) = (Vec::new(), "?limit=2".to_owned());
+    loop {
+        let page = list(&tuning, &tuning.token, &query).await;
+        seen.extend(page.uploads.into_iter().map(|upload| upload.id));
+        let Some(next) = page.next else { break };
+        query = format!("?limit=2&before={next}");
+    }
+    assert_eq!(seen, ids);
+    for query in ["?limit=0", "?limit=201", "?before=..", "?x=1"] {
+        let response = tuning.send(Method::GET, &format!("/api/v1/uploads{query}"), None).await;
+        assert!(response.status().is_client_error(), "{query}");
+    }
+    // Of two who sent the same, each has it; the file stays until both have removed it.
+    let other = token(&tuning.store, "other", &[Scope::Tune]).await;
+    let (same, csv) = (&ids[0], format!("{CSV}4,1\n"));
+    problem(delete(&tuning, &other, same).await, StatusCode::NOT_FOUND).await;
+    let url = tuning.server.url("/api/v1/uploads?name=theirs");
+    let request = tuning.server.client.post(url).bearer_auth(&other).body(csv);
+    request.header("content-type", "text/csv").send().await.unwrap();
+    let theirs = list(&tuning, &other, "").await.uploads;
+    assert_eq!((theirs.len(), &theirs[0].id, theirs[0].name.as_str()), (1, same, "theirs"));
+    let file = tuning.dir.path().join("uploads").join(same);
+    assert_eq!(delete(&tuning, &tuning.token, same).await.status(), StatusCode::NO_CONTENT);
+    assert!(file.exists());
+    problem(delete(&tuning, &tuning.token, same).await, StatusCode::NOT_FOUND).await;
+    assert_eq!(delete(&tuning, &other, same).await.status(), StatusCode::NO_CONTENT);
+    assert!(!file.exists());
+    let reader = token(&tuning.store, "reader", &[Scope::Read]).await;
+    problem(delete(&tuning, &reader, &ids[1]).await, StatusCode::FORBIDDEN).await;
+    for id in ["..%2f..%2fetc%2fpasswd", "x", "..", &"0".repeat(64)] {
+        assert!(delete(&tuning, &tuning.token, id).await.status().is_client_error(), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_stays_while_a_run_is_yet_to_be_tuned_on_it() {
+    let tuning = Tuning::in_folder(TempDir::new().unwrap(), run_limits(), 0, |_| {}).await;
+    let upload: Upload = send(&tuning, "text/csv", "", CSV).await.json().await.unwrap();
+    let spec = json!({ "data": { "upload": upload.id } });
+    let run: Run = tuning.post("/api/v1/runs", &spec).await.json().await.unwrap();
+    let detail =
+        problem(delete(&tuning, &tuning.token, &upload.id).await, StatusCode::CONFLICT).await;
+    assert!(detail.contains(&run.id), "{detail}");
+    tuning.act(&run.id, "cancel").await;
+    let gone = delete(&tuning, &tuning.token, &upload.id).await;
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    // The run has its own name for the data.
+    tuning.act(&run.id, "resume").await;
+    let dir = tuning.stop().await;
+    let tuning = Tuning::in_folder(dir, run_limits(), 1, |_| {}).await;
+    tuning.until(&run.id, &[RunState::Done]).await;
+    problem(tuning.post("/api/v1/runs", &spec).await, StatusCode::UNPROCESSABLE_ENTITY).await;
+}
+
+#[tokio::test]
+async fn what_nobody_needs_goes_away_while_the_server_is_up() {
+    let limits = RunLimits {
+        tidy: Duration::from_millis(20),
+        upload_life: Duration::from_millis(300),
+        ..run_limits()
+    };
+    let tuning = Tuning::with(limits, |_| {}).await;
+    let run = tuning.create("quick", 1).await;
+    tuning.until(&run.id, &[RunState::Done]).await;
+    let zoo = json!({ "name": "kept", "runs": [run.id] });
+    assert_eq!(tuning.post("/api/v1/zoos", &zoo).await.status(), StatusCode::CREATED);
+    let upload: Upload = send(&tuning, "text/csv", "", CSV).await.json().await.unwrap();
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(tuning.dir.path().join(folder)).unwrap();
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    std::fs::create_dir(tuning.dir.path().join("runs/orphan")).unwrap();
+    std::fs::write(tuning.dir.path().join("zoos/orphan.safetensors"), "x").unwrap();
+    assert!(names("uploads").contains(&upload.id));
+    let tidied = async {
+        while !names("uploads").is_empty() || names("runs").len() + names("zoos").len() > 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), tidied).await.expect("it goes away");
+    assert_eq!(names("runs"), [run.id.as_str()]);
+    assert_eq!(tuning.server.get("/zoos/kept.safetensors").await.status(), StatusCode::OK);
+    problem(tuning.server.get(&format!("/api/v1/uploads/{}", upload.id)).await, StatusCode::NOT_FOUND)
+        .await;
 }

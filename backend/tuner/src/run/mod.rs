@@ -59,7 +59,8 @@ struct Candidate<'a> {
 }
 
 /// Tunes a task. The folder holds a finished run afterwards, or what is needed
-/// to resume it.
+/// to resume it. An observer that has [`enough`](Observer::enough) of it has a finished
+/// run of fewer epochs.
 ///
 /// # Errors
 /// When settings, folder or data are unusable, training diverges with every
@@ -95,6 +96,7 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
     let late = progress.late.as_ref().expect("a finished trainer has a best epoch");
     let majority = objective::trivial(dataset)?;
     let score = best.record.best_score;
+    let epochs = progress.curve.len();
     let trained = best.trainer.trained(late);
     let ledger = Ledger {
         ok: true,
@@ -139,8 +141,8 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         majority,
         probe: probe.map(|scores| scores.score),
         train_examples: dataset.train.len() as u64,
-        epochs: settings.training.epochs,
-        steps: steps(settings, &splits),
+        epochs,
+        steps: epochs * steps_an_epoch(settings, &splits),
         seconds: candidates.iter().map(|c| c.seconds).sum(),
         peak_memory_bytes: peak_memory_bytes(),
         learning_rate: best.record.learning_rate,
@@ -173,8 +175,8 @@ fn search<'a>(
 ) -> Result<(Candidate<'a>, Vec<CandidateRecord>), Error> {
     let Request { encoder, dataset, settings, method, .. } = *request;
     let training = &settings.training;
-    let steps = steps(settings, splits);
-    let steps_per_epoch = steps / training.epochs;
+    let steps_an_epoch = steps_an_epoch(settings, splits);
+    let steps = training.epochs * steps_an_epoch;
     let total = steps * settings.learning_rates.len();
     let mut best: Option<Candidate<'a>> = None;
     let mut records = Vec::new();
@@ -185,17 +187,21 @@ fn search<'a>(
         let mut trainer = Trainer::new(model, dataset, training, learning_rate)?;
         if let Some(bytes) = folder.saved(i)? {
             trainer.restore(&bytes, fingerprint)?;
-            let done = trainer.progress.curve.len();
-            observer.event(Event::Note(&format!(
-                "going on after epoch {done} with learning rate {learning_rate}"
-            )));
+            let curve = &trainer.progress.curve;
+            observer.event(Event::Resumed { learning_rate, curve });
+            // Of those that are done already, the next one has taken the place.
+            if folder.saved(i + 1)?.is_none() {
+                show(&trainer, settings, learning_rate, observer)?;
+            }
         }
         let mut outcome = Ok(());
         while outcome.is_ok() && !trainer.finished() {
-            let done = i * steps + trainer.progress.curve.len() * steps_per_epoch;
+            let done = i * steps + trainer.progress.curve.len() * steps_an_epoch;
             let place = Place { done, total };
             outcome = trainer.epoch(&splits.train, &splits.dev, place, observer);
             if outcome.is_ok() {
+                // Kept with the epoch, so that it is the last one whatever comes between.
+                trainer.progress.enough = observer.enough();
                 folder.save(i, &trainer.save(fingerprint)?)?;
                 show(&trainer, settings, learning_rate, observer)?;
             }
@@ -220,9 +226,13 @@ fn search<'a>(
             diverged: diverged.clone(),
         };
         records.push(record.clone());
+        let enough = trainer.progress.enough;
         let better = best.as_ref().is_none_or(|b| record.best_score > b.record.best_score);
         if diverged.is_none() && better {
             best = Some(Candidate { trainer, record });
+        }
+        if enough {
+            break;
         }
     }
     match (best, failure) {
@@ -248,10 +258,9 @@ fn show(
     Ok(())
 }
 
-/// Optimiser steps of one learning rate.
-fn steps(settings: &Settings, splits: &Splits<'_>) -> usize {
-    let training = &settings.training;
-    training.epochs * splits.train.sequences.len().div_ceil(training.batch_size)
+/// Optimiser steps of one epoch.
+fn steps_an_epoch(settings: &Settings, splits: &Splits<'_>) -> usize {
+    splits.train.sequences.len().div_ceil(settings.training.batch_size)
 }
 
 fn tokens<'a>(

@@ -96,9 +96,10 @@ pub struct RunRecord {
     pub probe: Option<f64>,
     /// Training examples used.
     pub train_examples: u64,
-    /// Epochs trained.
+    /// Epochs trained with the learning rate that was chosen; fewer than the settings'
+    /// where somebody said that it was enough.
     pub epochs: usize,
-    /// Optimiser steps of one learning rate.
+    /// Optimiser steps of the learning rate that was chosen.
     pub steps: usize,
     /// Time spent training and evaluating, all learning rates together.
     pub seconds: f64,

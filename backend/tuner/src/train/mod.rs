@@ -83,6 +83,13 @@ pub enum Event<'a> {
         /// Batches that there will be.
         total: usize,
     },
+    /// A learning rate's training, which was interrupted, is taken up.
+    Resumed {
+        /// The learning rate.
+        learning_rate: f64,
+        /// Its epochs so far.
+        curve: &'a [EpochRecord],
+    },
     /// An epoch was evaluated.
     Epoch {
         /// The learning rate in use.
@@ -110,6 +117,12 @@ pub trait Observer {
     fn event(&mut self, event: Event<'_>);
     /// Whether the run should stop at the next step.
     fn cancelled(&self) -> bool {
+        false
+    }
+    /// Whether the epoch that is being trained is to be the last. The run then ends as
+    /// one of so many epochs would: further learning rates are not tried, and the best
+    /// so far is kept.
+    fn enough(&self) -> bool {
         false
     }
     /// Whether [`tuned`](Self::tuned) is to be told: it costs a copy of all tuned
@@ -152,6 +165,9 @@ pub(crate) struct Progress {
     pub curve: Vec<EpochRecord>,
     pub best_epoch: usize,
     pub best_score: Option<f64>,
+    /// Whether the last epoch of the curve was said to be enough.
+    #[serde(default)]
+    pub enough: bool,
     pub steps_with_gradient: Vec<usize>,
     pub seconds: f64,
     #[serde(default)]
@@ -220,9 +236,10 @@ impl<'a, 'd> Trainer<'a, 'd> {
             let loss = self.step(&batch, steps)?;
             loss_sum += loss * batch.size as f64;
             seen += batch.size;
+            let end = place.done + batches.len();
             observer.event(Event::Step {
                 done: place.done + i + 1,
-                total: place.total,
+                total: if observer.enough() { end } else { place.total },
                 learning_rate: self.learning_rate,
                 epoch,
                 loss,
@@ -362,9 +379,9 @@ impl<'a, 'd> Trainer<'a, 'd> {
         self.model.encoder
     }
 
-    /// Whether all epochs are done.
+    /// Whether all epochs are done, or enough of them.
     pub fn finished(&self) -> bool {
-        self.progress.curve.len() >= self.training.epochs
+        self.progress.enough || self.progress.curve.len() >= self.training.epochs
     }
 }
 

@@ -57,12 +57,61 @@ impl Observer for StopAfter {
     }
 }
 
+/// Has enough from one step on, and stops after another, if at all.
+struct EnoughFrom(usize, StopAfter);
+
+impl Observer for EnoughFrom {
+    fn event(&mut self, event: Event<'_>) {
+        if matches!(event, Event::Step { .. }) {
+            self.0 = self.0.saturating_sub(1);
+        }
+        if let (0, Event::Step { done, total, .. }) = (self.0, event) {
+            assert!(total - done < 5, "{done} of {total}: five steps are an epoch");
+        }
+        self.1.event(event);
+    }
+    fn enough(&self) -> bool {
+        self.0 == 0
+    }
+    fn cancelled(&self) -> bool {
+        self.1.cancelled()
+    }
+}
+
+/// Dies when the epoch that was enough has been kept.
+struct Killed(EnoughFrom);
+
+impl Observer for Killed {
+    fn event(&mut self, event: Event<'_>) {
+        self.0.event(event);
+    }
+    fn enough(&self) -> bool {
+        self.0.enough()
+    }
+    fn wants_tuned(&self) -> bool {
+        true
+    }
+    fn tuned(&mut self, _: usize, _: f64, _: &AdapterState, _: &AdapterState) {
+        assert!(!self.enough(), "killed");
+    }
+}
+
 fn go(
     out: &Path,
     settings: &Settings,
     data: &Dataset,
     resume: bool,
     steps: usize,
+) -> Result<RunRecord, Error> {
+    watched(out, settings, data, resume, &mut StopAfter(steps))
+}
+
+fn watched(
+    out: &Path,
+    settings: &Settings,
+    data: &Dataset,
+    resume: bool,
+    observer: &mut dyn Observer,
 ) -> Result<RunRecord, Error> {
     let encoder = encoder();
     let request = Request {
@@ -74,7 +123,19 @@ fn go(
         resume,
         probe: false,
     };
-    tune(&request, &mut StopAfter(steps))
+    tune(&request, observer)
+}
+
+/// What was learnt, at every checkpoint.
+fn learnt(out: &Path) -> Vec<Vec<u32>> {
+    let run = Run::open(out).unwrap();
+    let checkpoints = [Checkpoint::Early, Checkpoint::Late];
+    let states = checkpoints.iter().filter_map(|c| run.adapter(*c).ok());
+    let values = states.map(|state| {
+        let tensors = state.layers().iter().flat_map(|layer| &layer.tensors);
+        tensors.flat_map(|tensor| tensor.values.iter().map(|v| v.to_bits())).collect()
+    });
+    values.collect()
 }
 
 #[test]
@@ -121,6 +182,58 @@ fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
         }
         assert!(!out.join("resume").exists(), "what was kept for resuming is dropped");
     }
+}
+
+#[test]
+fn a_run_that_is_enough_is_one_of_so_many_epochs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, long) = (dataset(40, 16), settings(6, &[5e-3, 1e-3]));
+    // Five steps an epoch: said before the first, within one, and at an epoch's last.
+    for (from, epochs) in [(0, 1), (12, 3), (15, 3), (16, 4)] {
+        let short = dir.path().join(format!("short-{from}"));
+        let expected = go(&short, &settings(epochs, &[5e-3]), &data, false, usize::MAX).unwrap();
+        let out = dir.path().join(format!("enough-{from}"));
+        let never = StopAfter(usize::MAX);
+        let record =
+            watched(&out, &long, &data, false, &mut EnoughFrom(from, never)).unwrap();
+        assert_eq!((record.epochs, record.steps), (epochs, 5 * epochs), "said at {from}");
+        assert_eq!(record.steps, expected.steps);
+        assert_eq!(record.candidates.len(), 1, "no further learning rate");
+        assert_eq!(record.ledger, expected.ledger);
+        assert_eq!(learnt(&out), learnt(&short), "said at {from}");
+        // Taken up again, it is finished.
+        assert_eq!(go(&out, &long, &data, true, usize::MAX).unwrap(), record);
+    }
+}
+
+#[test]
+fn enough_survives_an_interruption_and_keeps_the_best_so_far() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, long) = (dataset(40, 16), settings(4, &[5e-3, 1e-3]));
+    let whole = dir.path().join("whole");
+    // In the second epoch of the second learning rate.
+    let never = StopAfter(usize::MAX);
+    let expected = watched(&whole, &long, &data, false, &mut EnoughFrom(27, never)).unwrap();
+    let curves: Vec<_> = expected.candidates.iter().map(|c| c.curve.len()).collect();
+    assert_eq!(curves, [4, 2]);
+    let best = expected.candidates.iter().map(|c| c.best_score).fold(f64::MIN, f64::max);
+    assert_eq!(expected.score, best);
+    // Stopped before the epoch ends, whose steps are taken again: the wish is still there.
+    let out = dir.path().join("stopped");
+    watched(&out, &long, &data, false, &mut EnoughFrom(27, StopAfter(29))).unwrap_err();
+    let never = StopAfter(usize::MAX);
+    let record = watched(&out, &long, &data, true, &mut EnoughFrom(0, never)).unwrap();
+    assert_eq!((learnt(&out), record.ledger), (learnt(&whole), expected.ledger.clone()));
+    // Killed between the epoch and the run's record: nothing but what was kept with the
+    // epoch says that it was the last.
+    let out = dir.path().join("killed");
+    let killed = std::panic::catch_unwind(|| {
+        let never = StopAfter(usize::MAX);
+        watched(&out, &long, &data, false, &mut Killed(EnoughFrom(27, never)))
+    });
+    assert!(killed.is_err() && !Run::is_run(&out));
+    let record = go(&out, &long, &data, true, usize::MAX).unwrap();
+    assert_eq!((learnt(&out), record.ledger), (learnt(&whole), expected.ledger));
 }
 
 #[test]

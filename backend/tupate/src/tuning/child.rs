@@ -1,6 +1,6 @@
 //! The server's end of a run's process.
 
-use super::order::{Order, STOP, Said};
+use super::order::{FINISH, Order, STOP, Said};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -58,7 +58,7 @@ pub fn tune(order: &Order, threads: Option<u16>, watch: &Watch) -> Result<RunRes
     }
 }
 
-/// Gives the order, holds the leash, and says when to stop.
+/// Gives the order, holds the leash, and says when to finish or to stop.
 fn lead(
     child: &Mutex<Child>,
     mut stdin: ChildStdin,
@@ -71,12 +71,17 @@ fn lead(
         // It reads the end of its stdin, and ends.
         return;
     }
+    let mut finishing = order.finish;
     while !watch.stop().wait(LOOK) {
+        if !finishing && watch.finish().given() {
+            finishing = true;
+            // A child that is gone already needs no telling.
+            let _ = writeln!(stdin, "{FINISH}");
+        }
         if ended.load(Ordering::Relaxed) {
             return;
         }
     }
-    // A child that is gone already needs no telling.
     let _ = writeln!(stdin, "{STOP}");
     let told = Instant::now();
     while told.elapsed() < STEP && !ended.load(Ordering::Relaxed) {

@@ -9,6 +9,7 @@
 
 mod child;
 mod order;
+mod ranker;
 pub mod state;
 mod teller;
 pub mod work;
@@ -139,6 +140,8 @@ impl TuneService for Tuner {
             out: job.workspace.out(),
             data: job.data.clone(),
             ranking: job.ranking.clone(),
+            told: job.told.clone(),
+            finish: watch.finish().given(),
         };
         // Where the server keeps its files is nothing that those who ask for runs know.
         let root = job.workspace.out().with_file_name("").display().to_string();

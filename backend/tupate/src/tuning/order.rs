@@ -18,10 +18,16 @@ pub struct Order {
     pub out: PathBuf,
     pub data: Option<PathBuf>,
     pub ranking: Option<PathBuf>,
+    /// What earlier starts told of epochs.
+    pub told: Vec<Event>,
+    /// Whether it is to end after the epoch that it takes next.
+    pub finish: bool,
 }
 
-/// Any further line of it: the run is to stop after the step that it is taking.
+/// A further line of it: the run is to stop after the step that it is taking.
 pub const STOP: &str = "stop";
+/// Another: it is to end after the epoch that it is taking.
+pub const FINISH: &str = "finish";
 
 /// One line of a child's stdout.
 #[derive(Debug, Serialize, Deserialize)]

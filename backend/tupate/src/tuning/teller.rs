@@ -1,36 +1,113 @@
 //! What a run tells its server while it is tuned.
 
 use super::order::Said;
+use super::ranker::Ranker;
 use super::work::say;
-use crate::failure::Failure;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tupate_api::{Event, Progress, RankAgainst, Scored};
-use tupate_embedding::{AdapterState, TaskEmbedding, aggregate};
-use tupate_tasks::Recipe;
-use tupate_tuner::train::{self, Observer};
-use tupate_zoo::{Query, SIMILARITIES, Similarity, Target, Zoo, rank};
+use tupate_api::{Event, Progress};
+use tupate_embedding::AdapterState;
+use tupate_tuner::run::RunRecord;
+use tupate_tuner::train::{self, EpochRecord, Observer};
 
 /// Between two words about steps.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Speed is measured over this much of the past.
 const LATELY: Duration = Duration::from_secs(20);
 
+/// What the server wants of the run.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// That it stops after the step that it is taking.
+    pub stop: AtomicBool,
+    /// That it ends after the epoch that it is taking.
+    pub finish: AtomicBool,
+}
+
 /// Tells of everything, of steps now and then.
 pub struct Teller {
     batch_size: usize,
     ranker: Option<Ranker>,
-    stop: Arc<AtomicBool>,
+    wishes: Arc<Wishes>,
     told: Option<Instant>,
     /// When how many steps were done, the oldest in front.
     past: VecDeque<(Instant, usize)>,
+    /// Learning rates and epochs that were told of, at earlier starts and this one.
+    epochs: Vec<(f64, u64)>,
 }
 
 impl Teller {
-    pub fn new(batch_size: usize, ranker: Option<Ranker>, stop: Arc<AtomicBool>) -> Self {
-        Self { batch_size, ranker, stop, told: None, past: VecDeque::new() }
+    /// For batches of this size; `told` is what earlier starts told of epochs.
+    pub fn new(
+        batch_size: usize,
+        ranker: Option<Ranker>,
+        wishes: Arc<Wishes>,
+        told: Vec<Event>,
+    ) -> Self {
+        let epochs = told.iter().filter_map(|event| match event {
+            Event::Epoch { epoch, learning_rate, .. } => Some((*learning_rate, *epoch)),
+            _ => None,
+        });
+        let epochs = epochs.collect();
+        Self { batch_size, ranker, wishes, told: None, past: VecDeque::new(), epochs }
+    }
+
+    /// Tells what a finished run came to, of which the last part may have been done without
+    /// being told: the server ended in between.
+    pub fn done(&mut self, record: &RunRecord, late: &AdapterState, initial: &AdapterState) {
+        let candidates = &record.candidates;
+        candidates.iter().for_each(|c| self.curve(c.learning_rate, &c.curve));
+        let steps_an_epoch = record.steps / record.epochs.max(1);
+        let epochs: usize = candidates.iter().map(|c| c.curve.len()).sum();
+        let steps = (epochs * steps_an_epoch) as u64;
+        let last = candidates.iter().rev().find_map(|c| c.curve.last());
+        if let Some(last) = last {
+            say(&Said::Event(Event::Progress(Progress {
+                step: steps,
+                steps,
+                epoch: last.epoch as u64,
+                loss: last.loss,
+                examples_per_second: None,
+                memory_bytes: memory_bytes(),
+                seconds_left: Some(0.0),
+            })));
+        }
+        self.rank(record.epochs as u64, record.learning_rate, late, initial);
+    }
+
+    /// Tells those epochs of a curve that were not told.
+    fn curve(&mut self, learning_rate: f64, curve: &[EpochRecord]) {
+        for record in curve {
+            let epoch = record.epoch as u64;
+            if self.epochs.contains(&(learning_rate, epoch)) {
+                continue;
+            }
+            self.epochs.push((learning_rate, epoch));
+            let (loss, score) = (record.loss, record.scores.score);
+            say(&Said::Event(Event::Epoch { epoch, learning_rate, loss, score }));
+        }
+    }
+
+    fn rank(
+        &mut self,
+        epoch: u64,
+        learning_rate: f64,
+        tuned: &AdapterState,
+        initial: &AdapterState,
+    ) {
+        let Some(ranker) = &mut self.ranker else { return };
+        match ranker.rank(epoch, learning_rate, tuned, initial) {
+            Ok(Some(ranking)) => say(&Said::Event(ranking)),
+            Ok(None) => {}
+            Err(why) => {
+                // The same would be said after every epoch.
+                self.ranker = None;
+                let text = format!("the embedding is not ranked: {why}");
+                say(&Said::Event(Event::Note { text }));
+            }
+        }
     }
 
     /// Steps a second, lately.
@@ -63,15 +140,19 @@ impl Observer for Teller {
                     loss,
                     examples_per_second: speed.map(|speed| speed * self.batch_size as f64),
                     memory_bytes: memory_bytes(),
-                    seconds_left: speed.map(|speed| (total - done) as f64 / speed),
+                    seconds_left: speed.map(|speed| total.saturating_sub(done) as f64 / speed),
                 })
             }
-            train::Event::Epoch { learning_rate, record } => Event::Epoch {
-                epoch: record.epoch as u64,
-                learning_rate,
-                loss: record.loss,
-                score: record.scores.score,
-            },
+            train::Event::Resumed { learning_rate, curve } => {
+                let after = curve.len();
+                let text =
+                    format!("going on after epoch {after} with learning rate {learning_rate}");
+                say(&Said::Event(Event::Note { text }));
+                return self.curve(learning_rate, curve);
+            }
+            train::Event::Epoch { learning_rate, record } => {
+                return self.curve(learning_rate, std::slice::from_ref(record));
+            }
             // Those of other commands.
             train::Event::Task { .. } | train::Event::Pass { .. } => return,
         };
@@ -79,7 +160,11 @@ impl Observer for Teller {
     }
 
     fn cancelled(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.wishes.stop.load(Ordering::Relaxed)
+    }
+
+    fn enough(&self) -> bool {
+        self.wishes.finish.load(Ordering::Relaxed)
     }
 
     fn wants_tuned(&self) -> bool {
@@ -93,86 +178,7 @@ impl Observer for Teller {
         tuned: &AdapterState,
         initial: &AdapterState,
     ) {
-        let Some(ranker) = &mut self.ranker else { return };
-        match ranker.rank(learning_rate, tuned, initial) {
-            Ok((settled, sources)) => say(&Said::Event(Event::Ranking {
-                epoch: epoch as u64,
-                learning_rate,
-                settled,
-                sources,
-            })),
-            Err(why) => {
-                // The same would be said after every epoch.
-                self.ranker = None;
-                let text = format!("the embedding is not ranked: {why}");
-                say(&Said::Event(Event::Note { text }));
-            }
-        }
-    }
-}
-
-/// The zoo that a run is ranked against, and how that went so far.
-pub struct Ranker {
-    zoo: Zoo,
-    similarity: &'static Similarity,
-    top: usize,
-    task: String,
-    recipe: Recipe,
-    /// The learning rate and the closest sources of the last epoch, and for how many
-    /// epochs these have been so.
-    last: (f64, Vec<String>, u64),
-}
-
-/// Sources that are shown without a wish.
-const TOP: u32 = 5;
-
-impl Ranker {
-    pub fn new(
-        zoo: &[u8],
-        against: &RankAgainst,
-        task: &str,
-        recipe: Recipe,
-    ) -> Result<Self, Failure> {
-        let similarity = match &against.similarity {
-            Some(name) => Similarity::named(name)?,
-            None => &SIMILARITIES[0],
-        };
-        Ok(Self {
-            zoo: Zoo::parse(zoo)?,
-            similarity,
-            top: against.top.unwrap_or(TOP) as usize,
-            task: task.to_owned(),
-            recipe,
-            last: (f64::NAN, Vec::new(), 0),
-        })
-    }
-
-    fn rank(
-        &mut self,
-        learning_rate: f64,
-        tuned: &AdapterState,
-        initial: &AdapterState,
-    ) -> Result<(u64, Vec<Scored>), String> {
-        let values = aggregate(tuned, Some(initial), &self.recipe).map_err(|e| e.to_string())?;
-        let (task, recipe) = (self.task.clone(), self.recipe.clone());
-        let embedding = TaskEmbedding { task, recipe, values };
-        let query = Query {
-            target: Target::Embedding(&embedding),
-            method: None,
-            similarity: self.similarity,
-        };
-        let ranking = rank(&self.zoo, &query).map_err(|e| e.to_string())?;
-        let sources: Vec<_> = ranking
-            .sources
-            .into_iter()
-            .take(self.top)
-            .map(|source| Scored { task: source.task, score: source.score })
-            .collect();
-        let names: Vec<_> = sources.iter().map(|source| source.task.clone()).collect();
-        let same = self.last.0 == learning_rate && self.last.1 == names;
-        let settled = if same { self.last.2 + 1 } else { 1 };
-        self.last = (learning_rate, names, settled);
-        Ok((settled, sources))
+        self.rank(epoch as u64, learning_rate, tuned, initial);
     }
 }
 

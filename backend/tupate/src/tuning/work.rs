@@ -1,13 +1,14 @@
 //! `tupate work`: the child's end of a run's process.
 
-use super::order::{Order, STOP, Said, request, settings};
-use super::teller::{Ranker, Teller};
+use super::order::{FINISH, Order, STOP, Said, request, settings};
+use super::ranker::Ranker;
+use super::teller::{Teller, Wishes};
 use crate::failure::Failure;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use tupate_api::{Data, RunResult};
 use tupate_tasks::{Checkpoint, Recipe};
 use tupate_tuner::data::{self, ColumnChoice};
@@ -30,9 +31,10 @@ pub fn run() -> Result<(), Failure> {
         Ok(Ok(order)) => order,
         _ => return Err(Failure::Usage("stdin holds no order of a server".into())),
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    listen(Arc::clone(&stop));
-    match obey(&order, stop) {
+    let wishes = Arc::new(Wishes::default());
+    wishes.finish.store(order.finish, Ordering::Relaxed);
+    listen(Arc::clone(&wishes));
+    match obey(order, wishes) {
         Ok(result) => say(&Said::Result(result)),
         Err(Ended::Stopped) => say(&Said::Stopped),
         Err(Ended::Failed(why)) => say(&Said::Failed(why)),
@@ -40,13 +42,15 @@ pub fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for the word to stop, and for the end of the server, whose run this is:
-/// another one may be about to go on with it.
-fn listen(stop: Arc<AtomicBool>) {
+/// Waits for what the server wants, and for its end, whose run this is: another one may be
+/// about to go on with it.
+fn listen(wishes: Arc<Wishes>) {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if line == STOP {
-                stop.store(true, Ordering::Relaxed);
+            match line.as_str() {
+                STOP => wishes.stop.store(true, Ordering::Relaxed),
+                FINISH => wishes.finish.store(true, Ordering::Relaxed),
+                _ => {}
             }
         }
         // All files are written whole or not at all: any moment will do.
@@ -65,7 +69,7 @@ impl<E: std::fmt::Display> From<E> for Ended {
     }
 }
 
-fn obey(order: &Order, stop: Arc<AtomicBool>) -> Result<RunResult, Ended> {
+fn obey(order: Order, wishes: Arc<Wishes>) -> Result<RunResult, Ended> {
     // A child of a server that was killed may be at its last step.
     let lock = File::create(order.out.with_file_name("lock"))?;
     lock.lock()?;
@@ -96,11 +100,13 @@ fn obey(order: &Order, stop: Arc<AtomicBool>) -> Result<RunResult, Ended> {
     );
     let ranker = match (&order.ranking, &spec.ranking) {
         (Some(zoo), Some(against)) => {
-            Some(Ranker::new(&std::fs::read(zoo)?, against, &dataset.task, recipe.clone())?)
+            let zoo = std::fs::read(zoo)?;
+            let before = order.told.iter().rev();
+            Some(Ranker::new(&zoo, against, &dataset.task, recipe.clone(), before)?)
         }
         _ => None,
     };
-    let mut teller = Teller::new(settings.training.batch_size, ranker, stop);
+    let mut teller = Teller::new(settings.training.batch_size, ranker, wishes, order.told);
     let request = Request {
         encoder: &encoder,
         dataset: &dataset,
@@ -115,7 +121,9 @@ fn obey(order: &Order, stop: Arc<AtomicBool>) -> Result<RunResult, Ended> {
         Err(tupate_tuner::Error::Cancelled) => return Err(Ended::Stopped),
         Err(error) => return Err(error.into()),
     };
-    let embedding = Run::open(&order.out)?.embedding(&recipe)?;
+    let run = Run::open(&order.out)?;
+    teller.done(&record, &run.adapter(Checkpoint::Late)?, &run.initial()?);
+    let embedding = run.embedding(&recipe)?;
     let mut hash = Sha256::new();
     embedding.values.iter().for_each(|value| hash.update(value.to_le_bytes()));
     let digest = hash.finalize();
@@ -125,6 +133,7 @@ fn obey(order: &Order, stop: Arc<AtomicBool>) -> Result<RunResult, Ended> {
         score: record.score,
         majority: record.majority,
         seconds: record.seconds,
+        epochs: record.epochs as u64,
         embedding_sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
     })
 }

@@ -117,7 +117,7 @@ impl Observer for Watch {
             Event::Step { .. } => self.steps += 1,
             Event::Pass { .. } => self.passes += 1,
             Event::Note(note) => return self.notes.push(note.to_owned()),
-            Event::Task { .. } | Event::Epoch { .. } => return,
+            Event::Task { .. } | Event::Resumed { .. } | Event::Epoch { .. } => return,
         }
         self.left = self.left.saturating_sub(1);
     }

@@ -1,0 +1,103 @@
+//! The embedding so far, ranked against a zoo.
+
+use crate::failure::Failure;
+use tupate_api::{Event, RankAgainst, Scored};
+use tupate_embedding::{AdapterState, TaskEmbedding, aggregate};
+use tupate_tasks::Recipe;
+use tupate_zoo::{Query, SIMILARITIES, Similarity, Target, Zoo, rank};
+
+/// The zoo that a run is ranked against, and how that went so far.
+pub struct Ranker {
+    zoo: Zoo,
+    similarity: &'static Similarity,
+    top: usize,
+    task: String,
+    recipe: Recipe,
+    last: Option<Last>,
+}
+
+/// The latest ranking.
+struct Last {
+    epoch: u64,
+    learning_rate: f64,
+    /// The closest sources.
+    names: Vec<String>,
+    /// For how many epochs these have been so.
+    settled: u64,
+}
+
+/// Sources that are shown without a wish.
+const TOP: u32 = 5;
+
+fn names(sources: &[Scored]) -> Vec<String> {
+    sources.iter().map(|source| source.task.clone()).collect()
+}
+
+impl Ranker {
+    /// Ranks against `zoo`; `told` are events of earlier starts, the latest first.
+    pub fn new<'a>(
+        zoo: &[u8],
+        against: &RankAgainst,
+        task: &str,
+        recipe: Recipe,
+        mut told: impl Iterator<Item = &'a Event>,
+    ) -> Result<Self, Failure> {
+        let similarity = match &against.similarity {
+            Some(name) => Similarity::named(name)?,
+            None => &SIMILARITIES[0],
+        };
+        let last = told.find_map(|event| match event {
+            Event::Ranking { epoch, learning_rate, settled, sources } => Some(Last {
+                epoch: *epoch,
+                learning_rate: *learning_rate,
+                names: names(sources),
+                settled: *settled,
+            }),
+            _ => None,
+        });
+        Ok(Self {
+            zoo: Zoo::parse(zoo)?,
+            similarity,
+            top: against.top.unwrap_or(TOP) as usize,
+            task: task.to_owned(),
+            recipe,
+            last,
+        })
+    }
+
+    /// The ranking after an epoch; nothing where it is the one that was told last.
+    pub fn rank(
+        &mut self,
+        epoch: u64,
+        learning_rate: f64,
+        tuned: &AdapterState,
+        initial: &AdapterState,
+    ) -> Result<Option<Event>, String> {
+        let before = self.last.as_ref().filter(|last| last.learning_rate == learning_rate);
+        if before.is_some_and(|last| last.epoch == epoch) {
+            return Ok(None);
+        }
+        let values = aggregate(tuned, Some(initial), &self.recipe).map_err(|e| e.to_string())?;
+        let (task, recipe) = (self.task.clone(), self.recipe.clone());
+        let embedding = TaskEmbedding { task, recipe, values };
+        let query = Query {
+            target: Target::Embedding(&embedding),
+            method: None,
+            similarity: self.similarity,
+        };
+        let ranking = rank(&self.zoo, &query).map_err(|e| e.to_string())?;
+        let sources: Vec<_> = ranking
+            .sources
+            .into_iter()
+            .take(self.top)
+            .map(|source| Scored { task: source.task, score: source.score })
+            .collect();
+        let names = names(&sources);
+        let settled = match before {
+            Some(last) if last.names == names => last.settled + 1,
+            _ => 1,
+        };
+        self.last = Some(Last { epoch, learning_rate, names, settled });
+        Ok(Some(Event::Ranking { epoch, learning_rate, settled, sources }))
+    }
+}
