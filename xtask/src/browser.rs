@@ -21,7 +21,7 @@ pub fn find(context: &Context) -> Result<Browser> {
         let named = context.shell.var_os(variable).map(PathBuf::from);
         let candidates = match named {
             Some(path) => vec![path],
-            None => names.iter().filter_map(|name| which(context, name)).collect(),
+            None => names.iter().filter_map(|name| context.which(name)).collect(),
         };
         candidates.into_iter().find_map(|path| Some((context.version(&path)?, path)))
     };
@@ -43,12 +43,6 @@ pub fn find(context: &Context) -> Result<Browser> {
          TUPATE_CHROMEDRIVER"
     );
     Ok(Browser { chromium, driver, version })
-}
-
-/// The absolute path of a program on the PATH.
-fn which(context: &Context, name: &str) -> Option<PathBuf> {
-    let path = context.shell.var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// `Chromium 140.0.7339.80 built on Debian` → 140.

@@ -93,6 +93,12 @@ impl Context {
         printed.lines().next().map(|line| line.trim().to_owned())
     }
 
+    /// The absolute path of a program on the PATH.
+    pub fn which(&self, name: &str) -> Option<PathBuf> {
+        let path = self.shell.var_os("PATH")?;
+        env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    }
+
     /// Holds the folder for this process until the returned file is dropped,
     /// so that two commands at once do not write over each other.
     pub fn lock(&self, folder: &Path) -> Result<File> {

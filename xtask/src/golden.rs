@@ -4,8 +4,8 @@
 //! The packages are installed into an environment of their own in the project's
 //! cache folder, in the versions of the committed requirements file.
 
-use crate::{context::Context, files, steps::Steps};
-use anyhow::{Context as _, Result, bail};
+use crate::{context::Context, files, python, steps::Steps};
+use anyhow::{Context as _, Result};
 use std::{
     ffi::OsStr,
     fs,
@@ -14,8 +14,6 @@ use std::{
 
 /// Where the scripts and their requirements lie.
 const FOLDER: &str = "backend/tuner/tests/golden";
-/// The oldest Python that the pinned packages have wheels for.
-const OLDEST_PYTHON: (u32, u32) = (3, 10);
 
 /// Installs what is missing, and runs every script. Checking fails when a
 /// committed number has changed; writing changes it.
@@ -84,7 +82,7 @@ pub fn environment(context: &Context) -> Result<(PathBuf, String)> {
         fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
     }
     eprintln!("installing PyTorch and others, 7 GB, which takes some minutes once");
-    make_environment(context, &root)?;
+    python::make_environment(context, &root)?;
     context
         .command(&python, ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--requirement"])
         .arg(&requirements)
@@ -93,64 +91,4 @@ pub fn environment(context: &Context) -> Result<(PathBuf, String)> {
         .context("the packages of requirements.txt cannot be installed")?;
     fs::write(&mark, digest).with_context(|| format!("cannot write {}", mark.display()))?;
     Ok((python, "installed".to_owned()))
-}
-
-/// A Python with numpy, in an environment of its own.
-pub fn with_numpy(context: &Context) -> Result<PathBuf> {
-    let folder = context.cache.join("numpy");
-    let _lock = context.lock(&folder)?;
-    let root = folder.join("environment");
-    let python = root.join("bin/python");
-    let there = || context.command(&python, ["-c", "import numpy"]).quiet().ignore_stderr().run();
-    if python.exists() && there().is_ok() {
-        return Ok(python);
-    }
-    make_environment(context, &root)?;
-    context
-        .command(&python, ["-m", "pip", "install", "--quiet", "numpy"])
-        .quiet()
-        .run()
-        .context("numpy cannot be installed")?;
-    Ok(python)
-}
-
-/// An environment of its own by the system's Python.
-fn make_environment(context: &Context, root: &Path) -> Result<()> {
-    let system = system_python(context)?;
-    context
-        .command(system, ["-m", "venv"])
-        .arg(root)
-        .quiet()
-        .run()
-        .context("Python makes no environment; Debian has what it needs in python3-venv")
-}
-
-/// A Python of the system that is new enough.
-fn system_python(context: &Context) -> Result<&'static str> {
-    for name in ["python3", "python"] {
-        let version = context.version(name);
-        if version.as_deref().and_then(python_version).is_some_and(|v| v >= OLDEST_PYTHON) {
-            return Ok(name);
-        }
-    }
-    let (major, minor) = OLDEST_PYTHON;
-    bail!("Python {major}.{minor} or newer is missing: install it (Debian: python3, python3-venv)")
-}
-
-/// `Python 3.11.7` → (3, 11).
-fn python_version(line: &str) -> Option<(u32, u32)> {
-    let mut parts = line.strip_prefix("Python ")?.split('.');
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_of_python_is_read() {
-        assert_eq!(python_version("Python 3.11.7"), Some((3, 11)));
-        assert_eq!(python_version("Python 3.14.0rc1"), Some((3, 14)));
-        assert_eq!(python_version("something else"), None);
-    }
 }

@@ -9,9 +9,11 @@ mod browser;
 mod context;
 mod cuda;
 mod files;
+mod fuzz;
 mod golden;
 mod page;
 mod program;
+mod python;
 mod samples;
 mod steps;
 mod test;
@@ -46,8 +48,11 @@ cargo xtask COMMAND
           with those packages; they take 7 GB in the cache folder
   bench NAME [--write]
           measure: tune (beside PyTorch with PEFT), zoo (ranking natively, in a
-          browser, in numpy and in JavaScript) (--write: put the result into
-          docs/BENCHMARKS.md)
+          browser, in numpy and in JavaScript), serve (a zoo's file while a run
+          is tuned, beside nginx) (--write: put the result into docs/BENCHMARKS.md)
+  api-fuzz [--examples N]
+          have Schemathesis make requests from the OpenAPI document and look for
+          answers that the document does not allow [N: 60 an operation]
   tidy    crate arrows, texts and links only
 
 Products and tools are kept in $XDG_CACHE_HOME/tupate, else ~/.cache/tupate.
@@ -63,6 +68,7 @@ enum Request {
     Setup { test: bool },
     Golden { write: bool },
     Bench { name: String, write: bool },
+    ApiFuzz { examples: u32 },
     Tidy,
 }
 
@@ -85,7 +91,7 @@ fn main() -> ExitCode {
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
     let (mut command, mut bench) = (None, None);
-    let mut listen = None;
+    let (mut listen, mut examples) = (None, None);
     let (mut no_serve, mut cuda, mut test, mut write) = (false, false, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -95,6 +101,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
                 bench = Some(name.string()?);
             }
             Long("listen") => listen = Some(arguments.value()?.string()?),
+            Long("examples") => examples = Some(arguments.value()?.parse()?),
             Long("no-serve") => no_serve = true,
             Long("cuda") => cuda = true,
             Long("test") => test = true,
@@ -106,6 +113,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
     // An option that belongs to another command would otherwise be ignored.
     for (given, option, of) in [
         (listen.is_some(), "--listen", &["run"][..]),
+        (examples.is_some(), "--examples", &["api-fuzz"]),
         (no_serve, "--no-serve", &["run"]),
         (cuda, "--cuda", &["build"]),
         (test, "--test", &["setup"]),
@@ -131,6 +139,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
             bench::check(&name)?;
             Request::Bench { name, write }
         }
+        "api-fuzz" => Request::ApiFuzz { examples: examples.unwrap_or(60) },
         "tidy" => Request::Tidy,
         other => bail!("there is no command `{other}`"),
     })
@@ -161,6 +170,7 @@ fn execute(request: Request) -> Result<()> {
         }
         Request::Golden { write } => golden::run(&context, &mut steps, write),
         Request::Bench { name, write } => bench::run(&context, &mut steps, &name, write),
+        Request::ApiFuzz { examples } => fuzz::run(&context, &mut steps, examples),
         Request::Tidy => tidy::run(&context),
     }
 }
@@ -192,6 +202,8 @@ mod tests {
             parsed("bench zoo --write"),
             Ok(Request::Bench { name: "zoo".into(), write: true })
         );
+        assert_eq!(parsed("api-fuzz"), Ok(Request::ApiFuzz { examples: 60 }));
+        assert_eq!(parsed("api-fuzz --examples 5"), Ok(Request::ApiFuzz { examples: 5 }));
         assert_eq!(parsed("tidy"), Ok(Request::Tidy));
     }
 
@@ -202,7 +214,7 @@ mod tests {
             ("tidy --cuda", "`--cuda` is an option of `build`, not of `tidy`"),
             ("test --listen x", "`--listen` is an option of `run`, not of `test`"),
             ("run --port 1", "invalid option '--port'"),
-            ("bench", "there is no benchmark ``; there are tune, zoo"),
+            ("bench", "there is no benchmark ``; there are tune, zoo, serve"),
             ("tidy --write", "`--write` is an option of `golden` and `bench`, not of `tidy`"),
             ("run twice", "unexpected argument \"twice\""),
         ] {

@@ -78,6 +78,31 @@ pub fn axe(context: &Context) -> Result<PathBuf> {
     Ok(script)
 }
 
+/// What the benchmark of the server needs.
+pub struct Serving {
+    /// The web server that it is measured beside.
+    pub nginx: PathBuf,
+    /// What asks both.
+    pub wrk: PathBuf,
+}
+
+/// Finds nginx and wrk, or installs them.
+pub fn for_serving(context: &Context) -> Result<Serving> {
+    let _lock = context.lock(&context.cache.join("tools"))?;
+    // Some systems keep servers out of the PATH of users.
+    let nginx = || {
+        let outside = Path::new("/usr/sbin/nginx");
+        context.which("nginx").or_else(|| outside.is_file().then(|| outside.to_path_buf()))
+    };
+    let found = || Some(Serving { nginx: nginx()?, wrk: context.which("wrk")? });
+    if let Some(tools) = found() {
+        return Ok(tools);
+    }
+    apt(context, &["nginx-core", "wrk"])?;
+    found()
+        .context("nginx or wrk is missing: install both (Debian: apt-get install nginx-core wrk)")
+}
+
 /// rustfmt and clippy, which minimal installations of Rust leave out.
 pub fn components(context: &Context) -> Result<()> {
     for (command, component) in [("cargo-fmt", "rustfmt"), ("cargo-clippy", "clippy")] {

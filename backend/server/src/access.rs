@@ -116,7 +116,10 @@ async fn admit(shared: &Shared, request: &Parts) -> Result<Caller, Failure> {
     let closed = shared.access.private
         && request.method != Method::OPTIONS
         && (api || path.starts_with("/zoos/") || path == "/metrics");
-    let peer = request.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    let peer = request
+        .extensions
+        .get::<Peer>()
+        .map(|peer| crate::proxy::client(peer.0.ip(), &shared.trusted_proxies, &request.headers));
     let caller = match secret(&request.headers)? {
         None => Caller(None),
         Some(secret) => {

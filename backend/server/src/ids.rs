@@ -114,7 +114,7 @@ impl fmt::Display for UploadId {
 /// A name that people give to a task or a zoo, and that becomes part of URLs and
 /// file names: letters, digits, `_`, `-` and `.`, with a letter or digit in
 /// front, at most 100.
-pub(crate) fn is_plain_name(name: &str) -> bool {
+pub fn is_plain_name(name: &str) -> bool {
     name.len() <= 100
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))

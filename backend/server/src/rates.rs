@@ -3,7 +3,7 @@
 use crate::problem::Failure;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -74,8 +74,7 @@ impl Limiters {
         }
         let client = match (token, peer) {
             (Some(token), _) => format!("token {token}"),
-            (None, Some(peer)) => peer.to_string(),
-            (None, None) => String::new(),
+            (None, peer) => of_address(peer),
         };
         check(if reads { &self.reads } else { &self.writes }, &client)
     }
@@ -84,7 +83,17 @@ impl Limiters {
     /// address. Guessing 256 bits is hopeless anyway; this keeps those who try from
     /// keeping the store busy.
     pub fn guessed(&self, peer: Option<IpAddr>) -> Result<(), Failure> {
-        check(&self.guesses, &peer.map(|peer| peer.to_string()).unwrap_or_default())
+        check(&self.guesses, &of_address(peer))
+    }
+}
+
+/// One client by its address. Who has one IPv6 address has the 64 bits behind its network,
+/// too (RFC 6177).
+fn of_address(peer: Option<IpAddr>) -> String {
+    match peer {
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        Some(IpAddr::V6(v6)) => format!("{}/64", Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        None => String::new(),
     }
 }
 
@@ -118,5 +127,14 @@ mod tests {
         assert!((0..10).all(|_| guess(1).is_ok()));
         assert!(matches!(guess(1), Err(Failure::TooFast(_))));
         assert!(guess(2).is_ok());
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client() {
+        let limiters = Limiters::new(Rates::default());
+        let guess = |text: &str| limiters.guessed(Some(text.parse().unwrap()));
+        assert!((0..10).all(|i| guess(&format!("2001:db8::{i}")).is_ok()));
+        assert!(matches!(guess("2001:db8::ffff:1"), Err(Failure::TooFast(_))));
+        assert!(guess("2001:db8:0:1::1").is_ok());
     }
 }

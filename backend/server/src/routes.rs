@@ -9,6 +9,7 @@ use crate::observe::observe;
 use crate::page::{Page, page};
 use crate::policy;
 use crate::problem::Failure;
+use crate::proxy::Network;
 use crate::rates::Limiters;
 use crate::runs::{Inner, Runs};
 use crate::zoos::zoo;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub page: Page,
     pub runs: Option<Runs>,
     pub access: Access,
+    pub trusted_proxies: Vec<Network>,
     pub rates: Limiters,
     pub pace: Pace,
     pub metrics: Metrics,

@@ -3,6 +3,7 @@
 use crate::access::{Access, Peer};
 use crate::body::Pace;
 use crate::metrics::Metrics;
+use crate::proxy::Network;
 use crate::published::AllZoos;
 use crate::rates::{Limiters, Rates};
 use crate::routes::{Shared, router};
@@ -37,6 +38,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who may read and write.
     pub access: Access,
+    /// Proxies whose word is taken for whom a request is made.
+    pub trusted_proxies: Vec<Network>,
     /// Whether others may reach a server for which nobody has a token.
     pub without_token: bool,
     /// The runs to tune; without them the server only reads.
@@ -51,6 +54,7 @@ impl Config {
             page: Page::embedded(),
             limits: Limits::default(),
             access: Access::default(),
+            trusted_proxies: Vec::new(),
             without_token: false,
             runs: None,
         }
@@ -116,7 +120,7 @@ impl Server {
     /// When it cannot be had, or must not be without a token; the error says why
     /// and what to do.
     pub async fn bind(config: Config, catalogue: Arc<dyn ZooCatalogue>) -> Result<Self, Error> {
-        let Config { listen, page, limits, access, without_token, runs } = config;
+        let Config { listen, page, limits, access, trusted_proxies, without_token, runs } = config;
         if !listen.ip().is_loopback() && !without_token {
             let tokens = match &access.tokens {
                 Some(store) => store.tokens().await.map_err(|e| Error::Store(e.to_string()))?,
@@ -138,6 +142,7 @@ impl Server {
             page,
             runs: runs.clone(),
             access,
+            trusted_proxies,
             rates: Limiters::new(limits.rates),
             pace: limits.pace,
             metrics: Metrics::new(),

@@ -5,6 +5,7 @@
 //! comparing two [`Recipe`]s, and it compiles to native code and WebAssembly
 //! alike.
 
+pub mod columns;
 mod recipe;
 mod task;
 

@@ -1,6 +1,7 @@
 //! Benchmarks: one module a name, each of which measures and gives back its part of
 //! `docs/BENCHMARKS.md`.
 
+mod serve;
 mod tune;
 mod zoo;
 
@@ -20,8 +21,11 @@ struct Bench {
 }
 
 /// Every benchmark.
-const BENCHES: &[Bench] =
-    &[Bench { name: "tune", run: tune::run }, Bench { name: "zoo", run: zoo::run }];
+const BENCHES: &[Bench] = &[
+    Bench { name: "tune", run: tune::run },
+    Bench { name: "zoo", run: zoo::run },
+    Bench { name: "serve", run: serve::run },
+];
 
 /// The names, for messages.
 fn names() -> String {

@@ -1,7 +1,7 @@
 //! Ranking a large zoo: products of its rows with a target's embedding, natively, in a
 //! browser by two kinds of instructions, in numpy and in plain JavaScript.
 
-use crate::{browser, context::Context, golden, steps::Steps, test};
+use crate::{browser, context::Context, python, steps::Steps, test};
 use anyhow::{Context as _, Result, ensure};
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
@@ -40,7 +40,7 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
         })?;
     }
     steps.take("numpy", || {
-        let python = golden::with_numpy(context)?;
+        let python = python::with_numpy(context)?;
         let output = context
             .command(python, ["-B", "common/metrics/benches/products.py"])
             .envs(["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"].map(|v| (v, "1")))

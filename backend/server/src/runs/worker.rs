@@ -149,7 +149,8 @@ impl Worker {
     async fn told(&self, id: &RunId) -> Result<Vec<Event>, String> {
         let ask = || self.runs.store.events(id, 0);
         let events = again_and_again(&self.runs, ask).await.ok_or("the server stops")?;
-        let of_epochs = |event: &Event| matches!(event, Event::Epoch { .. } | Event::Ranking { .. });
+        let of_epochs =
+            |event: &Event| matches!(event, Event::Epoch { .. } | Event::Ranking { .. });
         Ok(events.into_iter().map(|stored| stored.event).filter(of_epochs).collect())
     }
 

@@ -58,7 +58,10 @@ impl FileStore for SqliteStore {
         let (id, owner) = (id.to_string(), owner.map(|owner| owner.id.clone()));
         self.read(move |connection| {
             let query = format!("{UPLOAD} WHERE id = ?1 ORDER BY owner IS NOT ?2, created LIMIT 1");
-            Ok(connection.prepare_cached(&query)?.query_row(params![id, owner], upload).optional()?)
+            Ok(connection
+                .prepare_cached(&query)?
+                .query_row(params![id, owner], upload)
+                .optional()?)
         })
         .await
     }

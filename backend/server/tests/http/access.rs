@@ -17,11 +17,12 @@ async fn ask(tuning: &Tuning, method: Method, path: &str, secret: Option<&str>) 
     request.send().await.unwrap().status()
 }
 
-const WRITES: [&str; 6] = [
+const WRITES: [&str; 7] = [
     "/api/v1/runs",
     "/api/v1/uploads",
     "/api/v1/zoos",
     "/api/v1/runs/0123456789abcdef0123456789abcdef/cancel",
+    "/api/v1/runs/0123456789abcdef0123456789abcdef/finish",
     "/api/v1/runs/0123456789abcdef0123456789abcdef/resume",
     "/api/v1/runs/x/cancel",
 ];
@@ -194,5 +195,48 @@ async fn a_server_without_runs_says_so() {
     for path in ["/api/v1/runs", "/api/v1/offers", "/api/v1/runs/x"] {
         let detail = problem(server.get(path).await, StatusCode::NOT_FOUND).await;
         assert!(detail.contains("--data"), "{detail}");
+    }
+}
+
+/// What a proxy says of whom it asks for.
+fn client(address: &str) -> [(&'static str, &str); 1] {
+    [("x-forwarded-for", address)]
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_client_has_rates_of_its_own() {
+    let few = |config: &mut tupate_server::Config| {
+        let guesses_a_minute = NonZeroU32::new(2).unwrap();
+        config.limits.rates = Rates { guesses_a_minute, ..UNHURRIED };
+    };
+    let guess = async |tuning: &Tuning, says: &[(&'static str, &str)]| {
+        let mut headers = vec![("authorization", "Bearer tupate_wrong")];
+        headers.extend(says);
+        tuning.server.get_with("/api/v1/token", &headers).await.status()
+    };
+    let (wrong, fast) = (StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS);
+    let tuning = Tuning::with(run_limits(), |config| {
+        few(config);
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    for address in ["203.0.113.1", "203.0.113.2"] {
+        for expected in [wrong, wrong, fast] {
+            assert_eq!(guess(&tuning, &client(address)).await, expected, "{address}");
+        }
+    }
+    // What a client claims stands left of what the proxy says.
+    assert_eq!(guess(&tuning, &client("198.51.100.7, 203.0.113.1")).await, fast);
+    // Whose proxy does not say who asks counts for the proxy.
+    for nonsense in ["unknown", "203.0.113.9, x", "\t;'\"<>"] {
+        let status = guess(&tuning, &client(nonsense)).await;
+        assert!([wrong, fast].contains(&status), "{nonsense}: {status}");
+    }
+    assert_eq!(guess(&tuning, &[]).await, fast);
+    // Without a trusted proxy nobody is believed.
+    let tuning = Tuning::with(run_limits(), few).await;
+    for (i, expected) in [wrong, wrong, fast].into_iter().enumerate() {
+        let address = format!("203.0.113.{i}");
+        assert_eq!(guess(&tuning, &client(&address)).await, expected);
     }
 }

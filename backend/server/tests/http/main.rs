@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod finish;
+mod fuzzed;
 mod kills;
 mod limits;
 mod live;

@@ -224,6 +224,9 @@ async fn what_nobody_needs_goes_away_while_the_server_is_up() {
     tokio::time::timeout(Duration::from_secs(20), tidied).await.expect("it goes away");
     assert_eq!(names("runs"), [run.id.as_str()]);
     assert_eq!(tuning.server.get("/zoos/kept.safetensors").await.status(), StatusCode::OK);
-    problem(tuning.server.get(&format!("/api/v1/uploads/{}", upload.id)).await, StatusCode::NOT_FOUND)
-        .await;
+    problem(
+        tuning.server.get(&format!("/api/v1/uploads/{}", upload.id)).await,
+        StatusCode::NOT_FOUND,
+    )
+    .await;
 }

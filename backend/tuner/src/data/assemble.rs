@@ -1,7 +1,6 @@
 //! From a task's files to a data set: which reader, labels, held-out split,
 //! notes.
 
-use super::choice::{ColumnChoice, Role};
 use super::columns::{self, Column, Columns};
 use super::extract::{Width, extract};
 use super::holdout;
@@ -12,6 +11,7 @@ use super::questions::{self, Form, Wanted};
 use super::raw::{Extracted, Target};
 use super::records::{self, Format, Records};
 use super::words::{self, TagColumn};
+use super::{ColumnChoice, Role};
 use super::{Dataset, Error, Example, Label, Objective, grouped, parquet, present, text, trees};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -350,11 +350,11 @@ impl Reading<'_> {
                 self.columns.insert(columns).clone()
             }
         };
-        if let Some(known) = known.filter(|known| columns.objective() != known.objective) {
+        if let Some(known) = known.filter(|known| columns::objective(&columns) != known.objective) {
             return Err(Error::OtherObjective {
                 file: file.to_owned(),
                 task: known.id.to_owned(),
-                found: columns.objective().holds(),
+                found: columns::objective(&columns).holds(),
                 expected: known.objective.asks(),
             });
         }

@@ -82,6 +82,19 @@ pub(super) fn locate(request: &Request<'_>) -> Result<Found, Error> {
     Ok(Found::Files(Files { task: id.to_owned(), info, known, train, dev }))
 }
 
+/// The folders in `dir` that hold a task which no table knows: those with a training
+/// split that is found by its name. Sorted; none where `dir` cannot be read.
+pub fn own_folders(dir: &Path) -> Vec<String> {
+    let there = names(dir).unwrap_or_default();
+    let own = |id: &String| {
+        let registered = task(id).is_some() || known::find(id).is_some();
+        let here = !registered && samples::find(id).is_none();
+        here && !is_path(Path::new(id))
+            && matches!(split(&dir.join(id), "train", None), Ok(Some(_)))
+    };
+    there.into_iter().filter(own).collect()
+}
+
 /// Whether the task is given as a file rather than by name.
 fn is_path(task: &Path) -> bool {
     task.components().count() > 1 || task.is_absolute() || Format::of(task).is_some()

@@ -12,7 +12,6 @@
 //! | a file format | a variant of `records::Format` |
 
 mod assemble;
-mod choice;
 mod columns;
 mod dataset;
 mod draw;
@@ -37,11 +36,12 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use choice::{ChoiceError, ColumnChoice, Role};
 pub use error::{Error, Spot};
 pub use known::{DATASETS, Hub, Known, Layout, Tree, find, known};
+pub use locate::own_folders;
 pub use questions::Form;
 pub use summary::{AnswerCount, ClassCount, ScoreRange, Source, Summary, about, source};
+pub use tupate_tasks::columns::{ChoiceError, ColumnChoice, Role};
 pub use words::TagColumn;
 
 use locate::Found;

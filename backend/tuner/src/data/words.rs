@@ -1,10 +1,10 @@
 //! Sentences of labelled words: CoNLL-style columns and CoNLL-U.
 
-use super::choice::{ColumnChoice, Role};
 use super::columns::Column;
 use super::error::Spot;
 use super::raw::{Extracted, Raw, Target};
 use super::text::lines;
+use super::{ColumnChoice, Role};
 use super::{Error, Input};
 use std::path::Path;
 

@@ -62,11 +62,11 @@ struct EnoughFrom(usize, StopAfter);
 
 impl Observer for EnoughFrom {
     fn event(&mut self, event: Event<'_>) {
-        if matches!(event, Event::Step { .. }) {
+        if let Event::Step { done, total, .. } = event {
+            if self.0 == 0 {
+                assert!(total - done < 5, "{done} of {total}: five steps are an epoch");
+            }
             self.0 = self.0.saturating_sub(1);
-        }
-        if let (0, Event::Step { done, total, .. }) = (self.0, event) {
-            assert!(total - done < 5, "{done} of {total}: five steps are an epoch");
         }
         self.1.event(event);
     }
@@ -194,8 +194,7 @@ fn a_run_that_is_enough_is_one_of_so_many_epochs() {
         let expected = go(&short, &settings(epochs, &[5e-3]), &data, false, usize::MAX).unwrap();
         let out = dir.path().join(format!("enough-{from}"));
         let never = StopAfter(usize::MAX);
-        let record =
-            watched(&out, &long, &data, false, &mut EnoughFrom(from, never)).unwrap();
+        let record = watched(&out, &long, &data, false, &mut EnoughFrom(from, never)).unwrap();
         assert_eq!((record.epochs, record.steps), (epochs, 5 * epochs), "said at {from}");
         assert_eq!(record.steps, expected.steps);
         assert_eq!(record.candidates.len(), 1, "no further learning rate");

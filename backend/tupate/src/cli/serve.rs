@@ -5,6 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tupate_api::Scope;
+use tupate_server::Network;
 
 /// `tupate serve`.
 #[derive(Debug, Args)]
@@ -29,6 +30,11 @@ pub struct ServeArgs {
     /// Listen where others can reach the server though there is no token.
     #[arg(long)]
     pub listen_without_token: bool,
+    /// A proxy in front of the server, an address or a network; repeat it for several.
+    /// Requests that one of them passes on count for the client that it names in
+    /// X-Forwarded-For or Forwarded.
+    #[arg(long, value_name = "ADDR|CIDR")]
+    pub trusted_proxy: Vec<Network>,
     /// A worker on this device; repeat it for several.
     #[arg(long, value_name = "auto|cpu|cuda:0", default_value = "auto", requires = "data")]
     pub worker: Vec<String>,

@@ -32,6 +32,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         .map_err(|e| Failure::Run(format!("no runtime for the server: {e}")))?;
     runtime.block_on(async {
         let mut config = Config::new(args.listen);
+        config.trusted_proxies.clone_from(&args.trusted_proxy);
         config.without_token = args.listen_without_token;
         if let Some(data) = &args.data {
             let store = Arc::new(state::open(data)?);

@@ -20,8 +20,8 @@ use crate::failure::Failure;
 use order::Order;
 use std::path::{Path, PathBuf};
 use tupate_api::{Data, FieldProblem, NewRun, RunResult, TaskOffer};
-use tupate_server::{Job, ServiceOffers, TuneError, TuneService, Watch};
-use tupate_tasks::{TASKS, task};
+use tupate_server::{Job, ServiceOffers, TuneError, TuneService, Watch, is_plain_name};
+use tupate_tasks::TASKS;
 use tupate_tuner::data::{self, ColumnChoice, Source};
 use tupate_tuner::peft::{self, METHODS};
 use tupate_zoo::{Dtype, Zoo};
@@ -71,20 +71,25 @@ impl Tuner {
         })
     }
 
-    fn has(&self, id: &str) -> bool {
-        match data::source(id) {
+    /// The tasks whose data is here: those with a name of their own, then further folders
+    /// by theirs. What a request names is looked for among them, and never is a path.
+    fn tasks(&self) -> Vec<TaskOffer> {
+        let here = |id: &str| match data::source(id) {
             Source::Generated => true,
             Source::Files(_) => self.datasets.join(id).is_dir(),
             Source::Own => false,
-        }
+        };
+        let registered = TASKS.iter().filter(|task| here(task.id));
+        let registered = registered.map(|t| TaskOffer { id: t.id.into(), name: t.name.into() });
+        let own = data::own_folders(&self.datasets).into_iter().filter(|id| is_plain_name(id));
+        registered.chain(own.map(|id| TaskOffer { name: id.clone(), id })).collect()
     }
 }
 
 impl TuneService for Tuner {
     fn offers(&self) -> ServiceOffers {
-        let tasks = TASKS.iter().filter(|task| self.has(task.id));
         ServiceOffers {
-            tasks: tasks.map(|t| TaskOffer { id: t.id.into(), name: t.name.into() }).collect(),
+            tasks: self.tasks(),
             methods: METHODS.iter().map(|method| method.name().to_owned()).collect(),
             encoders: self.encoders().into_iter().map(|(name, _)| name).collect(),
         }
@@ -106,7 +111,7 @@ impl TuneService for Tuner {
             }
         };
         match (&spec.data, file) {
-            (Data::Task(id), _) if task(id).is_none() || !self.has(id) => {
+            (Data::Task(id), _) if self.tasks().iter().all(|task| task.id != *id) => {
                 let detail = "the data of this task is not on this server; /api/v1/offers lists \
                               those that are";
                 wrong.push(FieldProblem::new("data.task", detail));
@@ -145,8 +150,11 @@ impl TuneService for Tuner {
         };
         // Where the server keeps its files is nothing that those who ask for runs know.
         let root = job.workspace.out().with_file_name("").display().to_string();
+        let datasets = format!("{}/", self.datasets.display());
         child::tune(&order, self.threads, watch).map_err(|error| match error {
-            TuneError::Failed(why) => TuneError::Failed(why.replace(&root, "")),
+            TuneError::Failed(why) => {
+                TuneError::Failed(why.replace(&root, "").replace(&datasets, ""))
+            }
             TuneError::Stopped => TuneError::Stopped,
         })
     }

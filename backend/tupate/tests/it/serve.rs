@@ -109,11 +109,27 @@ async fn a_run_over_http_is_that_of_the_command_line_whatever_happens_to_the_ser
     // A zoo in the folder is served, as ever.
     std::fs::copy(dir.join("reference.safetensors"), dir.join("state/reference.safetensors"))
         .unwrap();
+    // Of further folders, those that hold a task are offered by their names.
+    for (file, content) in [
+        ("tickets/train.csv", reviews(24)),
+        ("sst2/readme.txt", String::new()),
+        ("notes/readme.txt", String::new()),
+        ("two/train.csv", reviews(8)),
+        ("two/train.tsv", reviews(8)),
+        ("no plain name/train.csv", reviews(8)),
+        (".hidden/train.csv", reviews(8)),
+    ] {
+        let path = dir.join("state/datasets").join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
     let server = Server::start(dir, &token);
     fails(dir, "serve --listen 127.0.0.1:0 --data state", 2, &["another server"]);
 
     let (_, offers) = server.send(Method::GET, "/api/v1/offers", None).await;
     assert_eq!(offers["encoders"], json!(["tiny-bert"]));
+    let own = offers["tasks"].as_array().unwrap().iter().filter(|t| t["id"] == t["name"]);
+    assert_eq!(own.map(|task| &task["id"]).collect::<Vec<_>>(), ["tickets"]);
     let url = format!("{}/api/v1/uploads?name=mine.csv", server.base);
     let request = server.client.post(url).bearer_auth(&token).header("content-type", "text/csv");
     let text = request.body(reviews(120)).send().await.unwrap().text().await.unwrap();
@@ -173,6 +189,17 @@ async fn a_run_over_http_is_that_of_the_command_line_whatever_happens_to_the_ser
     // An epoch that was kept is not told again: each of three interruptions may have come
     // between the two.
     assert!(epochs.len() >= 57 && epochs.is_sorted(), "{epochs:?}");
+    // What was kept and not told before an interruption is told after it.
+    let mut epochs: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Epoch { epoch, .. } => Some(*epoch),
+            _ => None,
+        })
+        .collect();
+    epochs.sort_unstable();
+    epochs.dedup();
+    assert_eq!(epochs, Vec::from_iter(1..=60));
 
     let zoo = json!({ "name": "mine", "runs": [id] });
     let (status, zoo) = server.send(Method::POST, "/api/v1/zoos", Some(&zoo)).await;
@@ -182,11 +209,58 @@ async fn a_run_over_http_is_that_of_the_command_line_whatever_happens_to_the_ser
     ok(dir, &["zoo", "verify", &url]);
 }
 
+/// Finishes a run early, kills the server, and compares with a run of so many epochs.
+#[tokio::test]
+async fn a_run_finished_early_is_one_of_so_many_epochs_whatever_happens_to_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let token = token(dir);
+    std::fs::create_dir_all(dir.join("state/datasets/tickets")).unwrap();
+    std::fs::write(dir.join("state/datasets/tickets/train.csv"), reviews(240)).unwrap();
+    let server = Server::start(dir, &token);
+    let spec = json!({
+        "data": { "task": "tickets" }, "epochs": 1000, "learning_rates": [5e-3, 1e-3],
+        "batch_size": 8,
+    });
+    let (status, run) = server.send(Method::POST, "/api/v1/runs", Some(&spec)).await;
+    assert_eq!(status, StatusCode::CREATED, "{run}");
+    let id = run["id"].as_str().unwrap().to_owned();
+    server.until(&id, |run| run.progress.as_ref().is_some_and(|p| p.epoch >= 3)).await;
+    let (status, run) = server.send(Method::POST, &format!("/api/v1/runs/{id}/finish"), None).await;
+    assert_eq!((status, &run["finishing"]), (StatusCode::OK, &json!(true)));
+    drop(server);
+    let server = Server::start(dir, &token);
+    let run = server.until(&id, |run| run.state == RunState::Done).await;
+    let (result, progress) = (run.result.unwrap(), run.progress.unwrap());
+    assert!((3..1000).contains(&result.epochs), "{result:?}");
+    assert_eq!((progress.step, progress.epoch), (progress.steps, result.epochs));
+    ok(
+        dir,
+        &format!(
+            "tune tickets --data state/datasets --encoder @tiny-bert --epochs {} --lr 5e-3 \
+             --batch-size 8 --threads 1 --out short",
+            result.epochs
+        ),
+    );
+    for checkpoint in ["early", "late"] {
+        let file = format!("{checkpoint}/adapter_model.safetensors");
+        let finished = dir.join("state/runs").join(&id).join("out").join(&file);
+        let same = std::fs::read(finished).unwrap()
+            == std::fs::read(dir.join("short").join(&file)).unwrap();
+        assert!(same, "{checkpoint}");
+    }
+    let zoo = json!({ "name": "short", "runs": [id] });
+    let (status, zoo) = server.send(Method::POST, "/api/v1/zoos", Some(&zoo)).await;
+    assert_eq!(status, StatusCode::CREATED, "{zoo}");
+}
+
 #[tokio::test]
 async fn what_the_tuner_cannot_use_is_named_before_anything_waits() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let token = token(dir);
+    std::fs::create_dir_all(dir.join("state/datasets/own")).unwrap();
+    std::fs::write(dir.join("state/datasets/own/train.csv"), reviews(8)).unwrap();
     let server = Server::start(dir, &token);
     let url = format!("{}/api/v1/uploads", server.base);
     let request = server.client.post(url).bearer_auth(&token).header("content-type", "text/csv");
@@ -195,6 +269,9 @@ async fn what_the_tuner_cannot_use_is_named_before_anything_waits() {
     for (spec, field) in [
         (json!({ "data": { "task": "sst2" } }), "data.task"),
         (json!({ "data": { "task": "../../etc" } }), "data.task"),
+        (json!({ "data": { "task": dir.join("state/datasets/own") } }), "data.task"),
+        (json!({ "data": { "task": "own/train.csv" } }), "data.task"),
+        (json!({ "data": { "task": "." } }), "data.task"),
         (json!({ "data": { "upload": upload.id } }), "data.upload"),
         (json!({ "data": { "upload": upload.id }, "columns": "nonsense" }), "columns"),
         (json!({ "data": { "task": "sample_topic" }, "encoder": "/etc" }), "encoder"),

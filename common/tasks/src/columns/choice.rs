@@ -1,6 +1,6 @@
 //! Which column plays which role, as the user says it: `text=review,label=stars`.
 
-use super::columns::Column;
+use super::Column;
 use std::fmt;
 use std::str::FromStr;
 
@@ -60,9 +60,16 @@ pub struct ColumnChoice {
 }
 
 /// Why a choice of columns makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChoiceError(String);
+
+impl fmt::Display for ChoiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ChoiceError {}
 
 impl Role {
     fn of(written: &str) -> Option<Self> {
@@ -79,22 +86,22 @@ impl fmt::Display for Role {
 
 impl ColumnChoice {
     /// The column that plays this role.
-    pub(super) fn get(&self, role: Role) -> Option<&Column> {
+    pub fn get(&self, role: Role) -> Option<&Column> {
         self.chosen.iter().find(|(chosen, _)| *chosen == role).map(|(_, column)| column)
     }
 
     /// Whether one of these roles is played.
-    pub(super) fn any(&self, roles: &[Role]) -> bool {
+    pub fn any(&self, roles: &[Role]) -> bool {
         roles.iter().any(|role| self.get(*role).is_some())
     }
 
     /// Whether any column is given by its place.
-    pub(super) fn by_place(&self) -> bool {
+    pub fn by_place(&self) -> bool {
         self.chosen.iter().any(|(_, column)| matches!(column, Column::At(_)))
     }
 
     /// A column given by its name.
-    pub(super) fn named(&self) -> Option<&str> {
+    pub fn named(&self) -> Option<&str> {
         self.chosen.iter().find_map(|(_, column)| match column {
             Column::Named(names) => names.first().map(String::as_str),
             Column::At(_) => None,
@@ -102,7 +109,7 @@ impl ColumnChoice {
     }
 
     /// As the user wrote it.
-    pub(super) fn written(&self) -> &str {
+    pub fn written(&self) -> &str {
         &self.written
     }
 }
