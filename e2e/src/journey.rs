@@ -30,9 +30,17 @@ impl Journey {
     /// When either does not start.
     pub async fn start(name: &'static str, zoos: &[&Path]) -> Result<Self> {
         let server = Program::serve(zoos)?;
-        let page = Page::new(Browser::start().await?, server.base());
-        let base = server.base().to_owned();
-        Ok(Self { name, server: RefCell::new(Some(server)), base, page })
+        let journey = Self::at(name, server.base()).await?;
+        Ok(Self { server: RefCell::new(Some(server)), ..journey })
+    }
+
+    /// A browser for a server of one's own, whose page is at `base`.
+    ///
+    /// # Errors
+    /// When the browser does not start.
+    pub async fn at(name: &'static str, base: &str) -> Result<Self> {
+        let page = Page::new(Browser::start().await?, base);
+        Ok(Self { name, server: RefCell::new(None), base: base.to_owned(), page })
     }
 
     /// Another browser, with a fresh profile, for the same server.

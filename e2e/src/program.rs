@@ -8,10 +8,10 @@ use serde::Deserialize;
 use std::path::Path;
 use std::process::Command;
 
-/// `tupate serve` on a free port.
+/// `tupate serve`.
 #[derive(Debug)]
 pub struct Program {
-    _process: Process,
+    process: Process,
     base: String,
 }
 
@@ -21,21 +21,61 @@ impl Program {
     /// # Errors
     /// When the server does not start.
     pub fn serve(zoos: &[&Path]) -> Result<Self> {
+        Self::start(zoos, "127.0.0.1:0", None)
+    }
+
+    /// Serves these zoos, and keeps runs in a folder.
+    ///
+    /// # Errors
+    /// When the server does not start.
+    pub fn with_runs(zoos: &[&Path], folder: &Path) -> Result<Self> {
+        Self::start(zoos, "127.0.0.1:0", Some(folder))
+    }
+
+    /// Kills the server, and starts another one at the same address with what it left.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn again(&mut self, zoos: &[&Path], folder: &Path) -> Result<()> {
+        let address = self.base.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        self.process.kill();
+        *self = Self::start(zoos, &address, Some(folder))?;
+        Ok(())
+    }
+
+    fn start(zoos: &[&Path], listen: &str, runs: Option<&Path>) -> Result<Self> {
         let mut command = Command::new(settings::program()?);
-        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.args(["serve", "--listen", listen]);
+        if let Some(folder) = runs {
+            // The encoder that the samples were made with.
+            command.args(["--worker", "cpu", "--threads", "1", "--encoder", "minilm", "--data"]);
+            command.arg(folder);
+        }
         for zoo in zoos {
             command.arg("--zoo").arg(zoo);
         }
         let process = Process::start(&mut command)?;
         let base = process
             .wait_for_line(|line| line.starts_with("http://").then(|| line.trim().to_owned()))?;
-        Ok(Self { _process: process, base })
+        Ok(Self { process, base })
     }
 
     /// The page's address, with a slash at its end.
     pub fn base(&self) -> &str {
         &self.base
     }
+}
+
+/// A new token for the server that keeps runs in this folder.
+///
+/// # Errors
+/// When the program refuses.
+pub fn token(folder: &Path) -> Result<String> {
+    let mut command = Command::new(settings::program()?);
+    command.args(["token", "create", "--name", "me", "--data"]).arg(folder);
+    let output = command.output().context("cannot start the program under test")?;
+    ensure!(output.status.success(), "{command:?} failed ({})", output.status);
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 /// What `tupate rank` says about a target: the sources, closest first.

@@ -6,6 +6,7 @@
 
 pub mod library;
 pub mod rank;
+pub mod tune;
 
 use crate::platform;
 use leptos::prelude::*;
@@ -29,6 +30,7 @@ pub const PAGES: &[Page] = &[
         nav: "Library",
         view: || view! { <library::LibraryPage /> }.into_any(),
     },
+    Page { slug: "tune", nav: "Tune", view: || view! { <tune::TunePage /> }.into_any() },
 ];
 
 /// The page that is shown, for what is deep inside of it and leads to another.

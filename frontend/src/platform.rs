@@ -7,6 +7,7 @@ mod database;
 mod export;
 mod fetch;
 mod files;
+pub mod server;
 mod shell;
 mod streams;
 

@@ -8,6 +8,7 @@ mod keeping;
 mod links;
 mod looks;
 mod ranking;
+mod tune;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};

@@ -1,0 +1,159 @@
+//! Loss and validation score by epoch, drawn small.
+
+use super::watched::{Curve, Point, Watched};
+use crate::words;
+use leptos::prelude::*;
+use std::fmt::Write;
+
+/// The drawing's inner size; it is stretched to the place that it has.
+const WIDTH: f64 = 300.0;
+const HEIGHT: f64 = 100.0;
+
+/// Both, beside one another.
+#[component]
+pub fn Curves(watched: RwSignal<Watched>, epochs: Memo<u64>) -> impl IntoView {
+    view! {
+        <div class="curves">
+            <Plot watched epochs name="Loss" of=|point| point.loss />
+            <Plot watched epochs name="Validation score" of=|point| point.score />
+        </div>
+    }
+}
+
+#[component]
+fn Plot(
+    watched: RwSignal<Watched>,
+    epochs: Memo<u64>,
+    name: &'static str,
+    of: fn(&Point) -> f64,
+) -> impl IntoView {
+    let curves = Memo::new(move |_| watched.with(|watched| watched.curves.clone()));
+    let drawn = Memo::new(move |_| curves.with(|curves| Drawn::of(curves, epochs.get(), of)));
+    let end = move |at: fn(&Drawn) -> f64| {
+        move || {
+            drawn.with(|d| if d.paths.is_empty() { "–".into() } else { words::number(at(d), 3) })
+        }
+    };
+    view! {
+        <figure>
+            <figcaption>
+                <span>{name}</span>
+                <strong>{end(|d| d.last)}</strong>
+            </figcaption>
+            <div class="plot">
+                <span class="high" aria-hidden="true">{end(|d| d.high)}</span>
+                <span class="low" aria-hidden="true">{end(|d| d.low)}</span>
+                <svg
+                    viewBox=format!("0 0 {WIDTH} {HEIGHT}")
+                    preserveAspectRatio="none"
+                    role="img"
+                    aria-label=move || drawn.with(|d| d.words(name))
+                >
+                    <path class="frame" d=format!("M0 0H{WIDTH}M0 {}H{WIDTH}M0 {HEIGHT}H{WIDTH}", HEIGHT / 2.0) />
+                    {move || {
+                        drawn
+                            .with(|d| {
+                                let last = d.paths.len().saturating_sub(1);
+                                d.paths
+                                    .iter()
+                                    .enumerate()
+                                    .map(|(i, path)| {
+                                        view! { <path class:now=i == last d=path.clone() /> }
+                                    })
+                                    .collect_view()
+                            })
+                    }}
+                </svg>
+            </div>
+            <p class="epochs" aria-hidden="true">
+                <span>"epoch 1"</span>
+                <span>{move || epochs.get().max(2).to_string()}</span>
+            </p>
+        </figure>
+    }
+}
+
+/// Curves as paths.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Drawn {
+    paths: Vec<String>,
+    low: f64,
+    high: f64,
+    first: f64,
+    last: f64,
+    points: usize,
+}
+
+impl Drawn {
+    fn of(curves: &[Curve], epochs: u64, of: fn(&Point) -> f64) -> Self {
+        let all = || curves.iter().flat_map(|curve| &curve.points);
+        let values = || all().map(of).filter(|value| value.is_finite());
+        let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
+        if low > high {
+            return Self::default();
+        }
+        let last_epoch = all().map(|point| point.epoch).max().unwrap_or(1).max(epochs).max(2);
+        let span = if high > low { high - low } else { 1.0 };
+        let place = |point: &Point| {
+            let x = (point.epoch - 1) as f64 / (last_epoch - 1) as f64 * WIDTH;
+            // A line that does not change runs in the middle.
+            let share = if high > low { (of(point) - low) / span } else { 0.5 };
+            (x, (1.0 - share) * HEIGHT)
+        };
+        let path = |curve: &Curve| {
+            let mut path = String::new();
+            for point in curve.points.iter().filter(|point| of(point).is_finite()) {
+                let (x, y) = place(point);
+                let command = if path.is_empty() { 'M' } else { 'L' };
+                // Writing to a string cannot fail.
+                let _ = write!(path, "{command}{x:.1} {y:.1}");
+            }
+            // A single point is a dot: a line of no length with round ends.
+            path.push_str(if curve.points.len() == 1 { "h0" } else { "" });
+            path
+        };
+        let points = curves.last().map_or(&[][..], |curve| &curve.points);
+        Self {
+            paths: curves.iter().map(path).collect(),
+            low,
+            high,
+            first: points.first().map_or(f64::NAN, of),
+            last: points.last().map_or(f64::NAN, of),
+            points: points.len(),
+        }
+    }
+
+    fn words(&self, name: &str) -> String {
+        match self.points {
+            0 => format!("{name}: nothing yet"),
+            1 => format!("{name}: {} after one epoch", words::number(self.last, 3)),
+            n => format!(
+                "{name}: from {} to {} over {n} epochs, between {} and {}",
+                words::number(self.first, 3),
+                words::number(self.last, 3),
+                words::number(self.low, 3),
+                words::number(self.high, 3)
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_fill_the_place_they_have() {
+        let points = [(1, 0.9), (2, 0.4), (3, 0.5)];
+        let points = points.map(|(epoch, loss)| Point { epoch, loss, score: 0.5 });
+        let curve = Curve { learning_rate: 1e-3, points: points.into() };
+        let drawn = Drawn::of(std::slice::from_ref(&curve), 5, |point| point.loss);
+        assert_eq!(drawn.paths, ["M0.0 0.0L75.0 100.0L150.0 80.0"]);
+        assert!(drawn.words("Loss").contains("from 0.900 to 0.500 over 3 epochs"));
+        let flat = Drawn::of(&[curve], 3, |point| point.score);
+        assert_eq!(flat.paths, ["M0.0 50.0L150.0 50.0L300.0 50.0"]);
+        assert_eq!(Drawn::of(&[], 3, |point| point.loss), Drawn::default());
+        let one = Curve { learning_rate: 1.0, points: vec![points[0]] };
+        assert_eq!(Drawn::of(&[one], 1, |point| point.loss).paths, ["M0.0 50.0h0"]);
+    }
+}

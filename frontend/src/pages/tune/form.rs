@@ -1,0 +1,421 @@
+//! A new run: which data, how to tune on it, and what to rank it against.
+
+use super::desk::Desk;
+use super::preview::{self, LOOK, Roles, Table};
+use super::rows::Rows;
+use crate::platform::server::DataFile;
+use crate::{platform, words};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use tupate_api::{Data, NewRun, RankAgainst, Scope, UploadFormat};
+
+/// A file that was chosen, and what its beginning holds.
+#[derive(Clone)]
+struct Chosen {
+    file: DataFile,
+    format: Option<UploadFormat>,
+    table: Result<Table, String>,
+}
+
+/// What was typed. Empty is as usual.
+#[derive(Clone, Copy)]
+struct Typed {
+    own: RwSignal<bool>,
+    task: RwSignal<String>,
+    file: RwSignal<Option<Chosen>, LocalStorage>,
+    roles: RwSignal<Roles>,
+    name: RwSignal<String>,
+    method: RwSignal<String>,
+    encoder: RwSignal<String>,
+    epochs: RwSignal<String>,
+    rates: RwSignal<String>,
+    most: RwSignal<String>,
+    zoo: RwSignal<String>,
+    similarity: RwSignal<String>,
+}
+
+/// A field that cannot be used: its id, and why.
+type Wrong = (&'static str, String);
+
+impl Typed {
+    fn new(desk: Desk) -> Self {
+        let first = |list: &[String]| list.first().cloned().unwrap_or_default();
+        let offers = desk.offers.get_untracked();
+        let task = offers.tasks.first().map(|task| task.id.clone()).unwrap_or_default();
+        let zoo = desk.zoos.with_untracked(|zoos| {
+            zoos.first().and_then(|zoo| Some(zoo.url.rsplit_once('/')?.1.to_owned()))
+        });
+        Self {
+            own: RwSignal::new(task.is_empty()),
+            task: RwSignal::new(task),
+            file: RwSignal::new_local(None),
+            roles: RwSignal::new(Vec::new()),
+            name: RwSignal::new(String::new()),
+            method: RwSignal::new(first(&offers.methods)),
+            encoder: RwSignal::new(first(&offers.encoders)),
+            epochs: RwSignal::new(String::new()),
+            rates: RwSignal::new(String::new()),
+            most: RwSignal::new(String::new()),
+            zoo: RwSignal::new(zoo.unwrap_or_default()),
+            similarity: RwSignal::new(first(&offers.similarities)),
+        }
+    }
+
+    /// The request, with the file to send before it.
+    fn request(self, desk: Desk) -> Result<(Option<(DataFile, UploadFormat)>, NewRun), Wrong> {
+        let (mut file, mut columns) = (None, None);
+        let data = if self.own.get_untracked() {
+            let Some(chosen) = self.file.get_untracked() else {
+                return Err(("file", "Choose a file first.".into()));
+            };
+            let most = desk.offers.with_untracked(|offers| offers.upload_bytes);
+            if chosen.file.size() > most {
+                let most = words::size(most);
+                return Err(("file", format!("This server takes files of up to {most}.")));
+            }
+            let table = chosen.table.map_err(|why| ("file", format!("The file: {why}.")))?;
+            let format =
+                chosen.format.ok_or(("file", "The file: its form is not known.".into()))?;
+            let choice = self.roles.with_untracked(|roles| table.choice(roles));
+            columns = Some(choice.map_err(|why| ("columns", format!("Columns: {why}.")))?);
+            file = Some((chosen.file, format));
+            // Its id is known when it has been sent.
+            Data::Upload(String::new())
+        } else {
+            Data::Task(self.task.get_untracked())
+        };
+        let some = |text: RwSignal<String>| {
+            let text = text.get_untracked().trim().to_owned();
+            (!text.is_empty()).then_some(text)
+        };
+        let whole = |id, text, least, most| match some(text) {
+            None => Ok(None),
+            Some(text) => match text.parse::<u32>() {
+                Ok(n) if (least..=most).contains(&n) => Ok(Some(n)),
+                _ => Err((id, format!("“{text}” must be a whole number from {least} to {most}."))),
+            },
+        };
+        let rates = match some(self.rates) {
+            None => None,
+            Some(text) => {
+                let rates: Option<Vec<f64>> = text
+                    .split([',', ' '])
+                    .filter(|part| !part.is_empty())
+                    .map(|part| part.parse().ok().filter(|r: &f64| r.is_finite() && *r > 0.0))
+                    .collect();
+                let wrong = || ("rates", format!("“{text}” must be 1 to 16 positive numbers."));
+                Some(rates.filter(|rates| (1..=16).contains(&rates.len())).ok_or_else(wrong)?)
+            }
+        };
+        let zoo = self.zoo.get_untracked();
+        let ranking = (!zoo.is_empty()).then(|| RankAgainst {
+            zoo,
+            similarity: some(self.similarity),
+            top: None,
+        });
+        let spec = NewRun {
+            data,
+            name: some(self.name),
+            method: some(self.method),
+            encoder: some(self.encoder),
+            columns,
+            epochs: whole("epochs", self.epochs, 1, 1000)?,
+            batch_size: None,
+            learning_rates: rates,
+            max_train: whole("most", self.most, 1, u32::MAX)?,
+            max_length: None,
+            seed: 0,
+            init_seed: 0,
+            ranking,
+        };
+        Ok((file, spec))
+    }
+}
+
+/// Everything that a run is made of.
+#[component]
+pub fn NewRunForm(desk: Desk) -> impl IntoView {
+    let typed = Typed::new(desk);
+    let wrong = RwSignal::new(None::<Wrong>);
+    let may = Memo::new(move |_| desk.may(Scope::Tune));
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        wrong.set(None);
+        if !may.get_untracked() {
+            platform::focus("token");
+            return;
+        }
+        match typed.request(desk) {
+            Ok((file, spec)) => desk.start(file, spec),
+            Err(found) => {
+                platform::focus(found.0);
+                wrong.set(Some(found));
+            }
+        }
+    };
+    let button = move || match (desk.busy.get(), may.get()) {
+        (Some(what), _) => format!("{what}…"),
+        (None, true) => "Start tuning".to_owned(),
+        (None, false) => "Give a token to start".to_owned(),
+    };
+    let promise = move || match (typed.own.get(), typed.file.get()) {
+        (true, Some(chosen)) => format!(
+            "Sends {} ({}) to this server, which keeps it for the run.",
+            words::clipped(&chosen.file.name(), 60),
+            words::size(chosen.file.size())
+        ),
+        (true, None) => "Nothing is sent before you start.".to_owned(),
+        (false, _) => "The data is on the server already.".to_owned(),
+    };
+    view! {
+        <form class="new-run" novalidate on:submit=submit data-testid="new-run">
+            <h2 class="hidden">"A new run"</h2>
+            <fieldset class="switch">
+                <legend>"Data"</legend>
+                <div class="segments">
+                    <Choice name="data" hook="data-task"
+                        label="A task on the server" on=Signal::derive(move || !typed.own.get()) pick=move || typed.own.set(false) />
+                    <Choice name="data" hook="data-own"
+                        label="A file of mine" on=typed.own pick=move || typed.own.set(true) />
+                </div>
+            </fieldset>
+            {move || if typed.own.get() {
+                view! { <OwnFile desk typed /> }.into_any()
+            } else {
+                view! { <Registered desk typed /> }.into_any()
+            }}
+            <fieldset class="switch">
+                <legend>"Method"</legend>
+                <div class="segments">
+                    {desk
+                        .offers
+                        .get_untracked()
+                        .methods
+                        .into_iter()
+                        .map(|method| {
+                            let (own, picked) = (method.clone(), method.clone());
+                            view! {
+                                <Choice
+                                    name="method"
+                                    hook=format!("method-{method}")
+                                    label=method_label(&method)
+                                    on=Signal::derive(move || typed.method.with(|m| *m == own))
+                                    pick=move || typed.method.set(picked.clone())
+                                />
+                            }
+                        })
+                        .collect_view()}
+                </div>
+            </fieldset>
+            <div class="fields">
+                <Picked id="encoder" label="Encoder" value=typed.encoder options=desk.offers.get_untracked().encoders.into_iter().map(|e| (e.clone(), e)).collect() />
+                <Text id="epochs" label="Epochs" value=typed.epochs placeholder="20" numeric=true />
+                <Text id="rates" label="Learning rates" value=typed.rates placeholder="the method’s own" numeric=false />
+                <Text id="most" label="Most examples" value=typed.most placeholder="all" numeric=true />
+            </div>
+            <div class="fields">
+                <Picked id="zoo" label="Ranked after each epoch against" value=typed.zoo options=zoo_options(desk) />
+                <Picked
+                    id="similarity"
+                    label="By the similarity"
+                    value=typed.similarity
+                    options=desk.offers.get_untracked().similarities.into_iter().map(|s| (s.clone(), words::similarity_label(&s))).collect()
+                />
+            </div>
+            <div class="go">
+                <button
+                    type="submit"
+                    class="solid"
+                    disabled=move || desk.busy.with(Option::is_some)
+                    data-testid="start"
+                >
+                    {button}
+                </button>
+                <p class="hint">{promise}</p>
+            </div>
+            <p class="weak" role="alert" data-testid="wrong">
+                {move || wrong.get().map(|(_, why)| why)}
+            </p>
+        </form>
+    }
+}
+
+fn method_label(name: &str) -> &'static str {
+    match name {
+        "lora" => "LoRA",
+        "bitfit" => "BitFit",
+        "ptuning-v2" => "P-Tuning v2",
+        _ => "another",
+    }
+}
+
+fn zoo_options(desk: Desk) -> Vec<(String, String)> {
+    let zoos = desk.zoos.get_untracked();
+    let named = zoos.iter().filter_map(|zoo| {
+        let tasks = words::counted(zoo.tasks, "task");
+        let label = format!("{}, {tasks}", words::clipped(&zoo.name, 60));
+        Some((zoo.url.rsplit_once('/')?.1.to_owned(), label))
+    });
+    named.chain([(String::new(), "no zoo".to_owned())]).collect()
+}
+
+/// One choice of several.
+#[component]
+fn Choice(
+    name: &'static str,
+    #[prop(into)] hook: String,
+    #[prop(into)] label: String,
+    #[prop(into)] on: Signal<bool>,
+    pick: impl Fn() + 'static,
+) -> impl IntoView {
+    view! {
+        <label>
+            <input
+                type="radio"
+                name=name
+                data-testid=hook
+                prop:checked=on
+                on:change=move |_| pick()
+            />
+            <span>{label}</span>
+        </label>
+    }
+}
+
+#[component]
+fn Picked(
+    id: &'static str,
+    label: &'static str,
+    value: RwSignal<String>,
+    options: Vec<(String, String)>,
+) -> impl IntoView {
+    view! {
+        <label class="field" for=id>
+            {label}
+            <select id=id data-testid=id on:change=move |event| value.set(event_target_value(&event))>
+                {options
+                    .into_iter()
+                    .map(|(key, shown)| {
+                        let selected = value.with_untracked(|value| *value == key);
+                        view! {
+                            <option value=key selected=selected>
+                                {shown}
+                            </option>
+                        }
+                    })
+                    .collect_view()}
+            </select>
+        </label>
+    }
+}
+
+#[component]
+fn Text(
+    id: &'static str,
+    label: &'static str,
+    value: RwSignal<String>,
+    placeholder: &'static str,
+    numeric: bool,
+) -> impl IntoView {
+    view! {
+        <label class="field" for=id>
+            {label}
+            <input
+                id=id
+                data-testid=id
+                type="text"
+                autocomplete="off"
+                inputmode=if numeric { "numeric" } else { "text" }
+                placeholder=placeholder
+                prop:value=value
+                on:input=move |event| value.set(event_target_value(&event))
+            />
+        </label>
+    }
+}
+
+#[component]
+fn Registered(desk: Desk, typed: Typed) -> impl IntoView {
+    let tasks = desk.offers.get_untracked().tasks;
+    let options = tasks.into_iter().map(|task| {
+        let same = task.name.eq_ignore_ascii_case(&task.id);
+        let label = if same { task.name } else { format!("{} ({})", task.name, task.id) };
+        (task.id, label)
+    });
+    view! { <Picked id="task" label="Task" value=typed.task options=options.collect() /> }
+}
+
+#[component]
+fn OwnFile(desk: Desk, typed: Typed) -> impl IntoView {
+    let most = words::size(desk.offers.with_untracked(|offers| offers.upload_bytes));
+    let take = move |file: DataFile| {
+        spawn_local(async move {
+            let format = preview::format_of(&file.name());
+            let whole = file.size() <= LOOK;
+            let table = match format {
+                None => Err("its name must end in .csv, .tsv or .jsonl".to_owned()),
+                Some(format) => match file.head(LOOK).await {
+                    Ok(bytes) => preview::read(&bytes, format, whole),
+                    Err(_) => Err("the browser cannot read it".to_owned()),
+                },
+            };
+            if let Ok(table) = &table {
+                let _ = typed.roles.try_set(table.guess());
+            }
+            let _ = typed.file.try_set(Some(Chosen { file, format, table }));
+        });
+    };
+    let shown = move || {
+        let chosen = typed.file.get()?;
+        let heading = format!(
+            "{}, {}",
+            words::clipped(&chosen.file.name(), 60),
+            words::size(chosen.file.size())
+        );
+        Some(match chosen.table {
+            Ok(table) => view! {
+                <p class="file-name">{heading}</p>
+                <div id="columns" tabindex="-1">
+                    <Rows table roles=typed.roles />
+                </div>
+                <div class="fields">
+                    <Text id="name" label="Name of the task" value=typed.name placeholder="the file’s name" numeric=false />
+                </div>
+            }
+            .into_any(),
+            Err(why) => view! {
+                <p class="file-name">{heading}</p>
+                <p class="weak" role="alert">
+                    "This file cannot be tuned on: " {why} "."
+                </p>
+            }
+            .into_any(),
+        })
+    };
+    view! {
+        <div class="own-file">
+            <div class="go">
+                <label class="button" for="file">
+                    "Choose a file"
+                    <input
+                        id="file"
+                        data-testid="file"
+                        class="hidden"
+                        type="file"
+                        accept=".csv,.tsv,.jsonl"
+                        on:change=move |event| {
+                            if let Some(file) = DataFile::chosen(&event) {
+                                take(file);
+                            }
+                        }
+                    />
+                </label>
+                <p class="hint">
+                    "CSV, TSV or JSON lines, up to " {most}
+                    ". Its first rows are shown here before anything is sent."
+                </p>
+            </div>
+            {shown}
+        </div>
+    }
+}
