@@ -39,6 +39,8 @@ pub struct Desk {
     pub offers: RwSignal<Offers>,
     pub zoos: RwSignal<Vec<ZooFile>>,
     pub runs: RwSignal<Vec<Run>>,
+    /// The run that is shown, where it is too old for the list.
+    alone: RwSignal<Option<Run>>,
     /// Where the list of runs goes on.
     pub more: RwSignal<Option<String>>,
     /// The run that is shown; else a new one is put together.
@@ -94,6 +96,7 @@ impl Desk {
             }),
             zoos: RwSignal::new(Vec::new()),
             runs: RwSignal::new(Vec::new()),
+            alone: RwSignal::new(None),
             more: RwSignal::new(None),
             chosen: RwSignal::new(chosen_in(&platform::query())),
             watched: RwSignal::new(Watched::default()),
@@ -106,18 +109,30 @@ impl Desk {
             listening: StoredValue::new_local(None),
             gone: StoredValue::new(false),
         };
+        let back = window_event_listener(leptos::ev::popstate, move |_| {
+            let id = chosen_in(&platform::query());
+            if desk.chosen.with_untracked(|chosen| *chosen != id) {
+                desk.show(id);
+            }
+        });
         on_cleanup(move || {
             desk.gone.set_value(true);
             desk.stop_listening();
+            back.remove();
         });
         spawn_local(async move {
             desk.look().await;
-            while !desk.gone.try_get_value().unwrap_or(true) {
+            while !desk.is_gone() {
                 platform::sleep(LOOK).await;
                 desk.look_at_runs().await;
             }
         });
         desk
+    }
+
+    /// Whether the visitor has turned to another page.
+    fn is_gone(self) -> bool {
+        self.gone.try_get_value().unwrap_or(true)
     }
 
     /// Asks, and reads the answer; `what` is said where that fails.
@@ -138,7 +153,7 @@ impl Desk {
 
     /// Looks who is there.
     pub async fn look(self) {
-        let token = self.token.get_untracked();
+        let Some(token) = self.token.try_get_untracked() else { return };
         let info = server::ask("GET", "api/v1/info", token.as_deref(), Body::None).await;
         let found = match info {
             Ok(reply) if reply.status == 401 || reply.status == 403 => Found::Closed,
@@ -187,6 +202,22 @@ impl Desk {
         let _ = self.who.try_set(who);
     }
 
+    async fn look_at_run(self, id: &str) {
+        let there = |runs: &Vec<Run>| runs.iter().any(|run| run.id == *id);
+        if self.runs.try_with_untracked(there).unwrap_or(true) {
+            return;
+        }
+        let path = format!("api/v1/runs/{id}");
+        match self.ask("There is no such run", "GET", &path, Body::None).await {
+            Ok(text) => {
+                let _ = self.alone.try_set(serde_json::from_str(&text).ok());
+            }
+            Err(failure) => {
+                let _ = self.failure.try_set(Some(failure));
+            }
+        }
+    }
+
     /// The newest runs, in place of those known.
     pub async fn look_at_runs(self) {
         let Ok(text) = self.ask("", "GET", "api/v1/runs?limit=50", Body::None).await else {
@@ -215,11 +246,15 @@ impl Desk {
             let page = self.ask("No further runs", "GET", &path, Body::None).await;
             match page.map(|text| serde_json::from_str::<Runs>(&text)) {
                 Ok(Ok(page)) => {
-                    self.runs.update(|runs| runs.extend(page.runs));
-                    self.more.set(page.next);
+                    let _ = self.runs.try_update(|runs| runs.extend(page.runs));
+                    let _ = self.more.try_set(page.next);
                 }
-                Ok(Err(error)) => self.failure.set(Some(other_version(&error.to_string()))),
-                Err(failure) => self.failure.set(Some(failure)),
+                Ok(Err(error)) => {
+                    let _ = self.failure.try_set(Some(other_version(&error.to_string())));
+                }
+                Err(failure) => {
+                    let _ = self.failure.try_set(Some(failure));
+                }
             }
         });
     }
@@ -227,7 +262,9 @@ impl Desk {
     /// The run that is shown, as the list has it.
     pub fn shown(self) -> Option<Run> {
         let id = self.chosen.get()?;
-        self.runs.with(|runs| runs.iter().find(|run| run.id == id).cloned())
+        let is = |run: &&Run| run.id == id;
+        let listed = self.runs.with(|runs| runs.iter().find(is).cloned());
+        listed.or_else(|| self.alone.with(|run| run.as_ref().filter(is).cloned()))
     }
 
     /// Whether the token allows this.
@@ -246,7 +283,7 @@ impl Desk {
         spawn_local(async move {
             if self.token.with_untracked(Option::is_some) {
                 self.look_at_token().await;
-                if self.who.with_untracked(Option::is_none) {
+                if self.who.try_with_untracked(Option::is_none) == Some(true) {
                     server::keep_for_session(TOKEN, None);
                     self.token.set(None);
                     self.failure.set(Some(Failure {
@@ -260,14 +297,22 @@ impl Desk {
         });
     }
 
-    /// Shows a run, or lets a new one be put together.
+    /// Shows a run, or lets a new one be put together, at an address of its own.
     pub fn choose(self, id: Option<String>) {
+        // What began on this page may end when another is shown.
+        if self.is_gone() {
+            return;
+        }
+        let query = id.as_ref().map_or(String::new(), |id| format!("&run={id}"));
+        platform::set_address(&format!("./?page=tune{query}{}", platform::fragment()), true);
+        self.show(id);
+    }
+
+    fn show(self, id: Option<String>) {
         self.stop_listening();
         self.failure.set(None);
         self.published.set(None);
         self.watched.set(Watched::default());
-        let query = id.as_ref().map_or(String::new(), |id| format!("&run={id}"));
-        platform::set_address(&format!("./?page=tune{query}{}", platform::fragment()), true);
         self.chosen.set(id.clone());
         if let Some(id) = id {
             self.listen(id);
@@ -286,6 +331,7 @@ impl Desk {
         let Some(cancel) = Cancel::new() else { return };
         self.listening.set_value(Some(cancel.clone()));
         spawn_local(async move {
+            self.look_at_run(&id).await;
             let path = format!("api/v1/runs/{id}/events");
             loop {
                 let token = self.token.try_get_untracked().flatten();
@@ -355,7 +401,7 @@ impl Desk {
             let text = self.ask("The run was not started", "POST", "api/v1/runs", body).await?;
             let run: Run = read(&text)?;
             let id = run.id.clone();
-            self.runs.update(|runs| runs.insert(0, run));
+            let _ = self.runs.try_update(|runs| runs.insert(0, run));
             self.choose(Some(id));
             Ok(())
         });
@@ -367,13 +413,13 @@ impl Desk {
             let path = format!("api/v1/runs/{id}/{what}");
             let text = self.ask("The run did not take it", "POST", &path, Body::None).await?;
             let run: Run = read(&text)?;
-            let again = what == "resume";
-            self.runs.update(|runs| {
+            let _ = self.runs.try_update(|runs| {
                 if let Some(place) = runs.iter_mut().find(|known| known.id == run.id) {
                     *place = run;
                 }
             });
-            if again {
+            // The stream ended when the run came to rest.
+            if what == "resume" && !self.is_gone() {
                 self.listen(id);
             }
             Ok(())
@@ -385,7 +431,7 @@ impl Desk {
         self.act("Deleting", async move {
             let path = format!("api/v1/runs/{id}");
             self.ask("The run was not deleted", "DELETE", &path, Body::None).await?;
-            self.runs.update(|runs| runs.retain(|run| run.id != id));
+            let _ = self.runs.try_update(|runs| runs.retain(|run| run.id != id));
             self.choose(None);
             Ok(())
         });
@@ -397,7 +443,7 @@ impl Desk {
             let zoo = NewZoo { name, description, runs: vec![id.clone()] };
             let body = Body::Json(serde_json::to_string(&zoo).unwrap_or_default());
             let text = self.ask("The zoo was not published", "POST", "api/v1/zoos", body).await?;
-            self.published.set(Some((id, read(&text)?)));
+            let _ = self.published.try_set(Some((id, read(&text)?)));
             Ok(())
         });
     }
