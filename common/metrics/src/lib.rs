@@ -35,7 +35,9 @@ pub use pause::{at_once, no_pause};
 pub use plane::{Plane, plane, stress};
 pub use rank::descending;
 pub use regret::{rank_of_best, regret, regret_floor, regret_of_means, regret_of_means_floor};
-pub use resample::{EXACT_UP_TO, PairedTest, bootstrap_interval, paired_test, random};
+pub use resample::{
+    EXACT_UP_TO, PairedTest, bootstrap_interval, bootstrap_intervals, paired_test, random,
+};
 pub use score::{accuracy, binary_f1, f_beta, majority_class, matthews};
 pub use similarity::{cosine, subtract};
 pub use spans::span_f1;

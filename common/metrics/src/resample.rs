@@ -5,6 +5,8 @@
 //! with `mix` as in [`random`]. So every figure can be reproduced from its seed,
 //! natively, in the browser and in any other language.
 
+use crate::{at_once, no_pause};
+
 /// Number `i` of the stream that `seed` names, uniform in 64 bits.
 pub fn random(seed: u64, i: u64) -> u64 {
     let mut z = seed.wrapping_add(i.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -26,25 +28,51 @@ fn index(seed: u64, i: u64, n: usize) -> usize {
 ///
 /// `None` with fewer than two defined values, which say nothing of spread.
 pub fn bootstrap_interval(values: &[Option<f64>], draws: usize, seed: u64) -> Option<[f64; 2]> {
-    if values.iter().flatten().count() < 2 {
-        return None;
-    }
-    let n = values.len();
-    let mut means = Vec::with_capacity(draws);
+    at_once(bootstrap_intervals(&[values.to_vec()], draws, seed, &no_pause)).remove(0)
+}
+
+/// [`bootstrap_interval`] of several measures, each `[targets]`, at the price of one:
+/// they share their resamples.
+///
+/// # Panics
+/// When the measures are of different numbers of targets.
+pub async fn bootstrap_intervals(
+    measures: &[Vec<Option<f64>>],
+    draws: usize,
+    seed: u64,
+    pause: &impl AsyncFn(),
+) -> Vec<Option<[f64; 2]>> {
+    let n = measures.first().map_or(0, Vec::len);
+    assert!(measures.iter().all(|values| values.len() == n), "one value a target");
+    let mut means: Vec<Vec<f64>> = vec![Vec::new(); measures.len()];
+    let mut chosen = vec![0; n];
     for draw in 0..draws {
-        let (mut sum, mut count) = (0.0, 0_u32);
-        for place in 0..n {
-            if let Some(value) = values[index(seed, (draw * n + place) as u64, n)] {
+        for (place, target) in chosen.iter_mut().enumerate() {
+            *target = index(seed, (draw * n + place) as u64, n);
+        }
+        for (values, means) in measures.iter().zip(&mut means) {
+            let (mut sum, mut count) = (0.0, 0_u32);
+            for value in chosen.iter().filter_map(|&target| values[target]) {
                 sum += value;
                 count += 1;
             }
+            if count > 0 {
+                means.push(sum / f64::from(count));
+            }
         }
-        if count > 0 {
-            means.push(sum / f64::from(count));
+        if draw % 64 == 0 {
+            pause().await;
         }
     }
-    means.sort_by(f64::total_cmp);
-    Some([percentile(&means, 0.025)?, percentile(&means, 0.975)?])
+    let mut intervals = Vec::with_capacity(measures.len());
+    for (values, mut means) in measures.iter().zip(means) {
+        means.sort_unstable_by(f64::total_cmp);
+        let known = values.iter().flatten().count() >= 2;
+        let ends = percentile(&means, 0.025).zip(percentile(&means, 0.975));
+        intervals.push(ends.filter(|_| known).map(|(low, high)| [low, high]));
+        pause().await;
+    }
+    intervals
 }
 
 fn percentile(sorted: &[f64], q: f64) -> Option<f64> {

@@ -13,6 +13,8 @@ pub struct Fusion {
     pub name: &'static str,
     /// One sentence for people.
     pub describe: &'static str,
+    /// Whether it is the mean of similarities, and so a similarity itself.
+    pub(crate) is_mean: bool,
     fuse: Fuse,
 }
 
@@ -25,11 +27,13 @@ pub const FUSIONS: &[Fusion] = &[
     Fusion {
         name: "ensemble",
         describe: "Mean of the methods' similarities, as in the paper (3E).",
+        is_mean: true,
         fuse: |scores, _| mean_scores(scores),
     },
     Fusion {
         name: "rrf",
         describe: "Reciprocal rank fusion of the methods' rankings: the sum of 1/(60 + rank).",
+        is_mean: false,
         fuse: |_, ranks| reciprocal_rank_fusion(ranks),
     },
 ];
@@ -50,7 +54,7 @@ impl Fusion {
     }
 
     /// The fusion and the checkpoint that a method's name asks for.
-    pub(crate) fn named(method: &str) -> Option<(&'static Self, Option<Checkpoint>)> {
+    pub fn named(method: &str) -> Option<(&'static Self, Option<Checkpoint>)> {
         let (name, checkpoint) = match method.rsplit_once('.') {
             Some((name, "early")) => (name, Some(Checkpoint::Early)),
             Some((name, "late")) => (name, Some(Checkpoint::Late)),
@@ -113,7 +117,7 @@ pub(crate) fn fuse(
     })
 }
 
-fn lacks(set: &EmbeddingSet, task: &str) -> Error {
+pub(crate) fn lacks(set: &EmbeddingSet, task: &str) -> Error {
     Error::Inconsistent(format!(
         "the embedding sets of an ensemble must hold the same tasks, and {} lacks {task}",
         set.key
@@ -121,7 +125,7 @@ fn lacks(set: &EmbeddingSet, task: &str) -> Error {
 }
 
 /// The sets that are fused: one a method, alike in all but the method.
-fn members<'a>(
+pub(crate) fn members<'a>(
     zoo: &'a Zoo,
     fusion: &Fusion,
     checkpoint: Option<Checkpoint>,

@@ -4,8 +4,8 @@ use crate::{Error, Query, Similarity, Target, TransferMatrix, Zoo, rank};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tupate_metrics::{
-    Judged, MEASURES, PairedTest, Relevance, Values, bootstrap_interval, ceilings, floors, means,
-    measures, paired_test,
+    Judged, MEASURES, PairedTest, Relevance, Values, at_once, bootstrap_intervals, ceilings,
+    floors, means, measures, no_pause, paired_test,
 };
 
 /// Resamples of a bootstrap, and drawn sign flips of a paired test.
@@ -26,7 +26,7 @@ pub struct Settings<'a> {
 }
 
 /// One target's figures.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// The target.
     pub target: String,
@@ -37,7 +37,7 @@ pub struct Judgement {
 }
 
 /// The figures of an evaluation; rows are in the order of the truth's targets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// Each target.
     pub targets: Vec<Judgement>,
@@ -50,11 +50,11 @@ pub struct Report {
     pub ceiling: Option<Values>,
     /// The bootstrap interval of each mean over targets.
     pub interval: Vec<Option<[f64; 2]>>,
-    /// Sources of the truth that have no embedding.
+    /// Sources of the truth that have no embedding, or no score where scores are judged.
     pub without_vector: Vec<String>,
-    /// Targets of the truth that have no embedding.
+    /// Targets of the truth that have none.
     pub targets_without_vector: Vec<String>,
-    /// Targets with fewer than two sources that were run and have an embedding.
+    /// Targets with fewer than two sources that were run and have one.
     pub targets_without_sources: Vec<String>,
 }
 
@@ -69,49 +69,115 @@ pub fn evaluate(
     truth: &TransferMatrix,
     settings: &Settings<'_>,
 ) -> Result<Report, Error> {
-    let zoo = &zoo.without(settings.exclude);
-    let excluded = |name: &String| settings.exclude.contains(name);
-    let mut rankings = Vec::new();
-    let mut targets_without_vector = Vec::new();
-    for (row, target) in truth.targets.iter().enumerate().filter(|(_, t)| !excluded(t)) {
+    at_once(evaluate_in_pieces(zoo, truth, settings, &no_pause))
+}
+
+/// [`evaluate`], awaiting `pause` between pieces of a few milliseconds.
+///
+/// # Errors
+/// As [`evaluate`].
+pub async fn evaluate_in_pieces(
+    zoo: &Zoo,
+    truth: &TransferMatrix,
+    settings: &Settings<'_>,
+    pause: &impl AsyncFn(),
+) -> Result<Report, Error> {
+    let reduced = (!settings.exclude.is_empty()).then(|| zoo.without(settings.exclude));
+    let zoo = reduced.as_ref().unwrap_or(zoo);
+    let rank = |target: &str| -> Result<Option<Scores>, Error> {
         let query = Query {
             target: Target::Task(target),
             method: settings.method,
             similarity: settings.similarity,
         };
         match rank(zoo, &query) {
-            Ok(ranking) => rankings.push((row, ranking)),
-            Err(Error::UnknownTask { .. }) => targets_without_vector.push(target.clone()),
-            Err(error) => return Err(error),
+            Ok(ranking) => {
+                Ok(Some(ranking.sources.into_iter().map(|s| (s.task, s.score)).collect()))
+            }
+            Err(Error::UnknownTask { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
+    };
+    judge(truth, "an embedding", settings.exclude, settings.seed, rank, pause).await
+}
+
+/// Judges scores that something else gave to the sources, a row a target and a column a
+/// source, greater is closer: what `tupate baseline` writes. Without a score is what is
+/// blank or has no row or column.
+///
+/// # Errors
+/// As [`evaluate`].
+pub async fn evaluate_scores(
+    scores: &TransferMatrix,
+    truth: &TransferMatrix,
+    exclude: &[String],
+    seed: u64,
+    pause: &impl AsyncFn(),
+) -> Result<Report, Error> {
+    let rows: BTreeMap<&str, usize> =
+        scores.targets.iter().enumerate().map(|(row, target)| (target.as_str(), row)).collect();
+    let of = |target: &str| -> Result<Option<Scores>, Error> {
+        let Some(&row) = rows.get(target) else { return Ok(None) };
+        let sources = scores
+            .sources
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| source.as_str() != target && !exclude.contains(source));
+        let given =
+            sources.filter_map(|(at, source)| Some((source.clone(), scores.score(row, at)?)));
+        Ok(Some(given.collect()))
+    };
+    judge(truth, "a score", exclude, seed, of, pause).await
+}
+
+/// A score for each source of one target.
+type Scores = BTreeMap<String, f64>;
+
+/// Judges what `predict` says of each target: `None` for a target that it knows nothing
+/// of. `what` is what a source needs, in words.
+async fn judge(
+    truth: &TransferMatrix,
+    what: &str,
+    exclude: &[String],
+    seed: u64,
+    predict: impl Fn(&str) -> Result<Option<Scores>, Error>,
+    pause: &impl AsyncFn(),
+) -> Result<Report, Error> {
+    let excluded = |name: &String| exclude.contains(name);
+    let mut predictions: Vec<(usize, Scores)> = Vec::new();
+    let mut targets_without_vector = Vec::new();
+    for (row, target) in truth.targets.iter().enumerate().filter(|(_, t)| !excluded(t)) {
+        match predict(target)? {
+            Some(scores) => predictions.push((row, scores)),
+            None => targets_without_vector.push(target.clone()),
+        }
+        pause().await;
     }
     // A set may lack tasks that the zoo has: what was ranked is what counts.
-    let embedded: BTreeSet<&str> = rankings
+    let known: BTreeSet<&str> = predictions
         .iter()
-        .flat_map(|(_, ranking)| {
-            ranking.sources.iter().map(|s| s.task.as_str()).chain([ranking.target.as_str()])
+        .flat_map(|(row, scores)| {
+            scores.keys().map(String::as_str).chain([truth.targets[*row].as_str()])
         })
         .collect();
     let (left, without_vector): (Vec<&String>, Vec<&String>) = truth
         .sources
         .iter()
         .filter(|s| !excluded(s))
-        .partition(|source| embedded.contains(source.as_str()));
+        .partition(|source| known.contains(source.as_str()));
     let without_vector: Vec<String> = without_vector.into_iter().cloned().collect();
     if left.len() < 2 {
         return Err(Error::Truth(format!(
-            "of the sources in the truth only {} have an embedding (without one: {}); a ranking \
-             needs two or more, of the same names",
+            "of the sources in the truth only {} have {what} (without one: {}); a ranking needs \
+             two or more, of the same names",
             left.len(),
             without_vector.join(", ")
         )));
     }
     let (mut targets, mut random, mut ceiling) = (Vec::new(), Vec::new(), Vec::new());
     let mut targets_without_sources = Vec::new();
-    for (row, ranking) in &rankings {
-        let (row, target) = (*row, &ranking.target);
-        let scores: BTreeMap<&str, f64> =
-            ranking.sources.iter().map(|s| (s.task.as_str(), s.score)).collect();
+    for (row, scores) in &predictions {
+        let (row, target) = (*row, &truth.targets[*row]);
         // In the truth's order: equal true scores keep it.
         let (mut columns, mut ids, mut predicted, mut measured) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -134,22 +200,20 @@ pub fn evaluate(
         ceiling.extend(by_seed(truth, row, &columns, &ids, baseline));
         let values = measures(&judged);
         targets.push(Judgement { target: target.clone(), sources: ids.len(), values });
+        pause().await;
     }
     if targets.is_empty() {
         return Err(Error::Truth(format!(
-            "no target of the truth can be evaluated: {} have no embedding, {} have fewer than two \
+            "no target of the truth can be evaluated: {} are without {what}, {} have fewer than two \
              sources that were run and have one",
             targets_without_vector.len(),
             targets_without_sources.len()
         )));
     }
     let rows: Vec<Values> = targets.iter().map(|t| t.values.clone()).collect();
-    let interval = (0..MEASURES.len())
-        .map(|m| {
-            let column: Vec<_> = rows.iter().map(|row| row[m]).collect();
-            bootstrap_interval(&column, DRAWS, settings.seed)
-        })
-        .collect();
+    let columns: Vec<Values> =
+        (0..MEASURES.len()).map(|m| rows.iter().map(|row| row[m]).collect()).collect();
+    let interval = bootstrap_intervals(&columns, DRAWS, seed, pause).await;
     Ok(Report {
         mean: means(&rows),
         random: means(&random),
@@ -187,21 +251,24 @@ impl Report {
     /// Compares two methods over the targets that both reports have: one test a
     /// measure, in the order of [`MEASURES`].
     pub fn compare(&self, other: &Self, seed: u64) -> Vec<Option<PairedTest>> {
-        let pairs: Vec<(&Values, &Values)> = self
+        (0..MEASURES.len()).map(|measure| self.compare_by(other, measure, seed)).collect()
+    }
+
+    /// The same by one of [`MEASURES`].
+    ///
+    /// # Panics
+    /// When there is no such measure.
+    pub fn compare_by(&self, other: &Self, measure: usize, seed: u64) -> Option<PairedTest> {
+        let (first, second): (Vec<_>, Vec<_>) = self
             .targets
             .iter()
             .filter_map(|own| {
                 let theirs = other.targets.iter().find(|t| t.target == own.target)?;
-                (own.sources == theirs.sources).then_some((&own.values, &theirs.values))
+                let alike = own.sources == theirs.sources;
+                alike.then_some((own.values[measure], theirs.values[measure]))
             })
-            .collect();
-        (0..MEASURES.len())
-            .map(|m| {
-                let (first, second): (Vec<_>, Vec<_>) =
-                    pairs.iter().map(|(a, b)| (a[m], b[m])).unzip();
-                paired_test(&first, &second, DRAWS, seed)
-            })
-            .collect()
+            .unzip();
+        paired_test(&first, &second, DRAWS, seed)
     }
 
     /// Whether NDCG by gain is defined for some target, which takes scores

@@ -51,6 +51,14 @@ pub struct View {
     pub similarity: Option<String>,
     /// The chosen measure of rankings, where truth is known.
     pub measure: Option<String>,
+    /// The relevance that NDCG is shown by.
+    pub relevance: Option<String>,
+    /// The setting of the transfer matrix that rankings are judged by.
+    pub truth: Option<String>,
+    /// The two methods that are tested against each other.
+    pub pair: Vec<String>,
+    /// The plane in which tasks are shown as points.
+    pub plane: Option<String>,
     /// What the list of sources is narrowed to: names and values, in order.
     pub filters: Vec<(String, String)>,
 }
@@ -79,13 +87,18 @@ impl View {
             ("method", &self.method),
             ("similarity", &self.similarity),
             ("measure", &self.measure),
+            ("relevance", &self.relevance),
+            ("truth", &self.truth),
+            ("plane", &self.plane),
         ] {
             if let Some(value) = value {
                 pairs.append_pair(key, value);
             }
         }
-        for method in &self.compare {
-            pairs.append_pair("compare", method);
+        for (key, methods) in [("compare", &self.compare), ("pair", &self.pair)] {
+            for method in methods {
+                pairs.append_pair(key, method);
+            }
         }
         for (name, value) in &self.filters {
             pairs.append_pair(&format!("{FILTER}{name}"), value);
@@ -114,9 +127,16 @@ impl View {
                 "method" => &mut view.method,
                 "similarity" => &mut view.similarity,
                 "measure" => &mut view.measure,
-                "compare" => {
-                    if !value.is_empty() && view.compare.len() < MAX_REPEATS {
-                        view.compare.push(value.into_owned());
+                "relevance" => &mut view.relevance,
+                "truth" => &mut view.truth,
+                "plane" => &mut view.plane,
+                "compare" | "pair" => {
+                    let (methods, most) = match &*key {
+                        "pair" => (&mut view.pair, 2),
+                        _ => (&mut view.compare, MAX_REPEATS),
+                    };
+                    if !value.is_empty() && methods.len() < most {
+                        methods.push(value.into_owned());
                     }
                     continue;
                 }

@@ -5,6 +5,7 @@
 //! read, because it may have so few dimensions that rounding a target to digits shows.
 
 use crate::{Error, int8};
+use std::ops::Range;
 use tupate_metrics::dot::{
     Coarse, Codes, Shifted, dot, f16_products, f16_shifted, f16_squares, f16_value, f32_products,
     f32_shifted, f32_squares,
@@ -92,7 +93,16 @@ impl Rows {
     /// # Panics
     /// When there is no such row.
     pub fn row(&self, row: usize) -> Vec<f32> {
-        let place = row * self.dim..(row + 1) * self.dim;
+        self.part(row, 0..self.dim)
+    }
+
+    /// Some values of a row.
+    ///
+    /// # Panics
+    /// When there is no such row, or it has fewer values.
+    pub fn part(&self, row: usize, columns: Range<usize>) -> Vec<f32> {
+        assert!(columns.end <= self.dim, "columns of the row");
+        let place = row * self.dim + columns.start..row * self.dim + columns.end;
         match &self.stored {
             Stored::F32(bytes) => {
                 let values = &bytes.as_chunks().0[place];
@@ -102,7 +112,7 @@ impl Rows {
                 bytes.as_chunks().0[place].iter().copied().map(f16_value).collect()
             }
             Stored::Int8 { mean, scales, codes } => {
-                decoded(mean, scales[row], &codes.bytes()[place]).collect()
+                decoded(&mean[columns], scales[row], &codes.bytes()[place]).collect()
             }
         }
     }
@@ -304,6 +314,7 @@ mod tests {
                 // The reference subtracts in f32.
                 prop_assert!(close(&about, &exact(&rows, origin, &target), 1e-5));
                 prop_assert_eq!(rows.select(&[3, 1]).row(1), rows.row(1));
+                prop_assert_eq!(rows.part(4, dim / 3..dim), &rows.row(4)[dim / 3..]);
             }
         }
 
@@ -314,6 +325,7 @@ mod tests {
             let rows = Rows::of_many_codes(coded.clone());
             let decoded = Rows::of_values(&int8::decode(&coded), dim);
             prop_assert!(rows == decoded);
+            prop_assert_eq!(rows.part(4, 100..300), &decoded.row(4)[100..300]);
             let target = rows.row(7);
             prop_assert!(close(&rows.cosines(&target), &decoded.cosines(&target), 1e-5));
             let mean = rows.mean(Some(7), &target);

@@ -2,7 +2,7 @@
 
 use crate::rows::Rows;
 use crate::{EmbeddingSet, Error, Zoo};
-use tupate_metrics::LowRank;
+use tupate_metrics::{LowRank, Square};
 use tupate_tasks::{Aggregation, MethodSpec, ParameterSet, Values};
 
 /// A way to compare two task embeddings. Greater is closer.
@@ -15,7 +15,17 @@ pub struct Similarity {
     /// Whether it compares embeddings of any recipe; what is not universal
     /// refuses the others in words.
     pub universal: bool,
-    compare: fn(&Scene<'_>) -> Result<Scores, Error>,
+    angle: fn(&Scene<'_>) -> Result<Angle, Error>,
+}
+
+/// What the cosine is taken of.
+enum Angle {
+    /// The vectors as they are.
+    Raw,
+    /// The vectors minus this one, `[D]`.
+    About(Vec<f32>),
+    /// The weight updates that the vectors are factors of.
+    Updates(LowRank),
 }
 
 /// A score for each row, whatever for the target's own; `None` where it is undefined.
@@ -39,29 +49,26 @@ pub const SIMILARITIES: &[Similarity] = &[
         name: "cosine",
         describe: "Cosine of the raw vectors, as in the paper.",
         universal: true,
-        compare: |scene| Ok(scene.rows.cosines(scene.target)),
+        angle: |_| Ok(Angle::Raw),
     },
     Similarity {
         name: "centred",
         describe: "Cosine after subtracting the zoo's mean: what a task has of its own.",
         universal: true,
-        compare: |scene| {
-            // The target stands among the rows, so that the mean is of all tasks.
-            let mean = scene.rows.mean(scene.own, scene.target);
-            Ok(scene.rows.cosines_about(&mean, scene.target))
-        },
+        // The target stands among the rows, so that the mean is of all tasks.
+        angle: |scene| Ok(Angle::About(scene.rows.mean(scene.own, scene.target))),
     },
     Similarity {
         name: "delta",
         describe: "Cosine of the change from the untrained parameters.",
         universal: true,
-        compare: delta,
+        angle: delta,
     },
     Similarity {
         name: "gauge",
         describe: "Cosine of LoRA's weight updates, which no change of basis moves.",
         universal: false,
-        compare: gauge,
+        angle: |scene| factors(scene.zoo, scene.set).map(Angle::Updates),
     },
 ];
 
@@ -78,14 +85,72 @@ impl Similarity {
     }
 
     pub(crate) fn compare(&self, scene: &Scene<'_>) -> Result<Scores, Error> {
-        (self.compare)(scene)
+        Ok(match (self.angle)(scene)? {
+            Angle::Raw => scene.rows.cosines(scene.target),
+            Angle::About(origin) => scene.rows.cosines_about(&origin, scene.target),
+            Angle::Updates(shape) => {
+                scene.rows.iter().map(|row| shape.cosine(scene.target, &row)).collect()
+            }
+        })
+    }
+
+    /// Products of all pairs of some rows of a set, `[n, n]`, of which the cosines are
+    /// this similarity; compared among all rows of the set.
+    pub(crate) async fn products(
+        &self,
+        zoo: &Zoo,
+        set: &EmbeddingSet,
+        chosen: &[usize],
+        pause: &impl AsyncFn(),
+    ) -> Result<Square, Error> {
+        let rows = &zoo.values(set).rows;
+        // Any row will do: that of a task of the set changes nothing in it.
+        let own = 0;
+        let scene = Scene { zoo, set, rows, own: Some(own), target: &rows.row(own) };
+        let angle = (self.angle)(&scene)?;
+        pause().await;
+        let origin = match angle {
+            Angle::Raw => vec![0.0; set.dim],
+            Angle::About(origin) => origin,
+            Angle::Updates(shape) => return updates(&shape, rows, chosen, pause).await,
+        };
+        let read = |row: usize, from: usize, part: &mut [f64]| {
+            let values = rows.part(chosen[row], from..from + part.len());
+            for ((to, x), o) in part.iter_mut().zip(values).zip(&origin[from..]) {
+                *to = f64::from(x) - f64::from(*o);
+            }
+        };
+        Ok(Square::products(chosen.len(), set.dim, read, pause).await)
     }
 }
 
-fn delta(scene: &Scene<'_>) -> Result<Scores, Error> {
+/// Inner products of weight updates.
+async fn updates(
+    shape: &LowRank,
+    rows: &Rows,
+    chosen: &[usize],
+    pause: &impl AsyncFn(),
+) -> Result<Square, Error> {
+    let mut half: Vec<Vec<f64>> = Vec::with_capacity(chosen.len());
+    for (i, &first) in chosen.iter().enumerate() {
+        let own = rows.row(first);
+        let mut products = Vec::with_capacity(i + 1);
+        for &second in &chosen[..=i] {
+            let product = shape.inner(&own, &rows.row(second));
+            products.push(product.ok_or_else(|| {
+                Error::Similarity("the updates are of other shapes than the recipe says".into())
+            })?);
+            pause().await;
+        }
+        half.push(products);
+    }
+    Ok(Square::of(chosen.len(), |i, j| half[i.max(j)][i.min(j)]))
+}
+
+fn delta(scene: &Scene<'_>) -> Result<Angle, Error> {
     if scene.set.recipe.values == Values::Delta {
         // The embeddings are changes already.
-        return Ok(scene.rows.cosines(scene.target));
+        return Ok(Angle::Raw);
     }
     let initial = scene.zoo.initial(scene.set).ok_or_else(|| {
         Error::Similarity(format!(
@@ -93,12 +158,7 @@ fn delta(scene: &Scene<'_>) -> Result<Scores, Error> {
             scene.set.key
         ))
     })?;
-    Ok(scene.rows.cosines_about(initial, scene.target))
-}
-
-fn gauge(scene: &Scene<'_>) -> Result<Scores, Error> {
-    let shape = factors(scene.zoo, scene.set)?;
-    Ok(scene.rows.iter().map(|row| shape.cosine(scene.target, &row)).collect())
+    Ok(Angle::About(initial.to_vec()))
 }
 
 /// How the factors of LoRA lie in the embeddings of a set, or why they do not.

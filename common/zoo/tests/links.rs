@@ -58,6 +58,23 @@ fn links_of_the_second_form_open_tomorrow() {
 }
 
 #[test]
+fn links_of_the_third_form_open_tomorrow() {
+    let view = View {
+        measure: Some("regret.3".into()),
+        relevance: Some("gain".into()),
+        truth: Some("full-limited".into()),
+        plane: Some("scaling".into()),
+        pair: vec!["lora.late".into(), "rrf.late".into()],
+        ..View::default()
+    };
+    let fragment = "measure=regret.3&relevance=gain&truth=full-limited&plane=scaling\
+                    &pair=lora.late&pair=rrf.late";
+    assert_eq!(view.to_fragment(), fragment);
+    assert_eq!(View::from_fragment(fragment), view);
+    assert_eq!(View::from_fragment("pair=a&pair=&pair=b&pair=c").pair, ["a", "b"]);
+}
+
+#[test]
 fn where_the_zoo_comes_from() {
     let of = |zoo: Option<&str>, data: Option<&str>| View {
         zoo: zoo.map(str::to_owned),
@@ -128,9 +145,29 @@ proptest! {
         data in proptest::option::of("[A-Za-z0-9_-]{1,40}"),
         measure in proptest::option::of(".{1,20}"),
         compare in proptest::collection::vec(".{1,20}", 0..4),
+        (relevance, truth, plane, pair) in (
+            proptest::option::of("[a-z]{1,10}"),
+            proptest::option::of(".{1,20}"),
+            proptest::option::of("[a-z]{1,10}"),
+            proptest::collection::vec(".{1,20}", 0..3),
+        ),
         filters in proptest::collection::vec((".{1,9}", ".{0,9}"), 0..4),
     ) {
-        let view = View { zoo, sha256, data, target, method, compare, similarity, measure, filters };
+        let view = View {
+            zoo,
+            sha256,
+            data,
+            target,
+            method,
+            compare,
+            similarity,
+            measure,
+            relevance,
+            truth,
+            pair,
+            plane,
+            filters,
+        };
         let fragment = view.to_fragment();
         prop_assert!(fragment.is_ascii());
         prop_assert_eq!(&View::from_fragment(&fragment), &view);

@@ -1,0 +1,157 @@
+//! Every method of a zoo, judged by the same truth: the figures of `tupate evaluate`,
+//! method beside method.
+
+use crate::ensemble::{FUSIONS, members};
+use crate::evaluate::{Report, Settings, evaluate_in_pieces, evaluate_scores};
+use crate::{Similarity, TransferMatrix, Zoo};
+use tupate_metrics::{MEASURES, Measure, PairedTest};
+use tupate_tasks::Checkpoint;
+
+/// Scores from elsewhere that are judged as a method.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// What the scores are called.
+    pub name: String,
+    /// A row a target, a column a source, greater is closer.
+    pub scores: TransferMatrix,
+}
+
+/// One method and its figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The method, as `tupate evaluate --method` takes it, or a table's name.
+    pub method: String,
+    /// Whether it is a table from elsewhere.
+    pub is_table: bool,
+    /// Its figures, or why there are none.
+    pub report: Result<Report, String>,
+}
+
+/// How one method does against another by one measure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    /// First minus second.
+    pub test: PairedTest,
+    /// Whether the first is the better one, where the 95 % interval of the difference
+    /// excludes 0; `None` where it does not.
+    pub first_is_better: Option<bool>,
+}
+
+/// The methods of a zoo: its sets, and every fusion that it can make of them.
+pub fn methods(zoo: &Zoo) -> Vec<String> {
+    let mut names: Vec<String> = zoo.sets().map(|set| set.key.clone()).collect();
+    for fusion in FUSIONS {
+        for checkpoint in [Checkpoint::Early, Checkpoint::Late] {
+            if members(zoo, fusion, Some(checkpoint)).is_ok() {
+                names.push(format!("{}.{}", fusion.name, checkpoint.name()));
+            }
+        }
+    }
+    names
+}
+
+/// Of these methods, those that are there early and late, as places among them: early
+/// first.
+pub fn early_and_late(methods: &[String]) -> Vec<[usize; 2]> {
+    let late = |method: &String| {
+        let parts = method.split('.');
+        let parts = parts.map(|part| if part == "early" { "late" } else { part });
+        parts.collect::<Vec<_>>().join(".")
+    };
+    let pair = |(early, method): (usize, &String)| {
+        let wanted = late(method);
+        let found = methods.iter().position(|other| *other == wanted)?;
+        (found != early).then_some([early, found])
+    };
+    methods.iter().enumerate().filter_map(pair).collect()
+}
+
+/// Judges all [`methods`] of a zoo, and tables beside them. What takes long awaits
+/// `pause` between pieces of a few milliseconds.
+pub async fn judge(
+    zoo: &Zoo,
+    tables: &[Table],
+    truth: &TransferMatrix,
+    similarity: &Similarity,
+    seed: u64,
+    pause: &impl AsyncFn(),
+) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for method in methods(zoo) {
+        let settings = Settings { method: Some(&method), similarity, exclude: &[], seed };
+        let report = evaluate_in_pieces(zoo, truth, &settings, pause).await;
+        rows.push(Row { report: report.map_err(|e| e.to_string()), method, is_table: false });
+    }
+    for Table { name, scores } in tables {
+        let report = evaluate_scores(scores, truth, &[], seed, pause).await;
+        let report = report.map_err(|e| e.to_string());
+        rows.push(Row { method: name.clone(), is_table: true, report });
+    }
+    rows
+}
+
+/// Compares two reports by one of [`MEASURES`]; `None` where they share no target with
+/// the same sources.
+///
+/// # Panics
+/// When there is no such measure.
+pub fn verdict(first: &Report, second: &Report, measure: usize, seed: u64) -> Option<Verdict> {
+    let test = first.compare_by(second, measure, seed)?;
+    let greater = test.interval.and_then(|[low, high]| match (low > 0.0, high < 0.0) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    });
+    let first_is_better = greater.map(|greater| greater == MEASURES[measure].greater_is_better);
+    Some(Verdict { test, first_is_better })
+}
+
+/// The place of a measure among [`MEASURES`].
+pub fn measure(name: &str) -> Option<usize> {
+    MEASURES.iter().position(|measure: &Measure| measure.name == name)
+}
+
+/// The figures as CSV: a line a method; of each measure the mean over targets with its
+/// 95 % interval, that of a random order, and the ceiling. Blank where undefined.
+pub fn to_csv(rows: &[Row]) -> String {
+    let mut text = String::from("method,targets");
+    for Measure { name, .. } in MEASURES {
+        for part in ["", ".low", ".high", ".random", ".ceiling"] {
+            text.push_str(&format!(",{name}{part}"));
+        }
+    }
+    text.push('\n');
+    for row in rows {
+        text.push_str(&quoted(&row.method));
+        let Ok(report) = &row.report else {
+            text.push(',');
+            text.push_str(&",".repeat(5 * MEASURES.len()));
+            text.push('\n');
+            continue;
+        };
+        text.push_str(&format!(",{}", report.targets.len()));
+        for m in 0..MEASURES.len() {
+            let ends = report.interval[m];
+            let ceiling = report.ceiling.as_ref().and_then(|ceiling| ceiling[m]);
+            let cells =
+                [report.mean[m], ends.map(|e| e[0]), ends.map(|e| e[1]), report.random[m], ceiling];
+            for cell in cells {
+                text.push(',');
+                text.push_str(&cell.map_or_else(String::new, |value| value.to_string()));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A field of a CSV file; what a spreadsheet would take for a formula is no longer one.
+fn quoted(field: &str) -> String {
+    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let field = if formula { format!("'{field}") } else { field.to_owned() };
+    if field.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field
+    }
+}
