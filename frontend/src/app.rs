@@ -1,7 +1,7 @@
 //! The frame around every page: header, navigation, footer.
 
 use crate::components::theme::ThemeToggle;
-use crate::pages::{PAGES, Page, Turn, turn};
+use crate::pages::{PAGES, Page, PageLink, Turn, lab};
 use crate::platform;
 use crate::state::Store;
 use leptos::prelude::*;
@@ -18,6 +18,7 @@ pub fn App() -> impl IntoView {
 
     let page = RwSignal::new(Page::in_query(&platform::query()));
     provide_context(Turn(page));
+    provide_context(lab::Own::default());
     window_event_listener(leptos::ev::popstate, move |_| {
         page.set(Page::in_query(&platform::query()));
     });
@@ -69,22 +70,7 @@ pub fn App() -> impl IntoView {
                 {PAGES
                     .iter()
                     .map(|entry| {
-                        view! {
-                            <a
-                                href=entry.address()
-                                aria-current=move || (page.get().slug == entry.slug).then_some("page")
-                                on:click=move |event| {
-                                    // A new tab or window is the browser's affair.
-                                    if event.ctrl_key() || event.meta_key() || event.shift_key() {
-                                        return;
-                                    }
-                                    event.prevent_default();
-                                    turn(page, entry);
-                                }
-                            >
-                                {entry.nav}
-                            </a>
-                        }
+                        view! { <PageLink slug=entry.slug>{entry.nav}</PageLink> }
                     })
                     .collect_view()}
             </nav>

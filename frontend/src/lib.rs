@@ -2,8 +2,8 @@
 //!
 //! Nothing is computed on a server and nothing is uploaded. [`platform`] is the
 //! only module that calls the browser; [`answer`], [`failure`], [`filter`], [`guest`],
-//! [`library`], [`narrow`], [`scale`] and [`words`] know nothing of it and are tested
-//! natively.
+//! [`labels`], [`library`], [`narrow`], [`png`], [`ramp`], [`scale`], [`verdict`],
+//! [`viewport`] and [`words`] know nothing of it and are tested natively.
 
 pub mod answer;
 pub mod app;
@@ -12,14 +12,19 @@ pub mod export;
 pub mod failure;
 pub mod filter;
 pub mod guest;
+pub mod labels;
 pub mod library;
 pub mod narrow;
 pub mod pages;
 pub mod platform;
+pub mod png;
+pub mod ramp;
 pub mod scale;
 pub mod source;
 pub mod state;
 pub mod trust;
+pub mod verdict;
+pub mod viewport;
 pub mod words;
 
 /// Shows the page in the document's `#app`.

@@ -4,7 +4,9 @@
 //! belongs to the view of the zoo, and paths would ask every file host to answer
 //! addresses that are no files.
 
+pub mod lab;
 pub mod library;
+pub mod map;
 pub mod rank;
 pub mod tune;
 
@@ -25,6 +27,8 @@ pub struct Page {
 /// Every page, in the order of the navigation. The first is shown unasked.
 pub const PAGES: &[Page] = &[
     Page { slug: "", nav: "Rank sources", view: || view! { <rank::RankPage /> }.into_any() },
+    Page { slug: "map", nav: "Map", view: || view! { <map::MapPage /> }.into_any() },
+    Page { slug: "lab", nav: "Lab", view: || view! { <lab::LabPage /> }.into_any() },
     Page {
         slug: "library",
         nav: "Library",
@@ -63,6 +67,38 @@ impl Page {
     /// The page's address, relative to the site.
     pub fn address(&self) -> String {
         if self.slug.is_empty() { "./".into() } else { format!("./?page={}", self.slug) }
+    }
+}
+
+/// A link to a page, with the view of the zoo as it is.
+#[component]
+pub fn PageLink(
+    /// The page's name in addresses.
+    slug: &'static str,
+    /// Style.
+    #[prop(optional)]
+    class: &'static str,
+    /// The link's text.
+    children: Children,
+) -> impl IntoView {
+    let Turn(current) = expect_context::<Turn>();
+    let entry = PAGES.iter().find(|page| page.slug == slug).unwrap_or(&PAGES[0]);
+    view! {
+        <a
+            class=class
+            href=entry.address()
+            aria-current=move || (current.get().slug == entry.slug).then_some("page")
+            on:click=move |event| {
+                // A new tab or window is the browser's affair.
+                if event.ctrl_key() || event.meta_key() || event.shift_key() {
+                    return;
+                }
+                event.prevent_default();
+                turn(current, entry);
+            }
+        >
+            {children()}
+        </a>
     }
 }
 

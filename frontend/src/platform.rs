@@ -8,6 +8,7 @@ mod export;
 mod fetch;
 mod files;
 pub mod server;
+pub mod pictures;
 mod shell;
 mod streams;
 

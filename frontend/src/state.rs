@@ -177,6 +177,11 @@ impl Store {
         self.choose(Entry::Replace, |view| view.similarity = Some(name.to_owned()));
     }
 
+    /// Another choice that a link holds; the back button does not lead to the one before.
+    pub fn adjust(self, change: impl FnOnce(&mut View)) {
+        self.choose(Entry::Replace, change);
+    }
+
     /// Whether there is something to see: a ranking, the empty page, or why
     /// there is none.
     pub fn is_ready(self) -> bool {

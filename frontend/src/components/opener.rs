@@ -108,7 +108,11 @@ pub fn ServerZoos() -> impl IntoView {
 
 /// Lets files be dropped anywhere on the page.
 #[component]
-pub fn DropZone() -> impl IntoView {
+pub fn DropZone(
+    /// What becomes of tables; they are no zoos.
+    #[prop(optional_no_strip)]
+    tables: Option<Callback<LocalFile>>,
+) -> impl IntoView {
     let store = expect_context::<Store>();
     let over = RwSignal::new(false);
     let handles = [
@@ -131,7 +135,10 @@ pub fn DropZone() -> impl IntoView {
                 let dropped = Dropped::of(&event);
                 leptos::task::spawn_local(async move {
                     let (folder, files) = dropped.files().await;
-                    store.open_files(folder, files);
+                    match (tables, &files[..]) {
+                        (Some(tables), [file]) if file.is_table() => tables.run(file.clone()),
+                        _ => store.open_files(folder, files),
+                    }
                 });
             }
         }),
@@ -140,7 +147,12 @@ pub fn DropZone() -> impl IntoView {
     view! {
         <Show when=move || over.get()>
             <div class="drop" aria-hidden="true">
-                <p>"Drop a zoo file, or the folder of an adapter"</p>
+                <p>
+                    {match tables {
+                        Some(_) => "Drop a table, or a zoo file",
+                        None => "Drop a zoo file, or the folder of an adapter",
+                    }}
+                </p>
             </div>
         </Show>
     }

@@ -8,7 +8,7 @@ use tupate_zoo::{FUSIONS, SIMILARITIES};
 
 /// A choice of one among a few, as native radio buttons.
 #[component]
-fn Switch(
+pub fn Switch(
     /// Name of the group, unique on the page; prefix of the test hooks.
     name: &'static str,
     /// What is chosen.

@@ -29,6 +29,12 @@ impl LocalFile {
         self.0.size() as u64
     }
 
+    /// Whether its name is that of a table.
+    pub fn is_table(&self) -> bool {
+        let name = self.name().to_lowercase();
+        [".csv", ".json"].iter().any(|ending| name.ends_with(ending))
+    }
+
     /// The files chosen in an input, which is emptied so that choosing the same ones
     /// again is noticed, and the name of their folder if one was chosen.
     pub fn chosen(event: &web_sys::Event) -> (Option<String>, Vec<Self>) {

@@ -1,0 +1,147 @@
+//! Where names can stand beside points without covering anything.
+
+/// Which end of a text is at its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Its beginning: it stands to the right.
+    Start,
+    /// Its middle: it stands above or below.
+    Middle,
+    /// Its end: it stands to the left.
+    End,
+}
+
+impl Side {
+    /// As SVG's `text-anchor`.
+    pub fn anchor(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Middle => "middle",
+            Self::End => "end",
+        }
+    }
+}
+
+/// A text's place: its side, and its baseline.
+pub type Label = (Side, [f64; 2]);
+
+/// Height of a line, in the units of the places.
+const LINE: f64 = 14.0;
+/// From a point to its name.
+const GAP: f64 = 9.0;
+/// Half the width of a point's mark.
+const MARK: f64 = 6.0;
+/// Edge of a square of the grid in which neighbours are looked for.
+const GRID: f64 = 48.0;
+
+/// About how wide a text is at 12 px: too wide rather than too narrow.
+pub fn width(text: &str) -> f64 {
+    6.9 * text.chars().count() as f64
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Region {
+    from: [f64; 2],
+    to: [f64; 2],
+}
+
+impl Region {
+    fn meets(&self, other: &Self) -> bool {
+        (0..2).all(|c| self.from[c] < other.to[c] && other.from[c] < self.to[c])
+    }
+}
+
+/// Places names beside points, `[x, y]` with `y` downwards, in an area of this size. The
+/// earlier ones of `order` go first; whose name has no room gets none.
+pub fn place(
+    points: &[[f64; 2]],
+    widths: &[f64],
+    order: impl IntoIterator<Item = usize>,
+    size: [f64; 2],
+) -> Vec<Option<Label>> {
+    let across = (size[0] / GRID).ceil().max(1.0) as usize;
+    let down = (size[1] / GRID).ceil().max(1.0) as usize;
+    let mut squares: Vec<Vec<Region>> = vec![Vec::new(); across * down];
+    let under = |region: &Region| {
+        let at = |x: f64, n: usize| ((x / GRID).max(0.0) as usize).min(n - 1);
+        let columns = at(region.from[0], across)..=at(region.to[0], across);
+        let rows = at(region.from[1], down)..=at(region.to[1], down);
+        rows.flat_map(move |row| columns.clone().map(move |column| row * across + column))
+    };
+    for &[x, y] in points {
+        let mark = Region { from: [x - MARK, y - MARK], to: [x + MARK, y + MARK] };
+        under(&mark).for_each(|square| squares[square].push(mark));
+    }
+    let mut labels = vec![None; points.len()];
+    for point in order {
+        let ([x, y], width) = (points[point], widths[point]);
+        if x < 0.0 || y < 0.0 || x > size[0] || y > size[1] {
+            continue;
+        }
+        let places = [
+            (Side::Start, [x + GAP, y + LINE / 3.0]),
+            (Side::End, [x - GAP, y + LINE / 3.0]),
+            (Side::Middle, [x, y - GAP]),
+            (Side::Middle, [x, y + GAP + LINE * 0.75]),
+        ];
+        labels[point] = places.into_iter().find(|(side, [x, y])| {
+            let left = match side {
+                Side::Start => *x,
+                Side::Middle => x - width / 2.0,
+                Side::End => x - width,
+            };
+            let own = Region { from: [left, y - LINE * 0.8], to: [left + width, y + LINE * 0.2] };
+            let inside = own.from.iter().all(|v| *v >= 0.0) && (0..2).all(|c| own.to[c] <= size[c]);
+            let free = inside && under(&own).all(|at| squares[at].iter().all(|r| !r.meets(&own)));
+            if free {
+                under(&own).for_each(|square| squares[square].push(own));
+            }
+            free
+        });
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_lone_name_stands_to_the_right_and_at_the_edge_to_the_left() {
+        let place = |x: f64| place(&[[x, 50.0]], &[40.0], [0], [200.0, 100.0])[0].unwrap().0;
+        assert_eq!([place(20.0), place(180.0)], [Side::Start, Side::End]);
+        let outside = super::place(&[[-5.0, 5.0]], &[4.0], [0], [50.0, 50.0]);
+        assert_eq!(outside, [None]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_covered(
+            points in proptest::collection::vec((0.0_f64..400.0, 0.0_f64..300.0, 10.0_f64..90.0), 1..80)
+        ) {
+            let places: Vec<[f64; 2]> = points.iter().map(|p| [p.0, p.1]).collect();
+            let widths: Vec<f64> = points.iter().map(|p| p.2).collect();
+            let labels = place(&places, &widths, 0..places.len(), [400.0, 300.0]);
+            let regions: Vec<Region> = labels.iter().zip(&widths).filter_map(|(label, width)| {
+                let (side, [x, y]) = (*label)?;
+                let left = match side {
+                    Side::Start => x,
+                    Side::Middle => x - width / 2.0,
+                    Side::End => x - width,
+                };
+                Some(Region { from: [left, y - LINE * 0.8], to: [left + width, y + LINE * 0.2] })
+            }).collect();
+            for (i, a) in regions.iter().enumerate() {
+                prop_assert!(regions[..i].iter().all(|b| !a.meets(b)));
+                prop_assert!(places.iter().all(|p| !a.meets(&Region { from: *p, to: *p })));
+                prop_assert!(a.from[0] >= 0.0 && a.to[0] <= 400.0);
+            }
+            // Whoever goes first has room if there is any.
+            let first = places[0];
+            if first[0] < 300.0 && first[1] > 20.0 && places.len() == 1 {
+                prop_assert!(labels[0].is_some());
+            }
+        }
+    }
+}
