@@ -16,8 +16,8 @@ use crate::words;
 use leptos::prelude::*;
 use std::sync::Arc;
 use tupate_metrics::Relevance;
-use tupate_zoo::{Fusion, SIMILARITIES, TransferMatrix};
 use tupate_zoo::lab::{Row, Table, judge};
+use tupate_zoo::{Fusion, SIMILARITIES, TransferMatrix};
 
 pub use own::Own;
 
@@ -180,9 +180,8 @@ fn WithZoo() -> impl IntoView {
 fn work(store: Store, own: Own, lab: Lab) {
     let turn = StoredValue::new(0_u64);
     // Of a large file, the sets come one after the other.
-    let zoo = Memo::new(move |_| {
-        store.loaded.with(|l| l.as_ref().map(|l| (l.sha256.clone(), l.whole)))
-    });
+    let zoo =
+        Memo::new(move |_| store.loaded.with(|l| l.as_ref().map(|l| (l.sha256.clone(), l.whole))));
     let similarity = Memo::new(move |_| store.view.with(|view| view.similarity.clone()));
     let setting = Memo::new(move |_| setting(store, own));
     Effect::new(move |_| {
@@ -210,8 +209,7 @@ fn work(store: Store, own: Own, lab: Lab) {
         leptos::task::spawn_local(async move {
             let breather = Breather::new(move || turn.try_get_value() == Some(own_turn));
             // A similarity that is not there is refused by the ranking page.
-            let similarity = choose_similarity(similarity.as_deref())
-                .unwrap_or(&SIMILARITIES[0]);
+            let similarity = choose_similarity(similarity.as_deref()).unwrap_or(&SIMILARITIES[0]);
             let pause = async || breather.pause().await;
             let rows = judge(&loaded.zoo, &tables, &truth, similarity, SEED, &pause).await;
             if turn.try_get_value() != Some(own_turn) {

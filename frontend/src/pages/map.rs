@@ -202,9 +202,10 @@ fn draw(store: Store, scene: Scene) {
             Ok((method, set)) => (Some(method), Some(set)),
             Err(_) => (method, None),
         };
-        let there = loaded.whole || set.is_some_and(|set| {
-            method.as_ref() == Some(&set.key) && loaded.zoo.sets().any(|own| own.key == set.key)
-        });
+        let there = loaded.whole
+            || set.is_some_and(|set| {
+                method.as_ref() == Some(&set.key) && loaded.zoo.sets().any(|own| own.key == set.key)
+            });
         // Where all tasks are shown, another target is no other map.
         let target = target.filter(|_| set.is_some_and(|set| set.tasks.len() > MOST));
         Some((loaded.sha256.clone(), there, method, similarity, target))

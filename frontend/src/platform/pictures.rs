@@ -139,9 +139,7 @@ fn dress(from: &Element, to: &Element) {
 /// Saves the picture of this id as SVG; false where the browser does not.
 pub fn save_svg(id: &str, name: &str) -> bool {
     let svg = standalone(id);
-    svg.is_some_and(|(text, _)| {
-        download(&format!("{name}.svg"), "image/svg+xml", text.as_bytes())
-    })
+    svg.is_some_and(|(text, _)| download(&format!("{name}.svg"), "image/svg+xml", text.as_bytes()))
 }
 
 /// Saves the picture of this id as PNG; false where the browser does not.

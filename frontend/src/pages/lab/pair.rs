@@ -12,7 +12,7 @@ use tupate_zoo::lab::{Verdict, early_and_late, measure, verdict};
 /// The two that are compared, as places among the methods: the wish, and else the best
 /// two by the measure.
 fn chosen(store: Store, figures: &Figures, measure: usize) -> Option<[usize; 2]> {
-    let wish = store.view.with(|view| view.versus.clone());
+    let wish = store.view.with(|view| view.pair.clone());
     let best = figures.best_first(measure);
     let wished = |at: usize| {
         let method = wish.get(at)?;
@@ -70,7 +70,7 @@ pub fn Pair() -> impl IntoView {
     });
     let sentence = move || {
         let (figures, found) = (lab.figures.get()?, found.get()?);
-        let [first, second] = found.versus.map(|at| figures.names.get(at).cloned());
+        let [first, second] = found.pair.map(|at| figures.names.get(at).cloned());
         let (first, second) = first.zip(second)?;
         let relevance = lab.relevance.get().0;
         Some((
@@ -132,7 +132,7 @@ fn Choice(place: usize, label: &'static str, pair: Memo<Option<[usize; 2]>>) -> 
         } else {
             names[place] = method;
         }
-        store.adjust(|view| view.versus = names.into());
+        store.adjust(|view| view.pair = names.into());
     };
     view! {
         <select
