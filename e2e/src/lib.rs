@@ -25,7 +25,7 @@ pub use browser::Browser;
 pub use journey::{Journey, Tolerate};
 pub use origin::{Asked, Origin, Sharing, closed_port};
 pub use page::{Page, Source, State};
-pub use program::{Program, import, rank, token};
+pub use program::{Program, evaluate, import, rank, token};
 
 use anyhow::{Context, Result};
 use std::time::Duration;

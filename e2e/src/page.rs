@@ -3,6 +3,7 @@
 use crate::{Browser, until};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -116,6 +117,22 @@ impl Page {
             fragment => format!("{}#{fragment}", self.base),
         };
         self.open(&link).await
+    }
+
+    /// Loads another page than the first, as [`Page::load`] does.
+    ///
+    /// # Errors
+    /// When it does not come to that.
+    pub async fn visit(&self, slug: &str, fragment: &str) -> Result<State> {
+        self.open(&format!("{}?page={slug}#{fragment}", self.base)).await
+    }
+
+    /// Reads something of the page by a script, with values handed over.
+    ///
+    /// # Errors
+    /// When the script fails, or gives something else.
+    pub async fn read<T: DeserializeOwned>(&self, script: &str, values: Vec<Value>) -> Result<T> {
+        Ok(self.browser.execute(script, values).await?.convert()?)
     }
 
     /// Opens a link in an emptied window, and waits until something final is

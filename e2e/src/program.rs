@@ -5,6 +5,7 @@ use crate::process::Process;
 use crate::settings;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
@@ -142,4 +143,23 @@ pub fn import(tasks: usize, dim: usize, seed: u64) -> Result<Vec<u8>> {
     let output = command.output().context("cannot start the program under test")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::read(&out).context("there is no zoo")
+}
+
+/// What `tupate evaluate` says of a zoo against a truth table: its JSON.
+///
+/// # Errors
+/// When the program refuses or answers with something else.
+pub fn evaluate(zoo: &Path, truth: &Path, method: &str, similarity: &str) -> Result<Value> {
+    let mut command = Command::new(settings::program()?);
+    command.arg("evaluate").arg("--zoo").arg(zoo).arg("--truth").arg(truth);
+    command.args(["--method", method, "--similarity", similarity, "--json"]);
+    let output = command.output().context("cannot start the program under test")?;
+    ensure!(
+        output.status.success(),
+        "{command:?} failed ({}): {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("what {command:?} printed is no JSON"))
 }

@@ -4,12 +4,12 @@ use anyhow::{Context, Result, ensure};
 use thirtyfour::Key;
 use tupate_e2e::{Journey, Page, Tolerate, settings};
 
-const SIZES: [(u32, u32); 3] = [(360, 780), (768, 1024), (1280, 800)];
-const THEMES: [&str; 2] = ["light", "dark"];
+pub const SIZES: [(u32, u32); 3] = [(360, 780), (768, 1024), (1280, 800)];
+pub const THEMES: [&str; 2] = ["light", "dark"];
 
 /// What sticks out of the window at the right, so that one would have to
 /// scroll sideways.
-async fn overflow(page: &Page) -> Result<Vec<String>> {
+pub async fn overflow(page: &Page) -> Result<Vec<String>> {
     let script = "const root = document.documentElement;
          if (root.scrollWidth <= root.clientWidth) return [];
          return [...document.querySelectorAll('body *')]

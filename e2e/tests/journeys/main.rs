@@ -5,8 +5,10 @@ mod broken;
 mod choices;
 mod foreign;
 mod keeping;
+mod lab;
 mod links;
 mod looks;
+mod map;
 mod ranking;
 mod tune;
 
