@@ -99,7 +99,8 @@ impl Loaded {
         let ensembles = FUSIONS.iter().filter(|fusion| !taken.contains(fusion.name));
         // What an ensemble is made of is decided where it is computed.
         let members = |checkpoint| {
-            let paper = |s: &&EmbeddingSet| s.recipe.is_paper() && s.recipe.checkpoint == checkpoint;
+            let paper =
+                |s: &&EmbeddingSet| s.recipe.is_paper() && s.recipe.checkpoint == checkpoint;
             let of: Vec<_> = self.sets.iter().filter(paper).collect();
             let names: BTreeSet<_> = of.iter().map(|set| set.recipe.method.name()).collect();
             names.len() > 1 && names.len() == of.len()
@@ -194,9 +195,7 @@ pub fn choose_set<'a>(
     let first = choose::methods(sets).first().copied();
     let of: Vec<_> = sets.iter().filter(|s| Some(s.recipe.method.name()) == first).collect();
     let late = of.iter().find(|set| set.recipe.checkpoint == Checkpoint::Late);
-    late.or(of.first())
-        .copied()
-        .ok_or_else(|| Error::Inconsistent("it holds no embeddings".into()))
+    late.or(of.first()).copied().ok_or_else(|| Error::Inconsistent("it holds no embeddings".into()))
 }
 
 /// The set or ensemble that is wished for, and the set whose tasks are its targets.

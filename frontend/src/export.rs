@@ -45,11 +45,11 @@ fn gain(answer: &Answer, task: &str) -> Option<f64> {
 /// A value as CSV (RFC 4180) has it. What a spreadsheet would run as a formula is
 /// text to it.
 fn cell(text: &str) -> String {
-    let text = match text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err()
-    {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    };
+    let text =
+        match text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err() {
+            true => format!("'{text}"),
+            false => text.to_owned(),
+        };
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text,
@@ -285,7 +285,10 @@ mod tests {
 
     #[test]
     fn what_is_special_to_a_format_is_text_in_it() {
-        assert_eq!(latex("a_b & 50% {x} ^~\\ −1"), "a\\_b \\& 50\\% \\{x\\} \\textasciicircum{}\\textasciitilde{}\\textbackslash{} $-$1");
+        assert_eq!(
+            latex("a_b & 50% {x} ^~\\ −1"),
+            "a\\_b \\& 50\\% \\{x\\} \\textasciicircum{}\\textasciitilde{}\\textbackslash{} $-$1"
+        );
         assert_eq!(xml("<a b=\"c\">&\u{7}"), "&lt;a b=&quot;c&quot;&gt;&amp; ");
     }
 }

@@ -118,7 +118,8 @@ fn provenance(
         return Err(Failure::other_encoder(&encoder.name, &why));
     }
     let seed = set.recipe.init_seed;
-    let named = said.map_or("It does not name its encoder", |_| "It names its encoder, not its weights");
+    let named =
+        said.map_or("It does not name its encoder", |_| "It names its encoder, not its weights");
     let assumed = format!(
         "{named}, and says nothing of the seed of its initial parameters. It is compared as if it \
          had been tuned on {} with weights {}, from the zoo's start (seed {seed}). From another \

@@ -17,8 +17,11 @@ pub const LEAST: &str = "min";
 pub const MOST: &str = "max";
 
 /// Classes, in the order of their switch.
-pub const CLASSES: [TaskClass; 3] =
-    [TaskClass::ClassificationRegression, TaskClass::QuestionAnswering, TaskClass::SequenceLabelling];
+pub const CLASSES: [TaskClass; 3] = [
+    TaskClass::ClassificationRegression,
+    TaskClass::QuestionAnswering,
+    TaskClass::SequenceLabelling,
+];
 
 /// What a source must be to be listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@ mod database;
 mod export;
 mod fetch;
 mod files;
-pub mod server;
 pub mod pictures;
+pub mod server;
 mod shell;
 mod streams;
 

@@ -79,7 +79,10 @@ pub async fn ask_server() -> Result<Option<Info>, Failure> {
     let (Some(address), Some(cancel)) = (platform::address("/api/v1/info"), Cancel::new()) else {
         return Ok(None);
     };
-    match platform::fetch(&address, &Wanted::whole(LARGEST_LIST), &cancel, |_, _| ()).await.map(|a| a.bytes) {
+    match platform::fetch(&address, &Wanted::whole(LARGEST_LIST), &cancel, |_, _| ())
+        .await
+        .map(|a| a.bytes)
+    {
         // Some hosts answer whatever they do not know with a page.
         Ok(bytes) if bytes.trim_ascii_start().first() != Some(&b'{') => Ok(None),
         Ok(bytes) => serde_json::from_slice(&bytes)

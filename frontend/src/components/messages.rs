@@ -1,11 +1,11 @@
 //! What is going on and what went wrong, above everything else.
 
-use tupate_zoo::link::FILE_SCHEME;
 use crate::failure::Failure;
 use crate::platform;
 use crate::state::{Pending, Store};
 use crate::words;
 use leptos::prelude::*;
+use tupate_zoo::link::FILE_SCHEME;
 
 /// A failure, with what would mend it.
 #[component]

@@ -156,11 +156,7 @@ fn Choice(
 }
 
 #[component]
-fn Bound(
-    name: &'static str,
-    label: &'static str,
-    chosen: Signal<Option<String>>,
-) -> impl IntoView {
+fn Bound(name: &'static str, label: &'static str, chosen: Signal<Option<String>>) -> impl IntoView {
     let store = expect_context::<Store>();
     let id = format!("filter-{name}");
     view! {

@@ -118,7 +118,9 @@ fn Trust() -> impl IntoView {
     let by = Memo::new(move |_| {
         let loaded = store.loaded.get().filter(|loaded| !loaded.zoo.transfer().is_empty())?;
         store.answer.with(|answer| match answer {
-            Some(Ok(answer)) => Some((loaded.sha256.clone(), answer.method.clone(), answer.similarity)),
+            Some(Ok(answer)) => {
+                Some((loaded.sha256.clone(), answer.method.clone(), answer.similarity))
+            }
             _ => None,
         })
     });
@@ -342,7 +344,7 @@ fn other_cell(rank: usize, other: Option<usize>) -> impl IntoView + use<> {
             </span>
         </span>
     }
-        .into_any()
+    .into_any()
 }
 
 fn kind(task: &TaskEntry) -> impl IntoView + use<> {

@@ -29,7 +29,8 @@ pub fn TargetPicker() -> impl IntoView {
         store.loaded.with(|loaded| {
             loaded.as_ref().map_or(Vec::new(), |loaded| {
                 let zoo = &loaded.zoo;
-                let set = set.with(|set| crate::answer::choose_method(&loaded.sets, set.as_deref()).ok());
+                let set =
+                    set.with(|set| crate::answer::choose_method(&loaded.sets, set.as_deref()).ok());
                 let there: BTreeSet<&str> =
                     set.iter().flat_map(|(_, set)| set.tasks.iter().map(String::as_str)).collect();
                 zoo.tasks()

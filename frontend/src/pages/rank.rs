@@ -1,8 +1,8 @@
 //! The page that ranks source tasks for a target.
 
 use crate::components::facts::{CopyLink, Facts};
-use crate::components::messages::Messages;
 use crate::components::guest::GuestCard;
+use crate::components::messages::Messages;
 use crate::components::opener::{AdapterOpener, DropZone, Opener};
 use crate::components::ranking::Ranking;
 use crate::components::switches::{SetSwitch, SimilaritySwitch};

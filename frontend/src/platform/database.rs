@@ -96,8 +96,7 @@ impl Database {
     }
 
     fn transaction(&self, write: bool) -> Result<IdbTransaction, JsValue> {
-        let mode =
-            if write { IdbTransactionMode::Readwrite } else { IdbTransactionMode::Readonly };
+        let mode = if write { IdbTransactionMode::Readwrite } else { IdbTransactionMode::Readonly };
         let stores = Array::of2(&JsValue::from_str(FACTS), &JsValue::from_str(FILES));
         self.0.transaction_with_str_sequence_and_mode(&stores, mode)
     }

@@ -7,8 +7,8 @@ use std::ops::Range;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, AbortSignal, Headers, ReadableStream, ReadableStreamDefaultReader, ReferrerPolicy,
-    RequestCache, RequestInit, RequestMode, Response, Url,
+    AbortController, AbortSignal, Headers, ReadableStream, ReadableStreamDefaultReader,
+    ReferrerPolicy, RequestCache, RequestInit, RequestMode, Response, Url,
 };
 
 /// The most that is read of an answer that explains an error, or of a list.
@@ -209,4 +209,3 @@ pub(super) async fn read(
 async fn give_up(reader: &ReadableStreamDefaultReader) {
     let _ = JsFuture::from(reader.cancel()).await;
 }
-

@@ -29,7 +29,8 @@ impl Store {
     async fn keep(self, loaded: &Arc<Loaded>) {
         let Some(database) = self.database.get_value() else { return };
         let mut kept = Kept::of(loaded, platform::now());
-        let before = self.library.with_untracked(|l| l.iter().find(|k| k.sha256 == kept.sha256).cloned());
+        let before =
+            self.library.with_untracked(|l| l.iter().find(|k| k.sha256 == kept.sha256).cloned());
         let done = match before {
             Some(before) => {
                 kept.modified = kept.modified.or(before.modified);

@@ -130,8 +130,10 @@ impl Store {
         cancel: &Cancel,
         turn: u64,
     ) -> Result<Fetched, Fault> {
-        let address =
-            source.address().ok_or_else(|| Failure::no_address(&source.name())).map_err(Fault::zoo)?;
+        let address = source
+            .address()
+            .ok_or_else(|| Failure::no_address(&source.name()))
+            .map_err(Fault::zoo)?;
         let progress = |received, total: Option<u64>| {
             self.report(turn, |p| {
                 p.received = received;
@@ -250,14 +252,15 @@ impl Store {
         platform::sleep(0).await;
         let opened = fetched
             .map_err(|trouble| Failure::transport(&source.name(), &source.host(), &trouble))
-            .and_then(|file| {
-                self.check(source, file, part.origin.clone(), part.modified.clone())
-            });
+            .and_then(|file| self.check(source, file, part.origin.clone(), part.modified.clone()));
         // The visitor may wait for a decision about the part, or see something else.
         match opened {
             Ok(loaded) => {
                 let wish = self.view.get_untracked();
-                if self.loaded.with_untracked(|shown| shown.as_ref().is_some_and(|s| Arc::ptr_eq(s, part))) {
+                if self
+                    .loaded
+                    .with_untracked(|shown| shown.as_ref().is_some_and(|s| Arc::ptr_eq(s, part)))
+                {
                     self.welcome(Arc::new(loaded), wish, Entry::Replace);
                 }
             }
@@ -295,7 +298,8 @@ impl Fault {
 /// The sets that a view is made of; all of them where that cannot be told.
 fn needed(outline: &Outline, wish: &View) -> Vec<String> {
     let all = || outline.sets().iter().map(|set| set.key.clone()).collect();
-    let wished = [wish.method.as_deref()].into_iter().chain(wish.compare.iter().map(|c| Some(&**c)));
+    let wished =
+        [wish.method.as_deref()].into_iter().chain(wish.compare.iter().map(|c| Some(&**c)));
     let mut keys = Vec::new();
     for wish in wished {
         match choose_method(outline.sets(), wish) {
