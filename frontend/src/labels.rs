@@ -52,11 +52,12 @@ impl Region {
 }
 
 /// Places names beside points, `[x, y]` with `y` downwards, in an area of this size. The
-/// earlier ones of `order` go first; whose name has no room gets none.
+/// one of `first` has its place whatever it covers; of the others the earlier ones go
+/// first, and whose name has no room gets none.
 pub fn place(
     points: &[[f64; 2]],
     widths: &[f64],
-    order: impl IntoIterator<Item = usize>,
+    first: Option<usize>,
     size: [f64; 2],
 ) -> Vec<Option<Label>> {
     let across = (size[0] / GRID).ceil().max(1.0) as usize;
@@ -73,6 +74,7 @@ pub fn place(
         under(&mark).for_each(|square| squares[square].push(mark));
     }
     let mut labels = vec![None; points.len()];
+    let order = first.into_iter().chain((0..points.len()).filter(|point| Some(*point) != first));
     for point in order {
         let ([x, y], width) = (points[point], widths[point]);
         if x < 0.0 || y < 0.0 || x > size[0] || y > size[1] {
@@ -92,11 +94,12 @@ pub fn place(
             };
             let own = Region { from: [left, y - LINE * 0.8], to: [left + width, y + LINE * 0.2] };
             let inside = own.from.iter().all(|v| *v >= 0.0) && (0..2).all(|c| own.to[c] <= size[c]);
-            let free = inside && under(&own).all(|at| squares[at].iter().all(|r| !r.meets(&own)));
-            if free {
+            let free = || under(&own).all(|at| squares[at].iter().all(|r| !r.meets(&own)));
+            let taken = inside && (Some(point) == first || free());
+            if taken {
                 under(&own).for_each(|square| squares[square].push(own));
             }
-            free
+            taken
         });
     }
     labels
@@ -109,10 +112,18 @@ mod tests {
 
     #[test]
     fn a_lone_name_stands_to_the_right_and_at_the_edge_to_the_left() {
-        let place = |x: f64| place(&[[x, 50.0]], &[40.0], [0], [200.0, 100.0])[0].unwrap().0;
+        let place = |x: f64| place(&[[x, 50.0]], &[40.0], None, [200.0, 100.0])[0].unwrap().0;
         assert_eq!([place(20.0), place(180.0)], [Side::Start, Side::End]);
-        let outside = super::place(&[[-5.0, 5.0]], &[4.0], [0], [50.0, 50.0]);
+        let outside = super::place(&[[-5.0, 5.0]], &[4.0], None, [50.0, 50.0]);
         assert_eq!(outside, [None]);
+    }
+
+    #[test]
+    fn the_first_has_its_name_in_any_crowd() {
+        let crowd: Vec<[f64; 2]> =
+            (0..400).map(|i| [f64::from(i % 20) * 5.0, f64::from(i / 20) * 5.0]).collect();
+        let labels = place(&crowd, &[40.0; 400], Some(210), [100.0, 100.0]);
+        assert!(labels[210].is_some() && labels.iter().flatten().count() == 1);
     }
 
     proptest! {
@@ -122,7 +133,7 @@ mod tests {
         ) {
             let places: Vec<[f64; 2]> = points.iter().map(|p| [p.0, p.1]).collect();
             let widths: Vec<f64> = points.iter().map(|p| p.2).collect();
-            let labels = place(&places, &widths, 0..places.len(), [400.0, 300.0]);
+            let labels = place(&places, &widths, None, [400.0, 300.0]);
             let regions: Vec<Region> = labels.iter().zip(&widths).filter_map(|(label, width)| {
                 let (side, [x, y]) = (*label)?;
                 let left = match side {
@@ -134,7 +145,8 @@ mod tests {
             }).collect();
             for (i, a) in regions.iter().enumerate() {
                 prop_assert!(regions[..i].iter().all(|b| !a.meets(b)));
-                prop_assert!(places.iter().all(|p| !a.meets(&Region { from: *p, to: *p })));
+                let covered = places.iter().any(|p| a.meets(&Region { from: *p, to: *p }));
+                prop_assert!(!covered, "a point is covered");
                 prop_assert!(a.from[0] >= 0.0 && a.to[0] <= 400.0);
             }
             // Whoever goes first has room if there is any.

@@ -60,6 +60,16 @@ impl Axis {
         Self::between(0.0, to, Kind::Whole)
     }
 
+    /// The axis for points, which do not start at zero: no longer than it must be.
+    pub fn around(values: &[f64]) -> Self {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if !(low.is_finite() && high.is_finite()) {
+            return Self::between(0.0, 1.0, Kind::Cut);
+        }
+        Self::between(low, high, Kind::Cut)
+    }
+
     fn between(low: f64, high: f64, kind: Kind) -> Self {
         let step = nice_step((high - low) / INTERVALS);
         // A hair of tolerance, lest 0.3 / 0.1 = 2.9999… adds an empty interval.
@@ -165,6 +175,17 @@ mod tests {
         assert!(axis.ticks.contains(&0.0));
         assert_eq!(axis.label(-0.2), "−0.2");
         assert_eq!(Axis::of(&[-0.2, -0.4]).to, 0.0);
+    }
+
+    #[test]
+    fn points_have_an_axis_around_them() {
+        let axis = Axis::around(&[0.495, 0.92, 0.7]);
+        assert_eq!(labels(&axis), ["0.4", "0.6", "0.8", "1.0"]);
+        for values in [&[][..], &[0.5], &[-0.2, 0.1], &[0.0, 0.0], &[13.0, 1.5]] {
+            let axis = Axis::around(values);
+            assert!((2..=8).contains(&axis.ticks.len()), "{values:?} {axis:?}");
+            assert!(values.iter().all(|v| axis.from <= *v && *v <= axis.to), "{axis:?}");
+        }
     }
 
     #[test]

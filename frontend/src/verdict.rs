@@ -78,7 +78,7 @@ impl Gauge {
     /// Its name in a sentence.
     pub fn phrase(&self, relevance: Relevance) -> String {
         match self.name {
-            "ndcg" => format!("NDCG by {}", relevance.name()),
+            "ndcg" => format!("NDCG ({})", relevance.name()),
             _ => self.label.to_owned(),
         }
     }
@@ -278,7 +278,7 @@ mod tests {
         let say = |gauge, verdict| compared("LoRA", "BitFit", gauge, Relevance::Percent, verdict);
         assert_eq!(
             say(ndcg, verdict(0.0312, [0.01, 0.052], Some(true))),
-            "By NDCG by percent, LoRA is better than BitFit, by 0.031 over 22 targets (95 % interval 0.010 to 0.052, p = 0.012)."
+            "By NDCG (percent), LoRA is better than BitFit, by 0.031 over 22 targets (95 % interval 0.010 to 0.052, p = 0.012)."
         );
         // Less regret is better.
         let less = say(regret, verdict(0.02, [0.01, 0.03], Some(false)));

@@ -32,16 +32,18 @@ pub async fn plane(products: &Square, pause: &impl AsyncFn()) -> Plane {
     plane
 }
 
-/// How far distances in the plane are from those they stand for: Kruskal's stress-1
-/// (1964), `√(Σ(d − d̂)² / Σd̂²)` over all pairs with `d̂` the plane's; 0 is perfect.
-/// `None` where all points fall together.
+/// How far distances in the plane are from those they stand for: stress-1 (Kruskal 1964),
+/// `√(Σ(d − d̂)² / Σd²)` over all pairs with `d̂` the plane's; 0 is perfect. As a share of
+/// the true distances, as scikit-learn has it: that of a projection is at most 1. `None`
+/// where all distances are 0.
 pub fn stress(points: &[[f64; 2]], distance: impl Fn(usize, usize) -> f64) -> Option<f64> {
     let (mut error, mut whole) = (0.0, 0.0);
     for (i, a) in points.iter().enumerate() {
         for (j, b) in points.iter().enumerate().take(i) {
             let there = (a[0] - b[0]).hypot(a[1] - b[1]);
-            error += (distance(i, j) - there).powi(2);
-            whole += there * there;
+            let wanted = distance(i, j);
+            error += (wanted - there).powi(2);
+            whole += wanted * wanted;
         }
     }
     (whole > 0.0).then(|| (error / whole).sqrt())

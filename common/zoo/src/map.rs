@@ -31,8 +31,8 @@ pub struct Places {
     pub points: Vec<[f64; 2]>,
     /// What share of the variance each direction has.
     pub shares: [f64; 2],
-    /// How far distances in the plane are from the true ones: Kruskal's stress-1, 0 for
-    /// not at all; `None` where all tasks fall together.
+    /// How far distances in the plane are from the true ones: stress-1, 0 for not at all
+    /// and at most 1; `None` where all tasks fall together.
     pub stress: Option<f64>,
 }
 

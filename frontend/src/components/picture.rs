@@ -111,7 +111,7 @@ pub fn ZoomButtons(
     let nearest = move || zoom.view.get().zoom >= zoom.most.get();
     let middle = [0.5, 0.5];
     view! {
-        <div class="tools" role="group" aria-label=format!("Zoom {what}")>
+        <div class="picture-tools" role="group" aria-label=format!("Zoom {what}")>
             <button
                 type="button"
                 class="tool"
@@ -164,7 +164,7 @@ pub fn SaveButtons(
         });
     };
     view! {
-        <div class="tools" role="group" aria-label=format!("Save {what}")>
+        <div class="picture-tools" role="group" aria-label=format!("Save {what}")>
             <button
                 type="button"
                 class="tool"

@@ -3,6 +3,7 @@
 mod heatmap;
 mod nearest;
 mod plane;
+mod points;
 mod table;
 
 pub use heatmap::file_name;

@@ -26,7 +26,7 @@ def upright(points):
 
 def stress(points, distances):
     plane = pdist(points)
-    return float(np.sqrt(((distances - plane) ** 2).sum() / (plane**2).sum()))
+    return float(np.sqrt(((distances - plane) ** 2).sum() / (distances**2).sum()))
 
 
 def least_cost(distances, tree):

@@ -12,6 +12,9 @@ use tupate_metrics::MEASURES;
 /// Before it is known, in points.
 const WIDTH: f64 = 720.0;
 const ROW: f64 = 30.0;
+/// Below this width names stand above their marks, in higher rows.
+const NARROW: f64 = 520.0;
+const HIGH_ROW: f64 = 46.0;
 const HEAD: f64 = 26.0;
 /// Room at the right for the figure.
 const FIGURE: f64 = 60.0;
@@ -26,7 +29,9 @@ pub fn Chart() -> impl IntoView {
         let measure = lab.measure();
         lab.figures.get().map_or(Vec::new(), |figures| figures.best_first(measure))
     });
-    let height = move || HEAD + ROW * order.with(|order| order.len().max(1)) as f64 + 6.0;
+    let height = move || {
+        HEAD + row_height(width.get()) * order.with(|order| order.len().max(1)) as f64 + 6.0
+    };
     let phrase = move || lab.gauge.get().phrase(lab.relevance.get().0);
     let sentence = move || {
         let figures = lab.figures.get()?;
@@ -60,6 +65,9 @@ pub fn Chart() -> impl IntoView {
         (!defined && !failed).then(|| {
             format!("{} is undefined for every target here. NDCG by gain needs the scores without transfer, and a source that improves on one.", phrase())
         })
+    };
+    let has_table = move || {
+        lab.figures.with(|f| f.as_ref().is_some_and(|f| f.rows.iter().any(|row| row.is_table)))
     };
     let name = Callback::new(move |()| {
         file_name(store, &format!("lab {}", MEASURES[untrack(|| lab.measure())].name))
@@ -103,7 +111,7 @@ pub fn Chart() -> impl IntoView {
                     <ul class="legend">
                         <li>{key("late")} "late"</li>
                         <li>{key("early")} "early"</li>
-                        <li>{key("table")} "your table"</li>
+                        {move || has_table().then(|| view! { <li>{key("table")} "your table"</li> })}
                         <li>{key("interval")} "95 % interval over targets"</li>
                         <li>{key("floor")} "random order"</li>
                         <li>{key("ceiling")} "one seed by the others"</li>
@@ -159,6 +167,10 @@ fn dot(class: &'static str, x: f64, y: f64) -> impl IntoView {
     view! { <path class=format!("dot {class}") d=path transform=format!("translate({x:.1} {y:.1})") /> }
 }
 
+fn row_height(width: f64) -> f64 {
+    if width < NARROW { HIGH_ROW } else { ROW }
+}
+
 fn plot(figures: &Figures, order: &[usize], measure: usize, width: f64) -> impl IntoView + use<> {
     let reports = || order.iter().filter_map(|at| figures.rows[*at].report.as_ref().ok());
     let values: Vec<f64> = reports()
@@ -168,11 +180,13 @@ fn plot(figures: &Figures, order: &[usize], measure: usize, width: f64) -> impl 
             [r.mean[measure], r.random[measure], ceiling].into_iter().flatten().chain(ends)
         })
         .collect();
-    let axis = Axis::of(&values);
-    let gutter = (0.3 * width).clamp(108.0, 210.0);
+    let axis = Axis::around(&values);
+    let narrow = width < NARROW;
+    let row_height = row_height(width);
+    let gutter = if narrow { 12.0 } else { (0.3 * width).clamp(108.0, 210.0) };
     let right = width - FIGURE;
     let x = |value: f64| gutter + axis.place(value) * (right - gutter);
-    let height = HEAD + ROW * order.len() as f64;
+    let height = HEAD + row_height * order.len() as f64;
     // Where they are too close, every second or third has its figure.
     let room = 48.0 * axis.ticks.len() as f64 / (right - gutter);
     let every = (room.ceil() as usize).max(1);
@@ -191,13 +205,19 @@ fn plot(figures: &Figures, order: &[usize], measure: usize, width: f64) -> impl 
         }
     });
     let ticks = ticks.collect_view();
-    let most = ((gutter - 12.0) / labels::width("m")) as usize;
+    // A name's end, or above its marks its beginning.
+    let (name_x, anchor) = if narrow { (0.0, "start") } else { (gutter - 12.0, "end") };
+    let room = if narrow { width } else { name_x };
+    let most = (room / labels::width("m")) as usize;
     let rows = order.iter().enumerate().filter_map(|(place, at)| {
         let (row, name) = (&figures.rows[*at], &figures.names[*at]);
         let report = row.report.as_ref().ok()?;
         let mean = report.mean[measure]?;
-        let y = HEAD + ROW * (place as f64 + 0.5);
-        let [top, bottom] = [y - ROW / 2.0, y + ROW / 2.0].map(|v| v.to_string());
+        let top = HEAD + row_height * place as f64;
+        let y = top + if narrow { 31.0 } else { row_height / 2.0 };
+        let name_y = if narrow { top + 15.0 } else { y + 4.0 };
+        let [top, bottom] = if narrow { [y - 9.0, y + 9.0] } else { [top, top + row_height] };
+        let [top, bottom] = [top, bottom].map(|v| v.to_string());
         let line = |class: &'static str, value: Option<f64>| {
             let at = format!("{:.1}", x(value?));
             Some(view! { <line class=class x1=at.clone() x2=at y1=top.clone() y2=bottom.clone() /> })
@@ -211,7 +231,7 @@ fn plot(figures: &Figures, order: &[usize], measure: usize, width: f64) -> impl 
         let ceiling = report.ceiling.as_ref().and_then(|ceiling| ceiling[measure]);
         Some(view! {
             <g data-testid="dot" data-method=row.method.clone() data-value=mean.to_string()>
-                <text class="method" x=(gutter - 12.0).to_string() y=(y + 4.0).to_string() text-anchor="end">
+                <text class="method" x=name_x.to_string() y=name_y.to_string() text-anchor=anchor>
                     {words::clipped(name, most)}
                 </text>
                 {line("floor", report.random[measure])}

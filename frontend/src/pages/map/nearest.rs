@@ -24,7 +24,8 @@ pub fn Nearest() -> impl IntoView {
         let id = &shown.map.tasks[task];
         let entry = store.loaded.with(|l| l.as_ref().and_then(|l| l.zoo.task(id).cloned()))?;
         let examples = words::counted(entry.train_examples, "training example");
-        Some(format!("{} ({}), {examples}.", words::class(entry.class), entry.family))
+        let class = words::similarity_label(words::class(entry.class));
+        Some(format!("{class} ({}), {examples}.", entry.family))
     };
     let rows = move || {
         let (shown, task) = scene.map().zip(about.get())?;

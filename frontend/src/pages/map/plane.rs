@@ -1,6 +1,7 @@
 //! The plane: each task as a point, alike ones close together.
 
 use super::heatmap::file_name;
+use super::points::{Legend, TIES, marks, over, rings, texts, ties};
 use super::{Lit, Scene, Shown};
 use crate::components::picture::{SaveButtons, Zoom, ZoomButtons, measured};
 use crate::platform::pictures;
@@ -9,7 +10,6 @@ use crate::viewport::Viewport;
 use crate::{labels, words};
 use leptos::ev::{KeyboardEvent, PointerEvent};
 use leptos::prelude::*;
-use tupate_tasks::TaskClass;
 use tupate_zoo::map::Places;
 
 /// Before it is known, in points.
@@ -20,8 +20,6 @@ const SHAPE: f64 = 0.8;
 const MARGIN: f64 = 24.0;
 /// From the pointer to the point that is meant, at most.
 const REACH: f64 = 24.0;
-/// The closest tasks that are tied to the one pointed at.
-const TIES: usize = 3;
 /// The nearest that one may come.
 const NEAREST: f64 = 24.0;
 /// Most letters of a name beside its point.
@@ -112,9 +110,7 @@ pub fn PlaneMap() -> impl IntoView {
                     return Vec::new();
                 }
                 let widths: Vec<f64> = names.iter().map(|name| labels::width(name)).collect();
-                let order =
-                    target.into_iter().chain((0..seen.len()).filter(|i| Some(*i) != target));
-                labels::place(seen, &widths, order, size())
+                labels::place(seen, &widths, target, size())
             })
         })
     });
@@ -174,7 +170,7 @@ pub fn PlaneMap() -> impl IntoView {
         let places = (kind(store).of)(&shown);
         let share = |at: usize| words::number(100.0 * places.shares[at], 0);
         let stress = places.stress.map_or_else(String::new, |stress| {
-            format!(" Stress {}: {}.", words::number(stress, 2), strained(stress))
+            format!(" Stress {}, of 1 at most: {}.", words::number(stress, 2), strained(stress))
         });
         Some(format!(
             "{} The two directions have {} % and {} % of the variance.{stress}",
@@ -263,12 +259,10 @@ pub fn PlaneMap() -> impl IntoView {
 }
 
 fn strained(stress: f64) -> &'static str {
-    // Kruskal's own words, 1964.
     match stress {
-        ..0.025 => "excellent",
-        ..0.05 => "good",
-        ..0.1 => "fair",
-        _ => "poor, so trust the heatmap more",
+        ..0.1 => "distances are nearly right",
+        ..0.25 => "distances are roughly right",
+        _ => "distances are distorted, so trust the heatmap more",
     }
 }
 
@@ -309,146 +303,6 @@ fn Planes() -> impl IntoView {
             <div class="segments">{entries.collect_view()}</div>
         </fieldset>
     }
-}
-
-/// A class's mark around the origin, as a path, with its style.
-fn mark(class: TaskClass) -> (&'static str, &'static str) {
-    match class {
-        TaskClass::ClassificationRegression => {
-            ("M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z", "mark classes")
-        }
-        TaskClass::QuestionAnswering => ("M-4.2 -4.2h8.4v8.4h-8.4z", "mark questions"),
-        TaskClass::SequenceLabelling => ("M0 -5.4L5.2 4.2H-5.2z", "mark labels"),
-    }
-}
-
-fn at([x, y]: [f64; 2]) -> String {
-    format!("translate({x:.1} {y:.1})")
-}
-
-fn marks(shown: &Shown, seen: &[[f64; 2]]) -> impl IntoView + use<> {
-    let points = seen.iter().zip(&shown.classes).zip(&shown.map.tasks).map(|((place, class), id)| {
-        let (path, class) = mark(*class);
-        view! { <path class=class d=path transform=at(*place) data-testid="point" data-task=id.clone() /> }
-    });
-    view! { <g>{points.collect_view()}</g> }
-}
-
-fn texts(
-    names: &[String],
-    labels: &[Option<labels::Label>],
-    target: Option<usize>,
-    about: Option<usize>,
-) -> impl IntoView + use<> {
-    let texts = names.iter().zip(labels).enumerate().filter_map(|(i, (name, label))| {
-        let (side, [x, y]) = (*label)?;
-        // The one that everything is about is written over all others.
-        (Some(i) != about).then(|| {
-            view! {
-                <text
-                    class:target=Some(i) == target
-                    x=format!("{x:.1}")
-                    y=format!("{y:.1}")
-                    text-anchor=side.anchor()
-                >
-                    {name.clone()}
-                </text>
-            }
-        })
-    });
-    view! { <g class="names">{texts.collect_view()}</g> }
-}
-
-/// Lines to the closest.
-fn ties(scene: Scene, seen: &[[f64; 2]]) -> Option<impl IntoView + use<>> {
-    let (shown, about) = (scene.map()?, scene.about()?);
-    let from = *seen.get(about)?;
-    let lines = shown.map.nearest(about).into_iter().take(TIES).filter_map(|other| {
-        let to = *seen.get(other)?;
-        Some(view! {
-            <line
-                x1=format!("{:.1}", from[0])
-                y1=format!("{:.1}", from[1])
-                x2=format!("{:.1}", to[0])
-                y2=format!("{:.1}", to[1])
-            />
-        })
-    });
-    Some(view! { <g class="ties">{lines.collect_view()}</g> })
-}
-
-/// Rings around the target and what is pointed at.
-fn rings(scene: Scene, seen: &[[f64; 2]]) -> impl IntoView + use<> {
-    let ring = |task: Option<usize>, class: &'static str, radius: &'static str| {
-        let place = *seen.get(task?)?;
-        Some(view! { <circle class=class r=radius transform=at(place) /> })
-    };
-    let lit = scene.lit.get();
-    view! {
-        <g class="rings">
-            {ring(scene.target.get(), "target", "8.5")} {ring(lit.map(|lit| lit.task), "lit", "8.5")}
-            {ring(lit.and_then(|lit| lit.with), "with", "8.5")}
-        </g>
-    }
-}
-
-/// The name of what everything is about, whether or not there was room for it.
-fn over(
-    scene: Scene,
-    names: &[String],
-    seen: &[[f64; 2]],
-    labels: &[Option<labels::Label>],
-    width: f64,
-) -> Option<impl IntoView + use<>> {
-    let about = scene.about()?;
-    let ([x, y], name) = (*seen.get(about)?, names.get(about)?.clone());
-    let beside = || {
-        let right = x + labels::width(&name) + 12.0 < width;
-        if right {
-            (labels::Side::Start, [x + 11.0, y + 4.5])
-        } else {
-            (labels::Side::End, [x - 11.0, y + 4.5])
-        }
-    };
-    let (side, [x, y]) = labels.get(about).copied().flatten().unwrap_or_else(beside);
-    Some(view! {
-        <g class="names single">
-            <text class="lit" x=format!("{x:.1}") y=format!("{y:.1}") text-anchor=side.anchor()>
-                {name}
-            </text>
-        </g>
-    })
-}
-
-/// What the marks mean, of the classes that are there.
-#[component]
-fn Legend() -> impl IntoView {
-    let scene = expect_context::<Scene>();
-    let classes = Memo::new(move |_| {
-        let shown = scene.map();
-        let there = |class: &TaskClass| shown.as_ref().is_some_and(|s| s.classes.contains(class));
-        let all = [
-            TaskClass::ClassificationRegression,
-            TaskClass::QuestionAnswering,
-            TaskClass::SequenceLabelling,
-        ];
-        all.into_iter().filter(there).collect::<Vec<_>>()
-    });
-    let entries = move || {
-        let entry = |class: TaskClass| {
-            let (path, style) = mark(class);
-            view! {
-                <li>
-                    <svg class="plane-legend" viewBox="-7 -7 14 14" width="14" height="14" aria-hidden="true">
-                        <path class=style d=path />
-                    </svg>
-                    {words::class(class)}
-                </li>
-            }
-        };
-        classes.get().into_iter().map(entry).collect_view()
-    };
-    view! { <ul class="legend">{entries}</ul> }
 }
 
 #[cfg(test)]
