@@ -4,13 +4,16 @@
 const SHELL = "tupate-shell";
 // Longer than this, nobody should look at nothing where a copy is at hand.
 const PATIENCE_MS = 2500;
+// Names that change with their content; leading zeros of the number are not written.
+const HASHED = /-[0-9a-f]{8,16}(?:_bg)?\.[a-z0-9]+$/;
 
 const page = () => new URL("./", self.registration.scope).href;
 
 // The files that a page names and whose names change with their content.
 function named(html) {
-    const names = html.matchAll(/["'(]([^"'()\s]*-[0-9a-f]{16}[^"'()\s]*)["')]/g);
-    return new Set([...names].map((match) => new URL(match[1], page()).href));
+    const quoted = [...html.matchAll(/["']([^"'\s]+)["']/g)].map((match) => match[1]);
+    const names = quoted.filter((text) => HASHED.test(text));
+    return new Set(names.map((name) => new URL(name, page()).href));
 }
 
 // Keeps a page with its files. Those of the page before stay: a tab may still show it.
@@ -23,7 +26,7 @@ async function keep(response) {
     await Promise.all([...fresh].filter((file) => !there.has(file)).map((file) => cache.add(file)));
     // Last, so that a page that is kept is whole.
     await cache.put(page(), response);
-    const gone = [...there].filter((file) => /-[0-9a-f]{16}/.test(file) && !fresh.has(file) && !old.has(file));
+    const gone = [...there].filter((file) => HASHED.test(file) && !fresh.has(file) && !old.has(file));
     await Promise.all(gone.map((file) => cache.delete(file)));
 }
 
@@ -74,7 +77,7 @@ self.addEventListener("fetch", (event) => {
         if (path === page()) {
             event.respondWith(open(event));
         }
-    } else if (/-[0-9a-f]{16}[^/]*$/.test(path) || /\/(app\.webmanifest|icon\.svg)$/.test(path)) {
+    } else if (HASHED.test(path) || /\/(app\.webmanifest|icon\.svg)$/.test(path)) {
         event.respondWith(caches.match(event.request).then((kept) => kept ?? fetch(event.request)));
     }
 });
