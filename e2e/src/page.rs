@@ -288,7 +288,7 @@ impl Page {
     ///
     /// # Errors
     /// When the browser does not answer.
-    pub async fn press(&self, key: Key) -> Result<()> {
+    pub async fn press(&self, key: impl Into<TypingData>) -> Result<()> {
         self.browser.action_chain_with_delay(AT_ONCE, AT_ONCE).send_keys(key).perform().await?;
         Ok(())
     }

@@ -5,7 +5,6 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
-use thirtyfour::prelude::*;
 use tupate_e2e::{Journey, Page, Tolerate, evaluate, settings, until};
 
 /// A truth for these tasks, made up: with a blank and without transfer.

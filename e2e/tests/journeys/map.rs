@@ -90,7 +90,7 @@ async fn by_keyboard_and_mouse() -> Result<()> {
             );
 
             // Nearer, and back.
-            page.press(Key::Char('+')).await?;
+            page.press("+").await?;
             until("the heatmap to be nearer", async || {
                 let zoom = mark(page, "heatmap", "zoom").await?.context("no zoom")?;
                 ensure!(zoom.parse::<f64>()? > 1.0, "{zoom}");
