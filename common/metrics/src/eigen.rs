@@ -100,7 +100,8 @@ fn beside(basis: &[Vec<f64>], mut vector: Vec<f64>) -> Option<Vec<f64>> {
         }
     }
     let length = inner(&vector, &vector).sqrt();
-    if !(length > NOTHING * whole) {
+    // Not of NaN either.
+    if length.is_nan() || length <= NOTHING * whole {
         return None;
     }
     vector.iter_mut().for_each(|x| *x /= length);

@@ -114,8 +114,8 @@ pub async fn optimal_order(
     // and ends with the other. Every pair has one smallest common cluster.
     let mut least = vec![0.0_f64; n * n];
     let mut inner = Vec::new();
-    for k in 0..merges.len() {
-        let [left, right] = merges[k].parts;
+    for merge in merges {
+        let [left, right] = merge.parts;
         let (lefts, rights) = (&leaves[left], &leaves[right]);
         // From each left end `u` over the best inner end to each right item `y`.
         inner.clear();

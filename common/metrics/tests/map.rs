@@ -83,7 +83,8 @@ fn trees_and_planes_are_those_of_the_references() {
             square.max(0.0).sqrt()
         };
         let chord = |i, j| (2.0 * far.at(i, j)).max(0.0).sqrt();
-        let planes: [(&str, &Square, &dyn Fn(usize, usize) -> f64); 2] =
+        type Distance<'a> = &'a dyn Fn(usize, usize) -> f64;
+        let planes: [(&str, &Square, Distance<'_>); 2] =
             [("pca", &products, &length), ("scaling", &cosines, &chord)];
         for (name, products, distance) in planes {
             let Plane { points, shares } = at_once(plane(products, &no_pause));

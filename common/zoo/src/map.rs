@@ -152,7 +152,10 @@ async fn compare(
         let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
         let products = similarity.products(zoo, set, &chosen, pause).await?;
         let cosines = products.cosines().ok_or_else(|| {
-            let zero = (0..tasks.len()).find(|&task| !(products.at(task, task) > 0.0));
+            let zero = (0..tasks.len()).find(|&task| {
+                let square = products.at(task, task);
+                square.is_nan() || square <= 0.0
+            });
             Error::Similarity(format!(
                 "the {} similarity to {} is undefined: its vector is zero",
                 similarity.name,

@@ -155,7 +155,7 @@ async fn pictures_to_take_away() -> Result<()> {
             let read = "const [at, done] = arguments;
                 const blob = window.caught[at];
                 if (!blob) return done(null);
-                blob.arrayBuffer().then((b) => done([blob.type, String.fromCharCode(...new Uint8Array(b).slice(0, 3000))]));";
+                blob.arrayBuffer().then((b) => done([blob.type, String.fromCharCode(...new Uint8Array(b).slice(0, 500000))]));";
             let saved = [("heatmap", "<image"), ("plane", "<path")];
             for (at, (id, part)) in saved.into_iter().enumerate() {
                 for (kind, wanted) in [("svg", "image/svg+xml"), ("png", "image/png")] {
@@ -171,8 +171,8 @@ async fn pictures_to_take_away() -> Result<()> {
                     .await?;
                     ensure!(found == wanted, "{found} instead of {wanted}");
                     if kind == "svg" {
-                        ensure!(start.starts_with("<svg") && start.contains(part), "{start}");
-                        ensure!(start.contains("http://www.w3.org/2000/svg"), "{start}");
+                        ensure!(start.starts_with("<svg") && start.contains(part), "no {part} in {start:.300}");
+                        ensure!(start.contains("http://www.w3.org/2000/svg"), "{start:.300}");
                     } else {
                         ensure!(start.starts_with("\u{89}PNG"), "no PNG: {start:?}");
                     }

@@ -314,7 +314,7 @@ fn gain_cell(gain: Option<f64>, relative: bool) -> impl IntoView + use<> {
     let label = if relative { "true gain " } else { "true score " };
     view! {
         <span class="gain" class:loss=loss data-testid="gain">
-            <span class="column-name">{label}</span>
+            <span class="column-label">{label}</span>
             {if gain.is_some() { text } else { "not measured".into() }}
         </span>
     }
@@ -333,7 +333,7 @@ fn other_cell(rank: usize, other: Option<usize>) -> impl IntoView + use<> {
     let by = other.abs_diff(rank);
     view! {
         <span class="other" data-testid="other" data-rank=other.to_string()>
-            <span class="column-name">"there "</span>
+            <span class="column-label">"there "</span>
             {format!("{other} ")}
             <span class="move" data-move=words aria-hidden="true">
                 {sign}

@@ -44,7 +44,7 @@ impl Teller {
         batch_size: usize,
         ranker: Option<Ranker>,
         wishes: Arc<Wishes>,
-        told: Vec<Event>,
+        told: &[Event],
     ) -> Self {
         let epochs = told.iter().filter_map(|event| match event {
             Event::Epoch { epoch, learning_rate, .. } => Some((*learning_rate, *epoch)),

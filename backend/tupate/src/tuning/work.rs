@@ -106,7 +106,7 @@ fn obey(order: Order, wishes: Arc<Wishes>) -> Result<RunResult, Ended> {
         }
         _ => None,
     };
-    let mut teller = Teller::new(settings.training.batch_size, ranker, wishes, order.told);
+    let mut teller = Teller::new(settings.training.batch_size, ranker, wishes, &order.told);
     let request = Request {
         encoder: &encoder,
         dataset: &dataset,

@@ -50,7 +50,7 @@ pub fn Heatmap() -> impl IntoView {
         // Beside the cells, a name is pointed at.
         let names = seen[0] < 0.0;
         let place = zoom.view.get_untracked().place(seen);
-        let at = |share: f64| (0.0..1.0).contains(&share).then(|| (share * n) as usize);
+        let at = |share: f64| (0.0..1.0).contains(&share).then_some((share * n) as usize);
         let task = at(place[1])?;
         Some(Lit { task, with: if names { None } else { Some(at(place[0])?) } })
     };

@@ -60,12 +60,12 @@ pub struct Desk {
     gone: StoredValue<bool>,
 }
 
-fn refused(what: &str, status: u16, problem: Option<Problem>) -> Failure {
-    let mut detail = match &problem {
+fn refused(what: &str, status: u16, problem: Option<&Problem>) -> Failure {
+    let mut detail = match problem {
         Some(problem) => problem.detail.clone(),
         None => format!("The server answered with HTTP status {status}."),
     };
-    for field in problem.iter().flat_map(|problem| &problem.errors) {
+    for field in problem.into_iter().flat_map(|problem| &problem.errors) {
         detail.push_str(&format!(" {}: {}", field.field, field.detail));
         if !detail.ends_with('.') {
             detail.push('.');
@@ -146,7 +146,9 @@ impl Desk {
         let token = self.token.try_get_untracked().flatten();
         match server::ask(method, path, token.as_deref(), body).await {
             Ok(reply) if (200..300).contains(&reply.status) => Ok(reply.text),
-            Ok(reply) => Err(refused(what, reply.status, serde_json::from_str(&reply.text).ok())),
+            Ok(reply) => {
+                Err(refused(what, reply.status, serde_json::from_str(&reply.text).ok().as_ref()))
+            }
             Err(trouble) => Err(Failure::transport(path, "the server", &trouble)),
         }
     }
