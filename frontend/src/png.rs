@@ -17,7 +17,8 @@ pub fn indexed(width: usize, pixels: &[u8], palette: &[[u8; 3]]) -> Vec<u8> {
     // Eight bits a pixel, from the palette, packed and filtered in the only ways that
     // there are, not interlaced.
     head.extend([8, 3, 0, 0, 0]);
-    let mut packer = ZlibEncoder::new(Vec::new(), Compression::default());
+    // A page waits for it, and nobody downloads it.
+    let mut packer = ZlibEncoder::new(Vec::new(), Compression::fast());
     for row in pixels.chunks_exact(width) {
         // Writing to memory cannot fail. Each row is as it is: filter 0.
         let _ = packer.write_all(&[0]).and_then(|()| packer.write_all(row));

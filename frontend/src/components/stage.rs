@@ -9,13 +9,25 @@ use leptos::prelude::*;
 
 /// What a page has to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scene {
+pub enum Scene {
     /// A zoo.
     Zoo,
     /// The place of a zoo that is on its way.
     Waiting,
     /// No zoo, and none coming.
     Empty,
+}
+
+/// What there is to show now.
+pub fn scene(store: Store) -> Memo<Scene> {
+    Memo::new(move |_| {
+        let coming = !store.started.get() || store.pending.with(Option::is_some);
+        match (store.loaded.with(Option::is_some), coming) {
+            (true, _) => Scene::Zoo,
+            (false, true) => Scene::Waiting,
+            (false, false) => Scene::Empty,
+        }
+    })
 }
 
 /// A page about a zoo.
@@ -36,14 +48,7 @@ pub fn Stage(
     tables: Option<Callback<LocalFile>>,
 ) -> impl IntoView {
     let store = expect_context::<Store>();
-    let scene = Memo::new(move |_| {
-        let coming = !store.started.get() || store.pending.with(Option::is_some);
-        match (store.loaded.with(Option::is_some), coming) {
-            (true, _) => Scene::Zoo,
-            (false, true) => Scene::Waiting,
-            (false, false) => Scene::Empty,
-        }
-    });
+    let scene = scene(store);
     Effect::new(move |_| {
         let name = store.loaded.with(|l| l.as_ref().map(|l| format!(" of {}", l.zoo.name())));
         platform::set_title(&format!("{tab}{} · Tupate", name.unwrap_or_default()));

@@ -55,6 +55,8 @@ struct Shown {
     names: Vec<String>,
     /// `[n]`.
     classes: Vec<TaskClass>,
+    /// The least and the greatest similarity of two tasks.
+    ends: [f64; 2],
 }
 
 impl Shown {
@@ -65,24 +67,12 @@ impl Shown {
             |id: &String| task(id).map_or(TaskClass::ClassificationRegression, |task| task.class);
         let names = map.tasks.iter().map(name).collect();
         let classes = map.tasks.iter().map(class).collect();
-        Self { map, names, classes }
+        let ends = ends(&map);
+        Self { map, names, classes, ends }
     }
 
     fn len(&self) -> usize {
         self.names.len()
-    }
-
-    /// The least and the greatest similarity of two tasks.
-    fn ends(&self) -> [f64; 2] {
-        let mut ends = [f64::INFINITY, f64::NEG_INFINITY];
-        for i in 0..self.len() {
-            for (_, &value) in
-                self.map.similarities.row(i).iter().enumerate().filter(|(j, _)| *j != i)
-            {
-                ends = [ends[0].min(value), ends[1].max(value)];
-            }
-        }
-        ends
     }
 
     /// Two tasks in words.
@@ -97,6 +87,18 @@ impl Shown {
             ),
         }
     }
+}
+
+fn ends(map: &Map) -> [f64; 2] {
+    let mut ends = [f64::INFINITY, f64::NEG_INFINITY];
+    for i in 0..map.tasks.len() {
+        let row = map.similarities.row(i).iter().enumerate();
+        for (_, &value) in row.filter(|(j, _)| *j != i) {
+            ends = [ends[0].min(value), ends[1].max(value)];
+        }
+    }
+    // A task alone has no other.
+    if map.tasks.len() < 2 { [0.0, 1.0] } else { ends }
 }
 
 /// What is pointed at: a task, and another one with it.

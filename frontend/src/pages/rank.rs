@@ -5,35 +5,18 @@ use crate::components::guest::GuestCard;
 use crate::components::messages::Messages;
 use crate::components::opener::{AdapterOpener, DropZone, Opener};
 use crate::components::ranking::Ranking;
+use crate::components::stage::{Scene, scene};
 use crate::components::switches::{SetSwitch, SimilaritySwitch};
 use crate::components::target::TargetPicker;
 use crate::platform;
 use crate::state::Store;
 use leptos::prelude::*;
 
-/// What the page has to show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scene {
-    /// A zoo.
-    Zoo,
-    /// The place of a zoo that is on its way.
-    Waiting,
-    /// No zoo, and none coming.
-    Empty,
-}
-
 /// The page.
 #[component]
 pub fn RankPage() -> impl IntoView {
     let store = expect_context::<Store>();
-    let scene = Memo::new(move |_| {
-        let coming = !store.started.get() || store.pending.with(Option::is_some);
-        match (store.loaded.with(Option::is_some), coming) {
-            (true, _) => Scene::Zoo,
-            (false, true) => Scene::Waiting,
-            (false, false) => Scene::Empty,
-        }
-    });
+    let scene = scene(store);
     Effect::new(move |_| {
         let target = store.view.with(|view| view.target.clone());
         let title = store.loaded.with(|loaded| {

@@ -36,7 +36,7 @@ pub fn Heatmap() -> impl IntoView {
         scene.shown.track();
         zoom.view.set(Viewport::WHOLE);
     });
-    let ends = Memo::new(move |_| scene.map().map_or([0.0, 1.0], |shown| shown.ends()));
+    let ends = Memo::new(move |_| scene.map().map_or([0.0, 1.0], |shown| shown.ends));
     let cells = Memo::new(move |_| scene.map().map(|shown| cells(&shown, ends.get())));
     let side = move || width.get() - gutter(width.get());
 

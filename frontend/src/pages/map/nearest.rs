@@ -29,7 +29,7 @@ pub fn Nearest() -> impl IntoView {
     };
     let rows = move || {
         let (shown, task) = scene.map().zip(about.get())?;
-        let [low, high] = shown.ends();
+        let [low, high] = shown.ends;
         let rows = shown.map.nearest(task).into_iter().take(LISTED).map(|other| {
             let similarity = shown.map.similarities.at(task, other);
             let share = ((similarity - low) / (high - low)).clamp(0.0, 1.0);
