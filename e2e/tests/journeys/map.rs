@@ -89,21 +89,6 @@ async fn by_keyboard_and_mouse() -> Result<()> {
                 "{said} is not in the ranking {sources:?}"
             );
 
-            // Nearer, and back.
-            page.press("+").await?;
-            until("the heatmap to be nearer", async || {
-                let zoom = mark(page, "heatmap", "zoom").await?.context("no zoom")?;
-                ensure!(zoom.parse::<f64>()? > 1.0, "{zoom}");
-                Ok(())
-            })
-            .await
-            .or_else(|error| match sources.len() {
-                // As few rows as this are near already.
-                ..6 => Ok(()),
-                _ => Err(error),
-            })?;
-            page.click("heatmap-whole").await?;
-
             // The plane: another kind of it is in the link, and a point is a target.
             page.click("plane-components").await?;
             let mark_of = "plane=components";
@@ -155,7 +140,7 @@ async fn pictures_to_take_away() -> Result<()> {
             let read = "const [at, done] = arguments;
                 const blob = window.caught[at];
                 if (!blob) return done(null);
-                blob.arrayBuffer().then((b) => done([blob.type, String.fromCharCode(...new Uint8Array(b).slice(0, 500000))]));";
+                blob.arrayBuffer().then((b) => done([blob.type, new TextDecoder('latin1').decode(b.slice(0, 1 << 19))]));";
             let saved = [("heatmap", "<image"), ("plane", "<path")];
             for (at, (id, part)) in saved.into_iter().enumerate() {
                 for (kind, wanted) in [("svg", "image/svg+xml"), ("png", "image/png")] {
@@ -207,7 +192,23 @@ async fn at_every_size_in_both_themes() -> Result<()> {
                     ensure!(wide.is_empty(), "too wide for {width}: {wide:?}");
                 }
             }
-            Ok(())
+            // Nearer, and back.
+            let zoom = async || -> Result<f64> {
+                let zoom = mark(page, "heatmap", "zoom").await?.context("no zoom")?;
+                Ok(zoom.parse()?)
+            };
+            page.click("heatmap-in").await?;
+            until("the heatmap to be nearer", async || {
+                ensure!(zoom().await? > 1.0, "it is not");
+                Ok(())
+            })
+            .await?;
+            page.click("heatmap-whole").await?;
+            until("all of the heatmap", async || {
+                ensure!(zoom().await? == 1.0, "a part of it");
+                Ok(())
+            })
+            .await
         })
         .await
 }
