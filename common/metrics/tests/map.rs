@@ -1,8 +1,6 @@
 //! Clustering and points in a plane against scipy, scikit-learn and numpy
 //! (`golden/map.py`), and what holds for any items.
 
-#![cfg(not(target_arch = "wasm32"))]
-
 use proptest::prelude::*;
 use serde_json::Value;
 use tupate_metrics::{
