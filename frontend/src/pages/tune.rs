@@ -1,9 +1,14 @@
 //! Runs on the server behind the page: put together, watched, published.
 
+mod acts;
+mod answers;
 mod aside;
 mod curves;
 mod desk;
+mod fields;
 mod form;
+mod landing;
+mod outcome;
 mod preview;
 mod rows;
 mod run;

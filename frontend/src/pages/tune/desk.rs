@@ -1,15 +1,13 @@
 //! What the page knows of the server, and what it asks of it.
 
+use super::answers::{other_version, refused};
 use super::watched::{Frames, Watched};
 use crate::failure::{Failure, Trouble};
-use crate::platform::server::{self, Body, DataFile};
+use crate::platform::server::{self, Body};
 use crate::platform::{self, Cancel};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use tupate_api::{
-    Data, Info, NewRun, NewZoo, Offers, Problem, Run, RunState, Runs, Scope, TokenInfo, Upload,
-    UploadFormat, ZooFile,
-};
+use tupate_api::{Info, Offers, Run, RunState, Runs, Scope, TokenInfo, ZooFile};
 
 const TOKEN: &str = "tupate-token";
 /// Between two looks at the list of runs, in milliseconds.
@@ -60,29 +58,6 @@ pub struct Desk {
     gone: StoredValue<bool>,
 }
 
-fn refused(what: &str, status: u16, problem: Option<&Problem>) -> Failure {
-    let mut detail = match problem {
-        Some(problem) => problem.detail.clone(),
-        None => format!("The server answered with HTTP status {status}."),
-    };
-    for field in problem.into_iter().flat_map(|problem| &problem.errors) {
-        detail.push_str(&format!(" {}: {}", field.field, field.detail));
-        if !detail.ends_with('.') {
-            detail.push('.');
-        }
-    }
-    let remedy = match status {
-        401 => "Type a token that is valid; “tupate token create” makes one.",
-        403 => "Use a token that may do this, or ask its owner.",
-        404 | 409 => "Look at the run as it is now, and decide again.",
-        413 | 422 => "Change what is said above, and try again.",
-        429 => "Wait a moment and try again.",
-        507 => "Remove runs or uploads that are not needed any more.",
-        _ => "Try again; the server’s log has more.",
-    };
-    Failure { title: what.to_owned(), detail, remedy: remedy.to_owned() }
-}
-
 impl Desk {
     pub fn new() -> Self {
         let desk = Self {
@@ -131,12 +106,12 @@ impl Desk {
     }
 
     /// Whether the visitor has turned to another page.
-    fn is_gone(self) -> bool {
+    pub(super) fn is_gone(self) -> bool {
         self.gone.try_get_value().unwrap_or(true)
     }
 
     /// Asks, and reads the answer; `what` is said where that fails.
-    async fn ask(
+    pub(super) async fn ask(
         self,
         what: &str,
         method: &str,
@@ -328,7 +303,7 @@ impl Desk {
     }
 
     /// Follows a run's events for as long as it is shown, over whatever breaks off.
-    fn listen(self, id: String) {
+    pub(super) fn listen(self, id: String) {
         self.stop_listening();
         let Some(cancel) = Cancel::new() else { return };
         self.listening.set_value(Some(cancel.clone()));
@@ -367,99 +342,6 @@ impl Desk {
                 platform::sleep(AGAIN).await;
             }
         });
-    }
-
-    /// Does one thing at a time, and says what went wrong.
-    fn act(self, what: &'static str, work: impl Future<Output = Result<(), Failure>> + 'static) {
-        if self.busy.get_untracked().is_some() {
-            return;
-        }
-        self.busy.set(Some(what));
-        self.failure.set(None);
-        spawn_local(async move {
-            if let Err(failure) = work.await {
-                let _ = self.failure.try_set(Some(failure));
-            }
-            let _ = self.busy.try_set(None);
-        });
-    }
-
-    /// Sends the file, if there is one, and asks for the run.
-    pub fn start(self, file: Option<(DataFile, UploadFormat)>, mut spec: NewRun) {
-        self.act("Starting", async move {
-            if let Some((file, format)) = file {
-                let name = server::escaped(&file.name());
-                let path = format!("api/v1/uploads?name={name}");
-                let kind = match format {
-                    UploadFormat::Csv => "text/csv",
-                    UploadFormat::Tsv => "text/tab-separated-values",
-                    UploadFormat::Jsonl => "application/jsonl",
-                };
-                let what = "The file was not taken";
-                let text = self.ask(what, "POST", &path, Body::File(&file, kind)).await?;
-                spec.data = Data::Upload(read::<Upload>(&text)?.id);
-            }
-            let body = Body::Json(serde_json::to_string(&spec).unwrap_or_default());
-            let text = self.ask("The run was not started", "POST", "api/v1/runs", body).await?;
-            let run: Run = read(&text)?;
-            let id = run.id.clone();
-            let _ = self.runs.try_update(|runs| runs.insert(0, run));
-            self.choose(Some(id));
-            Ok(())
-        });
-    }
-
-    /// `cancel`, `finish` or `resume`.
-    pub fn tell(self, id: String, what: &'static str) {
-        self.act("Telling the run", async move {
-            let path = format!("api/v1/runs/{id}/{what}");
-            let text = self.ask("The run did not take it", "POST", &path, Body::None).await?;
-            let run: Run = read(&text)?;
-            let _ = self.runs.try_update(|runs| {
-                if let Some(place) = runs.iter_mut().find(|known| known.id == run.id) {
-                    *place = run;
-                }
-            });
-            // The stream ended when the run came to rest.
-            if what == "resume" && !self.is_gone() {
-                self.listen(id);
-            }
-            Ok(())
-        });
-    }
-
-    /// Removes a run.
-    pub fn remove(self, id: String) {
-        self.act("Deleting", async move {
-            let path = format!("api/v1/runs/{id}");
-            self.ask("The run was not deleted", "DELETE", &path, Body::None).await?;
-            let _ = self.runs.try_update(|runs| runs.retain(|run| run.id != id));
-            self.choose(None);
-            Ok(())
-        });
-    }
-
-    /// Publishes a run as a zoo.
-    pub fn publish(self, id: String, name: String, description: String) {
-        self.act("Publishing", async move {
-            let zoo = NewZoo { name, description, runs: vec![id.clone()] };
-            let body = Body::Json(serde_json::to_string(&zoo).unwrap_or_default());
-            let text = self.ask("The zoo was not published", "POST", "api/v1/zoos", body).await?;
-            let _ = self.published.try_set(Some((id, read(&text)?)));
-            Ok(())
-        });
-    }
-}
-
-fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| other_version(&error.to_string()))
-}
-
-fn other_version(why: &str) -> Failure {
-    Failure {
-        title: "The server’s answer is not understood".into(),
-        detail: format!("{}.", crate::words::clipped(why, 300)),
-        remedy: "Page and server may be of different versions: reload the page.".into(),
     }
 }
 

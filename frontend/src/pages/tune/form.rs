@@ -1,6 +1,7 @@
 //! A new run: which data, how to tune on it, and what to rank it against.
 
 use super::desk::Desk;
+use super::fields::{Choice, Picked, Text};
 use super::preview::{self, LOOK, Roles, Table};
 use super::rows::Rows;
 use crate::platform::server::DataFile;
@@ -259,89 +260,10 @@ fn zoo_options(desk: Desk) -> Vec<(String, String)> {
     named.chain([(String::new(), "no zoo".to_owned())]).collect()
 }
 
-/// One choice of several.
-#[component]
-fn Choice(
-    name: &'static str,
-    #[prop(into)] hook: String,
-    #[prop(into)] label: String,
-    #[prop(into)] on: Signal<bool>,
-    pick: impl Fn() + 'static,
-) -> impl IntoView {
-    view! {
-        <label>
-            <input
-                type="radio"
-                name=name
-                data-testid=hook
-                prop:checked=on
-                on:change=move |_| pick()
-            />
-            <span>{label}</span>
-        </label>
-    }
-}
-
-#[component]
-fn Picked(
-    id: &'static str,
-    label: &'static str,
-    value: RwSignal<String>,
-    options: Vec<(String, String)>,
-) -> impl IntoView {
-    view! {
-        <label class="field" for=id>
-            {label}
-            <select id=id data-testid=id on:change=move |event| value.set(event_target_value(&event))>
-                {options
-                    .into_iter()
-                    .map(|(key, shown)| {
-                        let selected = value.with_untracked(|value| *value == key);
-                        view! {
-                            <option value=key selected=selected>
-                                {shown}
-                            </option>
-                        }
-                    })
-                    .collect_view()}
-            </select>
-        </label>
-    }
-}
-
-#[component]
-fn Text(
-    id: &'static str,
-    label: &'static str,
-    value: RwSignal<String>,
-    placeholder: &'static str,
-    numeric: bool,
-) -> impl IntoView {
-    view! {
-        <label class="field" for=id>
-            {label}
-            <input
-                id=id
-                data-testid=id
-                type="text"
-                autocomplete="off"
-                inputmode=if numeric { "numeric" } else { "text" }
-                placeholder=placeholder
-                prop:value=value
-                on:input=move |event| value.set(event_target_value(&event))
-            />
-        </label>
-    }
-}
-
 #[component]
 fn Registered(desk: Desk, typed: Typed) -> impl IntoView {
     let tasks = desk.offers.get_untracked().tasks;
-    let options = tasks.into_iter().map(|task| {
-        let same = task.name.eq_ignore_ascii_case(&task.id);
-        let label = if same { task.name } else { format!("{} ({})", task.name, task.id) };
-        (task.id, label)
-    });
+    let options = tasks.into_iter().map(|task| (task.id, task.name));
     view! { <Picked id="task" label="Task" value=typed.task options=options.collect() /> }
 }
 
