@@ -7,9 +7,9 @@ mod reference;
 
 use tupate_frontend::answer::{Loaded, Origin, complete};
 use tupate_frontend::failure::Trouble;
-use tupate_frontend::platform::{self, Cancel};
-use tupate_zoo::link::View;
-use tupate_zoo::{Dtype, sha256_hex};
+use tupate_frontend::platform::{self, Cancel, Database, Wanted};
+use tupate_zoo::Dtype;
+use tupate_zoo::link::{self, View};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -26,14 +26,9 @@ fn a_ranking_is_the_same_here_as_natively() {
 
 #[wasm_bindgen_test]
 fn the_link_of_a_zoo_opens_to_the_same_view() {
-    let zoo = reference::zoo();
-    let bytes = zoo.to_bytes(Dtype::F16).expect("bytes");
-    let loaded = Loaded {
-        zoo,
-        origin: Origin::Url("https://example.org/a b.safetensors".into()),
-        bytes: bytes.len() as u64,
-        sha256: sha256_hex(&bytes),
-    };
+    let bytes = reference::zoo().to_bytes(Dtype::F16).expect("bytes");
+    let origin = Origin::Url("https://example.org/a b.safetensors".into());
+    let loaded = Loaded::whole(&bytes, origin, None).expect("the zoo");
     let view = complete(&loaded, &View::default());
     let link = platform::link(&view.to_fragment());
     let fragment = link.split_once('#').expect("a fragment").1;
@@ -55,9 +50,45 @@ async fn a_host_that_is_not_there_is_told_from_one_that_was_called_off() {
     // Port 9 is the discard service, which browsers refuse to talk to.
     let nobody = platform::address("http://127.0.0.1:9/zoo").expect("an address");
     let cancel = Cancel::new().expect("an abort controller");
-    let trouble = platform::fetch(&nobody, &cancel, |_, _| ()).await.expect_err("nobody there");
+    let whole = Wanted::whole(1000);
+    let trouble =
+        platform::fetch(&nobody, &whole, &cancel, |_, _| ()).await.expect_err("nobody there");
     assert_eq!(trouble, Trouble::Unreachable);
     cancel.call_off();
-    let trouble = platform::fetch(&nobody, &cancel, |_, _| ()).await.expect_err("called off");
+    let trouble =
+        platform::fetch(&nobody, &whole, &cancel, |_, _| ()).await.expect_err("called off");
     assert_eq!(trouble, Trouble::Cancelled);
+}
+
+#[wasm_bindgen_test]
+async fn a_link_is_packed_and_unpacked_by_the_browser_as_by_the_program() {
+    let bytes = reference::zoo().to_bytes(Dtype::F16).expect("bytes");
+    let deflated = platform::deflate(&bytes).await.expect("deflated bytes");
+    let text = link::text_of(&deflated).expect("a text");
+    assert_eq!(link::unpack(&text).expect("by the program"), bytes);
+
+    let text = link::pack(&bytes).expect("by the program");
+    let deflated = link::deflated_of(&text).expect("deflated bytes");
+    let most = bytes.len() as u64;
+    assert_eq!(platform::inflate(&deflated, most).await.expect("by the browser"), bytes);
+    let trouble = platform::inflate(&deflated, most - 1).await.expect_err("one byte too many");
+    assert_eq!(trouble, Trouble::TooLarge { size: None });
+    assert!(platform::inflate(b"no deflated bytes", most).await.is_err());
+}
+
+#[wasm_bindgen_test]
+async fn a_file_is_kept_under_its_key_until_it_is_removed() {
+    let database = Database::open().await.expect("a database");
+    database.put("one", "first", b"bytes").await.expect("kept");
+    database.put("two", "second", &[0; 100_000]).await.expect("kept");
+    assert_eq!(database.file("one").await.as_deref(), Some(&b"bytes"[..]));
+    database.put_facts("one", "changed").await.expect("kept");
+    let mut facts = database.facts().await;
+    facts.sort();
+    assert_eq!(facts, ["changed", "second"]);
+    database.remove("one").await.expect("removed");
+    assert_eq!(database.file("one").await, None);
+    assert_eq!(database.file("two").await.map(|file| file.len()), Some(100_000));
+    database.remove("two").await.expect("removed");
+    assert!(database.facts().await.is_empty());
 }

@@ -34,7 +34,7 @@ pub fn run() -> Result<(), Failure> {
     let wishes = Arc::new(Wishes::default());
     wishes.finish.store(order.finish, Ordering::Relaxed);
     listen(Arc::clone(&wishes));
-    match obey(order, wishes) {
+    match obey(&order, wishes) {
         Ok(result) => say(&Said::Result(result)),
         Err(Ended::Stopped) => say(&Said::Stopped),
         Err(Ended::Failed(why)) => say(&Said::Failed(why)),
@@ -69,7 +69,7 @@ impl<E: std::fmt::Display> From<E> for Ended {
     }
 }
 
-fn obey(order: Order, wishes: Arc<Wishes>) -> Result<RunResult, Ended> {
+fn obey(order: &Order, wishes: Arc<Wishes>) -> Result<RunResult, Ended> {
     // A child of a server that was killed may be at its last step.
     let lock = File::create(order.out.with_file_name("lock"))?;
     lock.lock()?;
