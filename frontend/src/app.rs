@@ -90,7 +90,7 @@ pub fn App() -> impl IntoView {
         <footer class="bottom">
             <p>
                 {version}
-                ". Ranked in this browser; nothing is uploaded. The method is that of Zhou, Xu and McAuley, "
+                ". Ranked in this browser; zoos and adapters are uploaded nowhere. The method is that of Zhou, Xu and McAuley, "
                 <a href="https://arxiv.org/abs/2210.11705" rel="noreferrer">
                     "Efficiently Tuned Parameters are Task Embeddings"
                 </a> " (EMNLP 2022)."

@@ -9,15 +9,30 @@ use std::fmt::Write;
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 100.0;
 
-/// Both, beside one another.
+/// Both, beside one another; `asked` is how many epochs there will be at most.
 #[component]
-pub fn Curves(watched: RwSignal<Watched>, epochs: Memo<u64>) -> impl IntoView {
+pub fn Curves(watched: RwSignal<Watched>, asked: Memo<u64>) -> impl IntoView {
+    let epochs = Memo::new(move |_| {
+        watched.with(|watched| {
+            let points = watched.curves.iter().flat_map(|curve| &curve.points);
+            let done = points.map(|point| point.epoch).max().unwrap_or(0);
+            let rests = watched.state.is_some_and(|state| state.is_at_rest());
+            end(done, if rests { done } else { asked.get() })
+        })
+    });
     view! {
         <div class="curves">
             <Plot watched epochs name="Loss" of=|point| point.loss />
             <Plot watched epochs name="Validation score" of=|point| point.score />
         </div>
     }
+}
+
+/// Where the axis of epochs ends: at the last of all where that is near, else where what is
+/// done fills it, in steps so that it seldom changes.
+fn end(done: u64, asked: u64) -> u64 {
+    let enough = [5, 10, 20, 50, 100, 200, 500].into_iter().find(|end| *end >= done);
+    enough.unwrap_or(u64::MAX).min(asked).max(done).max(2)
 }
 
 #[component]
@@ -29,20 +44,22 @@ fn Plot(
 ) -> impl IntoView {
     let curves = Memo::new(move |_| watched.with(|watched| watched.curves.clone()));
     let drawn = Memo::new(move |_| curves.with(|curves| Drawn::of(curves, epochs.get(), of)));
-    let end = move |at: fn(&Drawn) -> f64| {
-        move || {
-            drawn.with(|d| if d.paths.is_empty() { "–".into() } else { words::number(at(d), 3) })
-        }
+    let last = move || {
+        drawn.with(|d| if d.paths.is_empty() { "–".into() } else { words::number(d.last, 3) })
+    };
+    // A line that does not change needs no scale.
+    let edge = move |at: fn(&Drawn) -> f64| {
+        move || drawn.with(|d| (d.high > d.low).then(|| words::number(at(d), 3)))
     };
     view! {
         <figure>
             <figcaption>
                 <span>{name}</span>
-                <strong>{end(|d| d.last)}</strong>
+                <strong>{last}</strong>
             </figcaption>
             <div class="plot">
-                <span class="high" aria-hidden="true">{end(|d| d.high)}</span>
-                <span class="low" aria-hidden="true">{end(|d| d.low)}</span>
+                <span class="high" aria-hidden="true">{edge(|d| d.high)}</span>
+                <span class="low" aria-hidden="true">{edge(|d| d.low)}</span>
                 <svg
                     viewBox=format!("0 0 {WIDTH} {HEIGHT}")
                     preserveAspectRatio="none"
@@ -67,7 +84,7 @@ fn Plot(
             </div>
             <p class="epochs" aria-hidden="true">
                 <span>"epoch 1"</span>
-                <span>{move || epochs.get().max(2).to_string()}</span>
+                <span>{move || epochs.get().to_string()}</span>
             </p>
         </figure>
     }
@@ -92,7 +109,7 @@ impl Drawn {
         if low > high {
             return Self::default();
         }
-        let last_epoch = all().map(|point| point.epoch).max().unwrap_or(1).max(epochs).max(2);
+        let last_epoch = epochs.max(2);
         let span = if high > low { high - low } else { 1.0 };
         let place = |point: &Point| {
             let x = (point.epoch - 1) as f64 / (last_epoch - 1) as f64 * WIDTH;
@@ -155,5 +172,15 @@ mod tests {
         assert_eq!(Drawn::of(&[], 3, |point| point.loss), Drawn::default());
         let one = Curve { learning_rate: 1.0, points: vec![points[0]] };
         assert_eq!(Drawn::of(&[one], 1, |point| point.loss).paths, ["M0.0 50.0h0"]);
+    }
+
+    #[test]
+    fn the_axis_of_epochs_is_filled_and_seldom_changes() {
+        for (done, asked, expected) in
+            [(0, 300, 5), (3, 300, 5), (6, 300, 10), (150, 300, 200), (250, 300, 300), (4, 4, 4)]
+        {
+            assert_eq!(end(done, asked), expected, "{done} of {asked}");
+        }
+        assert_eq!((end(0, 0), end(1, 1), end(700, 1000)), (2, 2, 1000));
     }
 }

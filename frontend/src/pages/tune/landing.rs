@@ -5,11 +5,12 @@ use super::watched::Ranked;
 use crate::scale::{Axis, Kind};
 use crate::words;
 use leptos::prelude::*;
-use tupate_api::Run;
+use tupate_api::{Run, RunState};
 
 /// The ranking as it settles.
 #[component]
-pub fn Landing(desk: Desk, run: Memo<Option<Run>>) -> impl IntoView {
+pub fn Landing(desk: Desk, run: Memo<Option<Run>>, state: Memo<Option<RunState>>) -> impl IntoView {
+    let done = move || state.get() == Some(RunState::Done);
     let ranked = Memo::new(move |_| desk.watched.with(|watched| watched.ranking.clone()));
     let zoo = move || {
         let zoo = run.with(|run| run.as_ref().and_then(|run| run.spec.ranking.clone()))?.zoo;
@@ -29,7 +30,8 @@ pub fn Landing(desk: Desk, run: Memo<Option<Run>>) -> impl IntoView {
         <Show when=move || wanted.with(Option::is_some)>
             <section class="landing" aria-labelledby="landing-head" data-testid="landing">
                 <h3 id="landing-head">
-                    "Closest in " {move || wanted.get()} ", if this were the last epoch"
+                    "Closest in " {move || wanted.get()}
+                    {move || (!done()).then_some(", if this were the last epoch")}
                 </h3>
                 {move || ranked.get().map(|ranked| bars(&ranked))}
                 <p class="hint">{note}</p>

@@ -72,7 +72,7 @@ pub fn Rows(table: Table, roles: RwSignal<Roles>) -> impl IntoView {
     };
     view! {
         <div class="rows">
-            <div class="scroll" tabindex="0" role="region" aria-label="First rows of the file">
+            <div class="sheet" tabindex="0" role="region" aria-label="First rows of the file">
                 <table>
                     <thead>
                         <tr>{heads}</tr>
@@ -81,7 +81,7 @@ pub fn Rows(table: Table, roles: RwSignal<Roles>) -> impl IntoView {
                 </table>
             </div>
             <p class="hint">{found} ". " {how}</p>
-            <p class="hint labels" data-testid="labels">
+            <p class="hint classes" data-testid="labels">
                 {move || labels(&table, roles)}
             </p>
         </div>

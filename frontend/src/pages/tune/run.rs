@@ -26,7 +26,7 @@ pub fn RunView(desk: Desk, id: String) -> impl IntoView {
         let told = desk.watched.with(|watched| watched.progress.clone());
         told.or_else(|| run.with(|run| run.as_ref().and_then(|run| run.progress.clone())))
     });
-    let epochs = Memo::new(move |_| {
+    let asked = Memo::new(move |_| {
         run.with(|run| run.as_ref().and_then(|run| run.spec.epochs)).map_or(20, u64::from)
     });
     let title = move || run.with(|run| run.as_ref().map_or_else(|| "Run".to_owned(), name));
@@ -59,8 +59,8 @@ pub fn RunView(desk: Desk, id: String) -> impl IntoView {
             </div>
             <Gauge progress />
             <Buttons desk id=id.clone() state finishing />
-            <Curves watched=desk.watched epochs />
-            <Landing desk run />
+            <Curves watched=desk.watched asked />
+            <Landing desk run state />
             <Publish desk id state run />
             <Settings run />
             <Notes desk />
@@ -162,7 +162,7 @@ fn Gauge(progress: Memo<Option<Progress>>) -> impl IntoView {
                 </div>
                 <div>
                     <dt>"Time left"</dt>
-                    <dd>{of(|p| p.seconds_left.map(left))}</dd>
+                    <dd>{of(|p| p.seconds_left.filter(|_| p.step < p.steps).map(left))}</dd>
                 </div>
                 <div>
                     <dt>"Examples a second"</dt>
