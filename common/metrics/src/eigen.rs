@@ -25,7 +25,7 @@ pub struct Eigen {
 }
 
 /// The `count` greatest eigenvalues of a symmetric matrix, greatest first; all where it
-/// has fewer. At most [`BLOCK`]. By restarted block Krylov iteration with Rayleigh–Ritz
+/// has fewer. At most four. By restarted block Krylov iteration with Rayleigh–Ritz
 /// values (Golub and Underwood 1977); the same matrix gives the same bits. A matrix that
 /// is not finite has none.
 pub async fn leading(matrix: &Square, count: usize, pause: &impl AsyncFn()) -> Vec<Eigen> {
