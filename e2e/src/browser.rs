@@ -46,9 +46,7 @@ impl Browser {
     pub async fn start() -> Result<Self> {
         let chromium = settings::chromium()?;
         let profile = TempDir::new().context("no place for the browser's profile")?;
-        // The driver takes a free port and says which.
-        let process = Process::start(Command::new(settings::chromedriver()?).arg("--port=0"))?;
-        let port = process.wait_for_line(port)?;
+        let (process, port) = driver()?;
         let mut wanted = DesiredCapabilities::chrome();
         wanted.set_binary(&chromium.to_string_lossy())?;
         for flag in FLAGS {
@@ -168,6 +166,23 @@ impl Deref for Browser {
     fn deref(&self) -> &WebDriver {
         &self.driver
     }
+}
+
+/// Starts the driver, which takes a free port and says which. It looks for one that is
+/// free by IPv6 and ends if somebody has the same by IPv4: then another may do.
+fn driver() -> Result<(Process, u16)> {
+    const ATTEMPTS: usize = 5;
+    let attempt = || {
+        let process = Process::start(Command::new(settings::chromedriver()?).arg("--port=0"))?;
+        let port = process.wait_for_line(port)?;
+        Ok((process, port))
+    };
+    for _ in 1..ATTEMPTS {
+        if let Ok(started) = attempt() {
+            return Ok(started);
+        }
+    }
+    attempt()
 }
 
 /// `ChromeDriver was started successfully on port 41235.` The line before it
