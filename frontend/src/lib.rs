@@ -1,6 +1,7 @@
 //! The page: opens a zoo in the browser and ranks its tasks there.
 //!
-//! Nothing is computed on a server and nothing is uploaded. [`platform`] is the
+//! A zoo is ranked without a server, and uploaded nowhere; [`pages::tune`] alone sends
+//! something, and says so before. [`platform`] is the
 //! only module that calls the browser; [`answer`], [`failure`], [`filter`], [`guest`],
 //! [`labels`], [`library`], [`narrow`], [`png`], [`ramp`], [`scale`], [`verdict`],
 //! [`viewport`] and [`words`] know nothing of it and are tested natively.

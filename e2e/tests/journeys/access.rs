@@ -16,7 +16,7 @@ async fn pages(page: &Page) -> Result<Vec<String>> {
 }
 
 /// What is wrong with what is shown, a line each.
-async fn violations(page: &Page) -> Result<Vec<String>> {
+pub async fn violations(page: &Page) -> Result<Vec<String>> {
     let axe = settings::axe()?;
     let source =
         std::fs::read_to_string(&axe).with_context(|| format!("cannot read {}", axe.display()))?;

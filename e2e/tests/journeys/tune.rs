@@ -1,5 +1,6 @@
 //! Runs, from a file to a zoo: a real server that tunes the real encoder.
 
+use crate::access::violations;
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;
 use std::path::Path;
@@ -69,13 +70,15 @@ async fn give(page: &Page, secret: &str) -> Result<()> {
     page.click("token-use").await
 }
 
-/// Pictures at every size in both themes, none of them wider than the window.
+/// Pictures at every size in both themes, none of them wider than the window, and nothing
+/// in them that shuts somebody out.
 async fn pictures(page: &Page, name: &str) -> Result<()> {
     let (artifacts, browser) = (settings::artifacts()?, page.browser());
     for theme in THEMES {
         browser.prefer_theme(theme).await?;
         for (width, height) in SIZES {
             browser.resize(width, height).await?;
+            ask::<Option<bool>>(page, "scrollTo(0, 0); return null").await?;
             browser.painted().await?;
             let file = artifacts.join(format!("tune-{name}-{theme}-{width}x{height}.png"));
             browser.picture(&file).await?;
@@ -84,6 +87,8 @@ async fn pictures(page: &Page, name: &str) -> Result<()> {
             let over: i64 = ask(page, script).await?;
             ensure!(over <= 0, "{name} is {over} px too wide for {width}");
         }
+        let found = violations(page).await?;
+        ensure!(found.is_empty(), "{name}, {theme}: {found:#?}");
     }
     Ok(())
 }

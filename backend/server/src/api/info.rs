@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tupate_api::{Info, Offers, Problem, Scope, TokenInfo, ZooFile};
 
 /// Who is answering, and which zoos there are.
-#[utoipa::path(get, path = "/api/v1/info", tag = "server", responses(
+#[utoipa::path(get, path = "/api/v1/info", tag = "server", operation_id = "read_info", responses(
     (status = 200, body = Info),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -34,7 +34,7 @@ pub(crate) fn zoo_file(zoo: ZooSummary) -> ZooFile {
 }
 
 /// What runs can be asked for.
-#[utoipa::path(get, path = "/api/v1/offers", tag = "server", responses(
+#[utoipa::path(get, path = "/api/v1/offers", tag = "server", operation_id = "read_offers", responses(
     (status = 200, body = Offers),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -56,7 +56,7 @@ pub(crate) async fn offers(State(shared): State<Arc<Shared>>) -> Result<Response
 }
 
 /// What is known of the token that was sent.
-#[utoipa::path(get, path = "/api/v1/token", tag = "server", security(("token" = [])), responses(
+#[utoipa::path(get, path = "/api/v1/token", tag = "server", operation_id = "read_token", security(("token" = [])), responses(
     (status = 200, body = TokenInfo),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]

@@ -29,7 +29,7 @@ pub(crate) struct Page {
 }
 
 /// Runs, newest first.
-#[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(Page), responses(
+#[utoipa::path(get, path = "/api/v1/runs", tag = "runs", operation_id = "list_runs", params(Page), responses(
     (status = 200, body = Runs),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -52,10 +52,18 @@ pub(crate) async fn list(
 }
 
 /// Asks for a run. With a header `Idempotency-Key`, asking again is the same run.
-#[utoipa::path(post, path = "/api/v1/runs", tag = "runs", security(("token" = [])),
+#[utoipa::path(post, path = "/api/v1/runs", tag = "runs", operation_id = "create_run", security(("token" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "a key of one's own for this request")),
     request_body = NewRun, responses(
-    (status = 201, body = Run, description = "the run waits", headers(("location" = String))),
+    (status = 201, body = Run, description = "the run waits", headers(("location" = String)),
+        links(
+            ("read_run" = (operation_id = "read_run", parameters(("id" = "$response.body#/id")))),
+            ("watch_run" = (operation_id = "watch_run", parameters(("id" = "$response.body#/id")))),
+            ("cancel_run" = (operation_id = "cancel_run", parameters(("id" = "$response.body#/id")))),
+            ("finish_run" = (operation_id = "finish_run", parameters(("id" = "$response.body#/id")))),
+            ("resume_run" = (operation_id = "resume_run", parameters(("id" = "$response.body#/id")))),
+            ("delete_run" = (operation_id = "delete_run", parameters(("id" = "$response.body#/id")))),
+        )),
     (status = 200, body = Run, description = "this key was answered with this run before"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -117,7 +125,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
 }
 
 /// A run as it stands.
-#[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs", operation_id = "read_run", params(("id" = String, Path)), responses(
     (status = 200, body = Run),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -141,7 +149,7 @@ async fn own<'a>(
 }
 
 /// Stops a run: at once where it waits, else after the step that it is taking.
-#[utoipa::path(post, path = "/api/v1/runs/{id}/cancel", tag = "runs", security(("token" = [])),
+#[utoipa::path(post, path = "/api/v1/runs/{id}/cancel", tag = "runs", operation_id = "cancel_run", security(("token" = [])),
     params(("id" = String, Path)), responses(
     (status = 200, body = Run, description = "the run, cancelled or about to be"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -158,7 +166,7 @@ pub(crate) async fn cancel(
 /// Has a run end after the epoch that it is taking, or that it takes next: it is done then,
 /// as a run of so many epochs would be, and may be published. Further learning rates are not
 /// tried; the best so far is kept.
-#[utoipa::path(post, path = "/api/v1/runs/{id}/finish", tag = "runs", security(("token" = [])),
+#[utoipa::path(post, path = "/api/v1/runs/{id}/finish", tag = "runs", operation_id = "finish_run", security(("token" = [])),
     params(("id" = String, Path)), responses(
     (status = 200, body = Run, description = "the run, about to be done or done"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -173,7 +181,7 @@ pub(crate) async fn finish(
 }
 
 /// Queues a run again that was cancelled or failed; it goes on where it was.
-#[utoipa::path(post, path = "/api/v1/runs/{id}/resume", tag = "runs", security(("token" = [])),
+#[utoipa::path(post, path = "/api/v1/runs/{id}/resume", tag = "runs", operation_id = "resume_run", security(("token" = [])),
     params(("id" = String, Path)), responses(
     (status = 200, body = Run, description = "the run, waiting or tuned already"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -189,7 +197,7 @@ pub(crate) async fn resume(
 
 /// Removes a run that is done, failed or cancelled, with its files. Zoos that it was
 /// published in stay.
-#[utoipa::path(delete, path = "/api/v1/runs/{id}", tag = "runs", security(("token" = [])),
+#[utoipa::path(delete, path = "/api/v1/runs/{id}", tag = "runs", operation_id = "delete_run", security(("token" = [])),
     params(("id" = String, Path)), responses(
     (status = 204, description = "it is gone"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -216,7 +224,7 @@ pub(crate) struct From {
 /// What happens to a run, as server-sent events: those after `Last-Event-ID`, then
 /// each as it happens. The stream ends when the run is at rest; 204 when there is
 /// nothing more to tell.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/events", tag = "runs",
+#[utoipa::path(get, path = "/api/v1/runs/{id}/events", tag = "runs", operation_id = "watch_run",
     params(("id" = String, Path), From,
         ("Last-Event-ID" = Option<u64>, Header, description = "id of the last event that is known")),
     responses(

@@ -33,9 +33,12 @@ const TAKES: &str = "text/csv, text/tab-separated-values or application/jsonl, o
                      multipart/form-data with a part `file` whose name ends in .csv, .tsv or .jsonl";
 
 /// Sends a file to tune on: as the body itself, or as the part `file` of a form.
-#[utoipa::path(post, path = "/api/v1/uploads", tag = "uploads", security(("token" = [])),
+#[utoipa::path(post, path = "/api/v1/uploads", tag = "uploads", operation_id = "create_upload", security(("token" = [])),
     params(Named), request_body(content = Vec<u8>, content_type = "text/csv"), responses(
-    (status = 201, body = Upload),
+    (status = 201, body = Upload, links(
+        ("read_upload" = (operation_id = "read_upload", parameters(("id" = "$response.body#/id")))),
+        ("delete_upload" = (operation_id = "delete_upload", parameters(("id" = "$response.body#/id")))),
+    )),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn create(
@@ -153,7 +156,7 @@ pub(crate) struct Page {
 }
 
 /// What one has sent, newest first.
-#[utoipa::path(get, path = "/api/v1/uploads", tag = "uploads", security(("token" = [])),
+#[utoipa::path(get, path = "/api/v1/uploads", tag = "uploads", operation_id = "list_uploads", security(("token" = [])),
     params(Page), responses(
     (status = 200, body = Uploads),
     (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -191,7 +194,7 @@ async fn known(
 }
 
 /// What is known of an upload.
-#[utoipa::path(get, path = "/api/v1/uploads/{id}", tag = "uploads", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/api/v1/uploads/{id}", tag = "uploads", operation_id = "read_upload", params(("id" = String, Path)), responses(
     (status = 200, body = Upload),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -207,7 +210,7 @@ pub(crate) async fn read(
 }
 
 /// Removes an upload of one's own. Runs that were tuned on it keep the data.
-#[utoipa::path(delete, path = "/api/v1/uploads/{id}", tag = "uploads", security(("token" = [])),
+#[utoipa::path(delete, path = "/api/v1/uploads/{id}", tag = "uploads", operation_id = "delete_upload", security(("token" = [])),
     params(("id" = String, Path)), responses(
     (status = 204, description = "it is gone"),
     (status = "default", body = Problem, content_type = "application/problem+json"),

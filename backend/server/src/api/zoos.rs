@@ -22,7 +22,7 @@ use tupate_zoo::Zoo;
 
 /// Publishes finished runs as a zoo. Asked again with the same runs, it is the same
 /// zoo; what a name stands for does not change.
-#[utoipa::path(post, path = "/api/v1/zoos", tag = "zoos", security(("token" = [])), request_body = NewZoo, responses(
+#[utoipa::path(post, path = "/api/v1/zoos", tag = "zoos", operation_id = "publish_zoo", security(("token" = [])), request_body = NewZoo, responses(
     (status = 201, body = ZooFile, description = "it is served from now on"),
     (status = 200, body = ZooFile, description = "it was published before"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -137,7 +137,7 @@ async fn keep(
 }
 
 /// Takes a zoo back that was published here; `name` is the last part of its URL.
-#[utoipa::path(delete, path = "/api/v1/zoos/{name}", tag = "zoos", security(("token" = [])),
+#[utoipa::path(delete, path = "/api/v1/zoos/{name}", tag = "zoos", operation_id = "delete_zoo", security(("token" = [])),
     params(("name" = String, Path)), responses(
     (status = 204, description = "it is served no more"),
     (status = "default", body = Problem, content_type = "application/problem+json"),

@@ -260,8 +260,11 @@ async fn offers_and_openapi_say_what_can_be_asked() {
     assert_eq!(offers.tasks.len(), crate::scripted::TASKS.len());
     assert_eq!(offers.similarities[0], "cosine");
     let document: Value = tuning.server.get("/api/openapi.json").await.json().await.unwrap();
+    let mut ids = std::collections::HashSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
-        for (method, _) in methods.as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{id} is there twice");
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let path = path.replace("{id}", "x").replace("{name}", "x");
             let status = tuning.server.request(method.clone(), &path, &[]).await.status();
