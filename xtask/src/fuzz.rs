@@ -87,6 +87,8 @@ impl Server {
         let line = lines.find(|line| line.starts_with("http://"));
         let told = line.as_deref().and_then(|line| line.split_once(' '));
         let (address, token) = told.context("the server does not say where it is")?;
+        // Whose output nobody reads complains at its end.
+        std::thread::spawn(move || lines.for_each(drop));
         Ok(Self { child, address: address.to_owned(), token: token.to_owned() })
     }
 }
