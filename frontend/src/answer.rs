@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::narrow::Narrow;
 use crate::words;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tupate_embedding::TaskEmbedding;
 use tupate_tasks::Checkpoint;
 use tupate_zoo::link::{FILE_SCHEME, MAX_INLINE, View};
@@ -95,20 +95,12 @@ impl Loaded {
     pub fn methods(&self) -> Vec<(String, String)> {
         let mut entries: Vec<_> =
             self.sets.iter().map(|set| (set.key.clone(), words::set_label(set))).collect();
-        let taken: BTreeSet<&str> = self.sets.iter().map(|set| set.key.as_str()).collect();
-        let ensembles = FUSIONS.iter().filter(|fusion| !taken.contains(fusion.name));
-        // What an ensemble is made of is decided where it is computed.
-        let members = |checkpoint| {
-            let paper =
-                |s: &&EmbeddingSet| s.recipe.is_paper() && s.recipe.checkpoint == checkpoint;
-            let of: Vec<_> = self.sets.iter().filter(paper).collect();
-            let names: BTreeSet<_> = of.iter().map(|set| set.recipe.method.name()).collect();
-            names.len() > 1 && names.len() == of.len()
-        };
-        if members(Checkpoint::Late) || members(Checkpoint::Early) {
-            entries
-                .extend(ensembles.map(|f| (f.name.to_owned(), words::fusion_label(f).to_owned())));
-        }
+        let possible = FUSIONS.iter().filter(|fusion| {
+            // A set of that very name goes before.
+            self.sets.iter().all(|set| set.key != fusion.name)
+                && fusion.is_possible(&self.sets, None)
+        });
+        entries.extend(possible.map(|f| (f.name.to_owned(), words::fusion_label(f).to_owned())));
         entries
     }
 
@@ -332,7 +324,7 @@ pub fn same_file(shown: &View, wanted: &View) -> bool {
 mod tests {
     use super::*;
     use tupate_tasks::{EncoderRef, MethodSpec, Metric, Recipe, TaskClass};
-    use tupate_zoo::{NewEmbedding, TaskEntry};
+    use tupate_zoo::{NewEmbedding, TaskEntry, TransferMatrix};
 
     fn embedding(id: &str, method: MethodSpec, moment: Checkpoint, values: &[f32]) -> NewEmbedding {
         let encoder = EncoderRef {
@@ -436,6 +428,77 @@ mod tests {
                 (view.target, view.method, view.similarity)
             );
         }
+    }
+
+    #[test]
+    fn ensembles_are_offered_where_they_can_be_made() {
+        // LoRA and BitFit are both there early; a, b, and c are not all in both late.
+        let names: Vec<_> = loaded().methods().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["bitfit.early", "lora.early", "lora.late", "ensemble", "rrf"]);
+        let found = answer(&loaded(), &wish(Some("a"), Some("ensemble"), None)).unwrap();
+        assert_eq!((&*found.method, found.ranking.ensemble.len()), ("ensemble", 2));
+        let mut alone = loaded();
+        alone.sets.retain(|set| set.key != "bitfit.early");
+        assert!(alone.methods().iter().all(|(name, _)| !Fusion::is_named(name)));
+    }
+
+    #[test]
+    fn a_second_method_ranks_what_passes_the_filters() {
+        let loaded = loaded();
+        let view = View {
+            compare: vec!["lora.early".into()],
+            filters: vec![("max".into(), "10".into())],
+            ..wish(Some("a"), Some("lora.late"), None)
+        };
+        let found = answer(&loaded, &view).unwrap();
+        assert_eq!((found.all, found.ranking.sources.len()), (2, 2));
+        let beside = found.beside.unwrap().unwrap();
+        assert_eq!(beside.method, "lora.early");
+        assert_eq!(beside.ranks, BTreeMap::from([("b".to_owned(), 1)]));
+
+        let filters = vec![("max".into(), "9".into())];
+        let none = answer(&loaded, &View { filters, ..view.clone() }).unwrap();
+        assert_eq!((none.all, none.ranking.sources.len()), (2, 0));
+        let compare = vec!["none".into()];
+        let failure = answer(&loaded, &View { compare, ..view }).unwrap().beside.unwrap();
+        assert!(failure.unwrap_err().detail.contains("none"));
+    }
+
+    #[test]
+    fn gains_are_against_the_score_without_transfer() {
+        let matrix = |no_transfer: Option<f64>| TransferMatrix {
+            setting: "full-limited".into(),
+            metric: "accuracy".into(),
+            seeds: vec![0, 1],
+            targets: vec!["a".into()],
+            sources: vec!["a".into(), "b".into(), "c".into()],
+            scores: vec![vec![
+                vec![Some(0.9), Some(0.9)],
+                vec![Some(0.5), Some(0.75)],
+                vec![None, None],
+            ]],
+            no_transfer: vec![vec![no_transfer, None]],
+        };
+        let zoo = |no_transfer| loaded().zoo.with_transfer(vec![matrix(no_transfer)]).unwrap();
+        let gains = Gains::find(&zoo(Some(0.5)), "a").unwrap();
+        // Not of itself, and not where nothing was run.
+        assert_eq!(gains.of, BTreeMap::from([("b".to_owned(), 0.125)]));
+        assert_eq!(gains.baseline, Some(0.5));
+        let scores = Gains::find(&zoo(None), "a").unwrap();
+        assert_eq!(scores.of, BTreeMap::from([("b".to_owned(), 0.625)]));
+        assert_eq!(Gains::find(&zoo(None), "b"), None);
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_told_from_what_is_not_there() {
+        let mut part = loaded();
+        part.whole = false;
+        let title = |loaded: &Loaded| {
+            answer(loaded, &wish(Some("a"), Some("none"), None)).unwrap_err().title
+        };
+        assert_eq!(title(&part), Failure::on_its_way().title);
+        part.whole = true;
+        assert_ne!(title(&part), Failure::on_its_way().title);
     }
 
     #[test]

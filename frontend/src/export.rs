@@ -4,6 +4,7 @@ use crate::answer::{Answer, Loaded};
 use crate::scale::Axis;
 use crate::words;
 use serde_json::{Value, json};
+use tupate_zoo::lab::csv_field;
 use tupate_zoo::{RankedSource, TaskEntry};
 
 /// Sources in the table and the picture.
@@ -42,20 +43,6 @@ fn gain(answer: &Answer, task: &str) -> Option<f64> {
     answer.gains.as_ref()?.of.get(task).copied()
 }
 
-/// A value as CSV (RFC 4180) has it. What a spreadsheet would run as a formula is
-/// text to it.
-fn cell(text: &str) -> String {
-    let text =
-        match text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err() {
-            true => format!("'{text}"),
-            false => text.to_owned(),
-        };
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    }
-}
-
 /// Every source as a row of CSV.
 pub fn csv(loaded: &Loaded, answer: &Answer) -> File {
     let mut text = String::from(
@@ -66,13 +53,13 @@ pub fn csv(loaded: &Loaded, answer: &Answer) -> File {
         let of = |fact: fn(&TaskEntry) -> String| task.map_or_else(String::new, fact);
         let cells = [
             source.rank.to_string(),
-            cell(&source.task),
-            cell(&of(|t| t.name.clone())),
+            csv_field(&source.task),
+            csv_field(&of(|t| t.name.clone())),
             source.score.to_string(),
             of(|t| t.class.short().to_owned()),
-            cell(&of(|t| t.family.clone())),
+            csv_field(&of(|t| t.family.clone())),
             of(|t| t.train_examples.to_string()),
-            cell(&of(|t| t.licence.clone().unwrap_or_default())),
+            csv_field(&of(|t| t.licence.clone().unwrap_or_default())),
             number(gain(answer, &source.task)),
             beside(answer, &source.task).map_or_else(String::new, |rank| rank.to_string()),
         ];
@@ -273,15 +260,6 @@ pub fn picture(loaded: &Loaded, answer: &Answer) -> Picture {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_cell_is_a_formula_or_breaks_its_row() {
-        assert_eq!(cell("plain"), "plain");
-        assert_eq!(cell("a, \"b\"\nc"), "\"a, \"\"b\"\"\nc\"");
-        assert_eq!(cell("=1+1"), "'=1+1");
-        assert_eq!(cell("@SUM(A1)"), "'@SUM(A1)");
-        assert_eq!(cell("-0.5"), "-0.5");
-    }
 
     #[test]
     fn what_is_special_to_a_format_is_text_in_it() {

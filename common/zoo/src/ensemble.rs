@@ -48,6 +48,15 @@ pub struct Member {
 }
 
 impl Fusion {
+    /// Whether there is a member of it for every method of these sets, alike in all else.
+    pub fn is_possible<'a>(
+        &self,
+        sets: impl IntoIterator<Item = &'a EmbeddingSet>,
+        checkpoint: Option<Checkpoint>,
+    ) -> bool {
+        members(sets, self, checkpoint).is_ok()
+    }
+
     /// Whether a method's name asks for a fusion.
     pub fn is_named(method: &str) -> bool {
         Self::named(method).is_some()
@@ -80,7 +89,7 @@ pub(crate) fn fuse(
             fusion.name
         )));
     };
-    let members = members(zoo, fusion, checkpoint)?;
+    let members = members(zoo.sets(), fusion, checkpoint)?;
     let mut rankings = Vec::with_capacity(members.len());
     for set in &members {
         let mut ranking = rank(zoo, &Query { method: Some(&set.key), ..*query })?;
@@ -126,18 +135,20 @@ pub(crate) fn lacks(set: &EmbeddingSet, task: &str) -> Error {
 
 /// The sets that are fused: one a method, alike in all but the method.
 pub(crate) fn members<'a>(
-    zoo: &'a Zoo,
+    sets: impl IntoIterator<Item = &'a EmbeddingSet>,
     fusion: &Fusion,
     checkpoint: Option<Checkpoint>,
 ) -> Result<Vec<&'a EmbeddingSet>, Error> {
+    let sets: Vec<&EmbeddingSet> = sets.into_iter().collect();
     let at = |checkpoint: Checkpoint| -> Vec<&EmbeddingSet> {
-        zoo.sets().filter(|s| s.recipe.checkpoint == checkpoint && s.recipe.is_paper()).collect()
+        let of = |s: &&EmbeddingSet| s.recipe.checkpoint == checkpoint && s.recipe.is_paper();
+        sets.iter().copied().filter(of).collect()
     };
     let members = match checkpoint {
         Some(checkpoint) => at(checkpoint),
         None => Some(at(Checkpoint::Late)).filter(|l| l.len() > 1).unwrap_or(at(Checkpoint::Early)),
     };
-    let known = || zoo.sets().map(|set| set.key.clone()).collect::<Vec<_>>();
+    let known = || sets.iter().map(|set| set.key.clone()).collect::<Vec<_>>();
     let [first, rest @ ..] = members.as_slice() else {
         return Err(Error::UnknownSet { wanted: fusion.name.into(), known: known() });
     };

@@ -1,7 +1,7 @@
 //! Every method of a zoo, judged by the same truth: the figures of `tupate evaluate`,
 //! method beside method.
 
-use crate::ensemble::{FUSIONS, members};
+use crate::ensemble::FUSIONS;
 use crate::evaluate::{Report, Settings, evaluate_in_pieces, evaluate_scores};
 use crate::{Similarity, TransferMatrix, Zoo};
 use tupate_metrics::{MEASURES, Measure, PairedTest};
@@ -42,7 +42,7 @@ pub fn methods(zoo: &Zoo) -> Vec<String> {
     let mut names: Vec<String> = zoo.sets().map(|set| set.key.clone()).collect();
     for fusion in FUSIONS {
         for checkpoint in [Checkpoint::Early, Checkpoint::Late] {
-            if members(zoo, fusion, Some(checkpoint)).is_ok() {
+            if fusion.is_possible(zoo.sets(), Some(checkpoint)) {
                 names.push(format!("{}.{}", fusion.name, checkpoint.name()));
             }
         }
@@ -122,7 +122,7 @@ pub fn to_csv(rows: &[Row]) -> String {
     }
     text.push('\n');
     for row in rows {
-        text.push_str(&quoted(&row.method));
+        text.push_str(&csv_field(&row.method));
         let Ok(report) = &row.report else {
             text.push(',');
             text.push_str(&",".repeat(5 * MEASURES.len()));
@@ -145,8 +145,9 @@ pub fn to_csv(rows: &[Row]) -> String {
     text
 }
 
-/// A field of a CSV file; what a spreadsheet would take for a formula is no longer one.
-fn quoted(field: &str) -> String {
+/// A text as a field of a CSV file (RFC 4180); what a spreadsheet would take for a formula
+/// is no longer one.
+pub fn csv_field(field: &str) -> String {
     let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let field = if formula { format!("'{field}") } else { field.to_owned() };
     if field.contains(['"', ',', '\n', '\r']) {

@@ -130,7 +130,7 @@ fn sets<'a>(zoo: &'a Zoo, method: Option<&str>) -> Result<Vec<&'a EmbeddingSet>,
                     fusion.name
                 )));
             }
-            ensemble::members(zoo, fusion, checkpoint)
+            ensemble::members(zoo.sets(), fusion, checkpoint)
         }
         _ => Ok(vec![zoo.set(method)?]),
     }
