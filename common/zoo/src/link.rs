@@ -184,7 +184,9 @@ impl View {
 /// # Errors
 /// When it is too large for a link.
 pub fn pack(bytes: &[u8]) -> Result<String, Error> {
-    check_size(bytes.len())?;
+    if bytes.len() > MAX_INLINE {
+        return Err(too_large(bytes.len()));
+    }
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     let packed = encoder
         .write_all(bytes)
@@ -203,7 +205,9 @@ pub fn unpack(text: &str) -> Result<Vec<u8>, Error> {
         .take(MAX_INLINE as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|e| not_deflated(&e.to_string()))?;
-    check_size(bytes.len())?;
+    if bytes.len() > MAX_INLINE {
+        return Err(too_large(bytes.len()));
+    }
     Ok(bytes)
 }
 
@@ -241,19 +245,13 @@ pub fn not_deflated(why: &str) -> Error {
     damaged(&format!("cannot be unpacked ({why}); was the link cut?"))
 }
 
-/// Whether a file is small enough to stand in a link.
-///
-/// # Errors
-/// When it is larger than [`MAX_INLINE`].
-pub fn check_size(bytes: usize) -> Result<(), Error> {
-    if bytes <= MAX_INLINE {
-        return Ok(());
-    }
-    Err(Error::Limit {
+/// What is wrong with a file of so many bytes, more than [`MAX_INLINE`].
+pub fn too_large(bytes: usize) -> Error {
+    Error::Limit {
         what: "the size of a zoo inside a link",
         found: bytes as u64,
         limit: MAX_INLINE as u64,
-    })
+    }
 }
 
 fn damaged(why: &str) -> Error {

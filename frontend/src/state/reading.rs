@@ -45,9 +45,7 @@ impl Store {
                     let deflated = link::deflated_of(data)?;
                     match platform::inflate(&deflated, link::MAX_INLINE as u64).await {
                         Ok(bytes) => Ok(bytes),
-                        Err(Trouble::TooLarge { .. }) => Err(link::check_size(usize::MAX)
-                            .err()
-                            .unwrap_or(link::not_deflated(""))),
+                        Err(Trouble::TooLarge { .. }) => Err(link::too_large(link::MAX_INLINE + 1)),
                         Err(_) => Err(link::not_deflated("it is no deflated file")),
                     }
                 };
@@ -325,4 +323,18 @@ fn gaps(there: &[Range<u64>], length: u64) -> Vec<Range<u64>> {
         gaps.push(at..length);
     }
     gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gaps;
+
+    #[test]
+    fn what_is_missing_lies_between_what_is_there() {
+        assert_eq!(gaps(&[], 10), vec![0..10]);
+        assert_eq!(gaps(&[0..10], 10), vec![]);
+        // In any order, side by side, and one within another.
+        assert_eq!(gaps(&[6..8, 0..2, 2..3, 6..7], 10), vec![3..6, 8..10]);
+        assert_eq!(gaps(&[0..6, 4..10], 10), vec![]);
+    }
 }
