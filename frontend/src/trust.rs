@@ -3,7 +3,7 @@
 use crate::answer::{Answer, Loaded, choose_similarity};
 use crate::words;
 use tupate_metrics::MEASURES;
-use tupate_zoo::evaluate::{Settings, evaluate};
+use tupate_zoo::evaluate::{Settings, evaluate_in_pieces};
 
 /// The seed of the bootstrap, as of `tupate evaluate`.
 const SEED: u64 = 0;
@@ -11,12 +11,13 @@ const SEED: u64 = 0;
 const TRIED: &str = "regret.3";
 
 /// What following this method's rankings has cost on the targets whose transfer was
-/// measured, in a sentence; `None` where the zoo does not know.
-pub fn sentence(loaded: &Loaded, answer: &Answer) -> Option<String> {
+/// measured, in a sentence; `None` where the zoo does not know. Awaits `pause` between
+/// pieces of a few milliseconds.
+pub async fn sentence(loaded: &Loaded, answer: &Answer, pause: &impl AsyncFn()) -> Option<String> {
     let truth = loaded.zoo.transfer().first()?;
     let similarity = choose_similarity(Some(answer.similarity)).ok()?;
     let settings = Settings { method: Some(&answer.method), similarity, exclude: &[], seed: SEED };
-    let report = evaluate(&loaded.zoo, truth, &settings).ok()?;
+    let report = evaluate_in_pieces(&loaded.zoo, truth, &settings, pause).await.ok()?;
     let at = MEASURES.iter().position(|measure| measure.name == TRIED)?;
     let (mean, random) = (report.mean[at]?, report.random[at]?);
     let percent = |share: f64| words::number(share * 100.0, 1);

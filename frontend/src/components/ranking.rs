@@ -5,7 +5,7 @@ use super::messages::ErrorBox;
 use super::narrowing::Narrowing;
 use super::takeaway::Takeaway;
 use crate::answer::{Answer, Beside, Gains, Loaded};
-use crate::platform;
+use crate::platform::{self, pictures::Breather};
 use crate::scale::{Axis, Kind};
 use crate::state::Store;
 use crate::trust;
@@ -129,15 +129,14 @@ fn Trust() -> impl IntoView {
         said.set(None);
         leptos::task::spawn_local(async move {
             platform::sleep(30).await;
-            if now.is_none() || by.try_get_untracked() != Some(now) {
+            if now.is_none() || by.try_get_untracked().as_ref() != Some(&now) {
                 return;
             }
-            let told = store.loaded.get_untracked().and_then(|loaded| {
-                store.answer.with_untracked(|answer| match answer {
-                    Some(Ok(answer)) => trust::sentence(&loaded, answer),
-                    _ => None,
-                })
-            });
+            let loaded = store.loaded.get_untracked();
+            let answer = store.answer.get_untracked().and_then(Result::ok);
+            let Some((loaded, answer)) = loaded.zip(answer) else { return };
+            let breather = Breather::new(move || by.try_get_untracked().as_ref() == Some(&now));
+            let told = trust::sentence(&loaded, &answer, &async || breather.pause().await).await;
             let _ = said.try_set(told);
         });
     });
