@@ -192,10 +192,17 @@ impl Store {
     /// Fetches the file behind a copy anew.
     pub fn renew(self, kept: &Kept) {
         let wish = View { sha256: None, ..self.view.get_untracked() };
-        match kept.origin.address().map(source::checked_address) {
-            Some(Ok(address)) => self.open(Source::Url(address), wish, Entry::Push),
-            Some(Err(failure)) => self.failure.set(Some(failure)),
-            None => {}
+        let Some(place) = kept.origin.address() else { return };
+        // One of the server's stays one of the server's.
+        let listed = self.server.with_untracked(|server| {
+            server.iter().flat_map(|server| &server.zoos).find(|zoo| zoo.url == place).cloned()
+        });
+        match listed {
+            Some(listed) => self.open(Source::Server(listed), wish, Entry::Push),
+            None => match source::checked_address(place) {
+                Ok(address) => self.open(Source::Url(address), wish, Entry::Push),
+                Err(failure) => self.failure.set(Some(failure)),
+            },
         }
     }
 
