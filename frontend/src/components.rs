@@ -2,6 +2,7 @@
 
 pub mod beside;
 pub mod facts;
+pub mod files;
 pub mod guest;
 pub mod messages;
 pub mod narrowing;

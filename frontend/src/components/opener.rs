@@ -1,5 +1,6 @@
 //! Opening a zoo: one of the server's, by address, or from this device.
 
+use super::files::FileButton;
 use crate::failure::LARGEST_FILE;
 use crate::platform::{self, Dropped, LocalFile};
 use crate::state::Store;
@@ -40,20 +41,13 @@ pub fn Opener() -> impl IntoView {
             </div>
         </form>
         <div class="by-file">
-            <label class="button">
-                <input
-                    class="hidden"
-                    type="file"
-                    data-testid="file-input"
-                    accept=".safetensors,.json"
-                    multiple
-                    on:change=move |event| {
-                        let (folder, files) = LocalFile::chosen(&event);
-                        store.open_files(folder, files);
-                    }
-                />
-                "Open a file…"
-            </label>
+            <FileButton
+                id="file-input"
+                label="Open a file…"
+                accept=".safetensors,.json"
+                several=true
+                take=move |folder, files| store.open_files(folder, files)
+            />
             <p class="hint">
                 "or drop it anywhere on the page. It stays on your device. At most "
                 {words::size(LARGEST_FILE)} "."
@@ -162,36 +156,20 @@ pub fn DropZone(
 #[component]
 pub fn AdapterOpener() -> impl IntoView {
     let store = expect_context::<Store>();
-    let take = move |event: leptos::ev::Event| {
-        let (folder, files) = LocalFile::chosen(&event);
-        store.open_files(folder, files);
-    };
+    let take = move |folder, files| store.open_files(folder, files);
     view! {
         <p class="hint">
             "A PEFT, AdapterHub or BitFit folder: choose it, or its configuration and its .safetensors file, or drop it anywhere on the page. It is read in this tab; nothing is uploaded."
         </p>
         <div class="pair">
-            <label class="button">
-                <input
-                    class="hidden"
-                    type="file"
-                    data-testid="adapter-folder"
-                    prop:webkitdirectory=true
-                    on:change=take
-                />
-                "Choose folder…"
-            </label>
-            <label class="button">
-                <input
-                    class="hidden"
-                    type="file"
-                    data-testid="adapter-files"
-                    multiple
-                    accept=".safetensors,.json,.bin,.pt"
-                    on:change=take
-                />
-                "Choose files…"
-            </label>
+            <FileButton id="adapter-folder" label="Choose folder…" folder=true take=take />
+            <FileButton
+                id="adapter-files"
+                label="Choose files…"
+                accept=".safetensors,.json,.bin,.pt"
+                several=true
+                take=take
+            />
         </div>
     }
 }

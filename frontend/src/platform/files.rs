@@ -3,7 +3,7 @@
 use super::Cancel;
 use super::fetch::read;
 use crate::failure::{LARGEST_FILE, Trouble};
-use js_sys::{Array, Function, Promise, Reflect};
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -16,7 +16,7 @@ const MOST_FILES: usize = 100;
 
 /// A file that the visitor chose or dropped.
 #[derive(Clone)]
-pub struct LocalFile(File);
+pub struct LocalFile(pub(super) File);
 
 impl LocalFile {
     /// Its name, without its folder.
@@ -51,6 +51,18 @@ impl LocalFile {
         let path = Reflect::get(&self.0, &JsValue::from_str("webkitRelativePath")).ok()?;
         let path = path.as_string()?;
         path.split_once('/').map(|(folder, _)| folder.to_owned())
+    }
+
+    /// Its first bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn head(&self, most: u64) -> Result<Vec<u8>, Trouble> {
+        let gone = |_| Trouble::Unreadable("the browser cannot read it.".into());
+        let end = self.size().min(most) as f64;
+        let part = self.0.slice_with_f64_and_f64(0.0, end).map_err(gone)?;
+        let buffer = JsFuture::from(part.array_buffer()).await.map_err(gone)?;
+        Ok(Uint8Array::new(&buffer).to_vec())
     }
 
     /// Its bytes; `progress` is told how many there are so far.

@@ -1,13 +1,13 @@
 //! Requests to the server behind the page, and what is kept for as long as the tab is open.
 
-use super::{Cancel, window};
+use super::{Cancel, LocalFile, window};
 use crate::failure::Trouble;
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, File, Headers, HtmlInputElement, ReadableStreamDefaultReader, ReferrerPolicy,
-    RequestCache, RequestInit, Response, Storage,
+    Headers, ReadableStreamDefaultReader, ReferrerPolicy, RequestCache, RequestInit, Response,
+    Storage,
 };
 
 /// What the server answered.
@@ -26,45 +26,7 @@ pub enum Body<'a> {
     /// A JSON document.
     Json(String),
     /// A file of this media type.
-    File(&'a DataFile, &'a str),
-}
-
-/// A file to tune on.
-#[derive(Clone)]
-pub struct DataFile(File);
-
-impl DataFile {
-    /// The file chosen in an input, which is emptied so that choosing the same file again
-    /// is noticed.
-    pub fn chosen(event: &web_sys::Event) -> Option<Self> {
-        let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
-        let file = input.files()?.get(0).map(Self);
-        input.set_value("");
-        file
-    }
-
-    /// Its name, without its folder.
-    pub fn name(&self) -> String {
-        self.0.name()
-    }
-
-    /// Its size in bytes.
-    pub fn size(&self) -> u64 {
-        self.0.size() as u64
-    }
-
-    /// Its first bytes.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub async fn head(&self, most: u64) -> Result<Vec<u8>, Trouble> {
-        let gone = |_| Trouble::Unreadable("the browser cannot read it.".into());
-        let blob: &Blob = &self.0;
-        let end = self.size().min(most) as f64;
-        let part = blob.slice_with_f64_and_f64(0.0, end).map_err(gone)?;
-        let buffer = JsFuture::from(part.array_buffer()).await.map_err(gone)?;
-        Ok(Uint8Array::new(&buffer).to_vec())
-    }
+    File(&'a LocalFile, &'a str),
 }
 
 fn no_answer() -> Trouble {

@@ -1,5 +1,6 @@
 //! The visitor's own tables: measured transfer, or the scores of a method.
 
+use crate::components::files::FileButton;
 use crate::platform::{Cancel, LocalFile};
 use crate::state::Store;
 use crate::words;
@@ -169,22 +170,18 @@ pub fn OwnTables() -> impl IntoView {
                 >
                     "Read the table"
                 </button>
-                <label class="button">
-                    <input
-                        class="hidden"
-                        type="file"
-                        data-testid="own-file"
-                        accept=".csv,.json"
-                        multiple
-                        on:change=move |event| {
-                            for file in LocalFile::chosen(&event).1 {
-                                own.read(file);
-                                show();
-                            }
+                <FileButton
+                    id="own-file"
+                    label="Open a file…"
+                    accept=".csv,.json"
+                    several=true
+                    take=move |_, files| {
+                        for file in files {
+                            own.read(file);
+                            show();
                         }
-                    />
-                    "Open a file…"
-                </label>
+                    }
+                />
                 <span class="hint">
                     "or drop it on the page. It is read in this browser, and no link holds it."
                 </span>

@@ -3,7 +3,8 @@
 use super::answers::read;
 use super::desk::Desk;
 use crate::failure::Failure;
-use crate::platform::server::{self, Body, DataFile};
+use crate::platform::LocalFile;
+use crate::platform::server::{self, Body};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use tupate_api::{Data, NewRun, NewZoo, Run, Upload, UploadFormat};
@@ -25,7 +26,7 @@ impl Desk {
     }
 
     /// Sends the file, if there is one, and asks for the run.
-    pub fn start(self, file: Option<(DataFile, UploadFormat)>, mut spec: NewRun) {
+    pub fn start(self, file: Option<(LocalFile, UploadFormat)>, mut spec: NewRun) {
         self.act("Starting", async move {
             if let Some((file, format)) = file {
                 let name = server::escaped(&file.name());

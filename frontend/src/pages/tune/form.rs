@@ -4,7 +4,8 @@ use super::desk::Desk;
 use super::fields::{Choice, Picked, Text};
 use super::preview::{self, LOOK, Roles, Table};
 use super::rows::Rows;
-use crate::platform::server::DataFile;
+use crate::components::files::FileButton;
+use crate::platform::LocalFile;
 use crate::{platform, words};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -13,7 +14,7 @@ use tupate_api::{Data, NewRun, RankAgainst, Scope, UploadFormat};
 /// A file that was chosen, and what its beginning holds.
 #[derive(Clone)]
 struct Chosen {
-    file: DataFile,
+    file: LocalFile,
     format: Option<UploadFormat>,
     table: Result<Table, String>,
 }
@@ -63,7 +64,7 @@ impl Typed {
     }
 
     /// The request, with the file to send before it.
-    fn request(self, desk: Desk) -> Result<(Option<(DataFile, UploadFormat)>, NewRun), Wrong> {
+    fn request(self, desk: Desk) -> Result<(Option<(LocalFile, UploadFormat)>, NewRun), Wrong> {
         let (mut file, mut columns) = (None, None);
         let data = if self.own.get_untracked() {
             let Some(chosen) = self.file.get_untracked() else {
@@ -270,7 +271,7 @@ fn Registered(desk: Desk, typed: Typed) -> impl IntoView {
 #[component]
 fn OwnFile(desk: Desk, typed: Typed) -> impl IntoView {
     let most = words::size(desk.offers.with_untracked(|offers| offers.upload_bytes));
-    let take = move |file: DataFile| {
+    let take = move |file: LocalFile| {
         spawn_local(async move {
             let format = preview::format_of(&file.name());
             let whole = file.size() <= LOOK;
@@ -317,21 +318,12 @@ fn OwnFile(desk: Desk, typed: Typed) -> impl IntoView {
     view! {
         <div class="own-file">
             <div class="go">
-                <label class="button" for="file">
-                    "Choose a file"
-                    <input
-                        id="file"
-                        data-testid="file"
-                        class="hidden"
-                        type="file"
-                        accept=".csv,.tsv,.jsonl"
-                        on:change=move |event| {
-                            if let Some(file) = DataFile::chosen(&event) {
-                                take(file);
-                            }
-                        }
-                    />
-                </label>
+                <FileButton
+                    id="file"
+                    label="Choose a file"
+                    accept=".csv,.tsv,.jsonl"
+                    take=move |_, files| files.into_iter().for_each(take)
+                />
                 <p class="hint">
                     "CSV, TSV or JSON lines, up to " {most}
                     ". Its first rows are shown here before anything is sent."
