@@ -346,7 +346,8 @@ impl Reading<'_> {
                     None => "columns, guessed from their names",
                     Some(_) => "columns",
                 };
-                self.notes.push(format!("{how}: {}", columns.shown()));
+                let left = columns::unused(&records, &columns);
+                self.notes.push(format!("{how}: {}{left}", columns.shown()));
                 self.columns.insert(columns).clone()
             }
         };

@@ -42,6 +42,21 @@ pub(super) fn guess(
     })
 }
 
+/// What is left of a file's columns, to be said after those that are used.
+pub(super) fn unused(records: &Records, columns: &Columns) -> String {
+    // Of a wide table, enough to see what it is about.
+    const SHOWN: usize = 5;
+    let (_, names) = names(records);
+    let left = columns.unused(&names);
+    if left.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<_> = left.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();
+    let more = left.len() - shown.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("; not used: {}{more}", shown.join(", "))
+}
+
 /// The header's names and line, or the first object's.
 fn names(records: &Records) -> (usize, Vec<String>) {
     match (&records.header, records.rows.first()) {

@@ -132,9 +132,9 @@ impl Column {
 }
 
 impl Columns {
-    /// `text = "review", label = "stars"`.
-    pub fn shown(&self) -> String {
-        let parts: Vec<_> = match self {
+    /// Each column with what it is for.
+    fn parts(&self) -> Vec<(&'static str, &Column)> {
+        match self {
             Self::Texts { first, second: None, label, score } => {
                 vec![("text", first), (target(*score), label)]
             }
@@ -145,9 +145,26 @@ impl Columns {
                 vec![("question", question), ("context", context), ("answer", answer)]
             }
             Self::Words { words, tags } => vec![("words", words), ("tag", tags)],
-        };
-        let shown = parts.iter().map(|(role, column)| format!("{role} = {}", column.shown()));
+        }
+    }
+
+    /// `text = "review", label = "stars"`.
+    pub fn shown(&self) -> String {
+        let parts = self.parts().into_iter();
+        let shown = parts.map(|(role, column)| format!("{role} = {}", column.shown()));
         shown.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Those of a file's columns that none of these is.
+    pub fn unused<'a>(&self, names: &'a [String]) -> Vec<&'a str> {
+        let used = |place: usize, name: &str| {
+            self.parts().iter().any(|(_, column)| match column {
+                Column::Named(all) => all.iter().any(|one| one == name),
+                Column::At(at) => *at == place,
+            })
+        };
+        let left = names.iter().enumerate().filter(|(place, name)| !used(*place, name));
+        left.map(|(_, name)| name.as_str()).collect()
     }
 
     /// The column of the label, for messages.

@@ -96,19 +96,26 @@ fn own_files_of_every_format_are_the_same_task() {
 
 #[test]
 fn columns_are_guessed_by_name_and_by_what_is_left() {
-    for (header, guess) in [
+    for (header, guess, left) in [
         (
             "id,Premise,Hypothesis,gold_label",
             "first text = \"Premise\", second text = \"Hypothesis\", label = \"gold_label\"",
+            "; not used: \"id\"",
         ),
         (
             "sentence_1,sentence_2,class",
             "first text = \"sentence_1\", second text = \"sentence_2\", label = \"class\"",
+            "",
         ),
-        ("remark,label", "text = \"remark\", label = \"label\""),
-        ("text,flavour", "text = \"text\", label = \"flavour\""),
-        ("question,answer", "text = \"question\", label = \"answer\""),
-        ("title,text,topic", "text = \"text\", label = \"topic\""),
+        ("remark,label", "text = \"remark\", label = \"label\"", ""),
+        ("text,flavour", "text = \"text\", label = \"flavour\"", ""),
+        ("question,answer", "text = \"question\", label = \"answer\"", ""),
+        ("title,text,topic", "text = \"text\", label = \"topic\"", "; not used: \"title\""),
+        (
+            "a,b,text,c,d,label,e,f,g",
+            "text = \"text\", label = \"label\"",
+            "; not used: \"a\", \"b\", \"c\", \"d\", \"e\" and 2 more",
+        ),
     ] {
         let row = |label: &str, i: usize| {
             let columns =
@@ -120,7 +127,7 @@ fn columns_are_guessed_by_name_and_by_what_is_left() {
         };
         let rows: String = (0..4).map(|i| row(["x", "y"][i % 2], i)).collect();
         let task = own("a.csv", format!("{header}\n{rows}").as_bytes()).unwrap();
-        assert_eq!(task.notes[0], format!("columns, guessed from their names: {guess}"));
+        assert_eq!(task.notes[0], format!("columns, guessed from their names: {guess}{left}"));
     }
 }
 

@@ -27,7 +27,7 @@ fn named_columns_of_every_format() {
         .collect();
     let list = format!("[{}]", lines.trim_end().replace('\n', ","));
     let first = chosen("a.csv", csv, "text=body,label=mood").unwrap();
-    assert_eq!(first.notes[0], "columns: text = \"body\", label = \"mood\"");
+    assert_eq!(first.notes[0], "columns: text = \"body\", label = \"mood\"; not used: \"when\"");
     for (name, content) in
         [("a.tsv", &tsv), ("a.jsonl", &lines), ("a.json", &list), ("a.txt", &tsv)]
     {
@@ -41,7 +41,7 @@ fn named_columns_of_every_format() {
     // What is not said is guessed.
     let half =
         chosen("a.csv", "text,body,label\na,b,x\nc,d,y\ne,f,x\ng,h,y\n", "text=body").unwrap();
-    assert_eq!(half.notes[0], "columns: text = \"body\", label = \"label\"");
+    assert_eq!(half.notes[0], "columns: text = \"body\", label = \"label\"; not used: \"text\"");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn pyarrow_s_nested_answers() {
     assert_eq!(
         task.notes[0],
         "columns, guessed from their names: question = \"question\", context = \"context\", answer = \
-         \"answers\""
+         \"answers\"; not used: \"id\", \"title\""
     );
 }
 

@@ -1,0 +1,190 @@
+//! What an answer holds: ensembles, the second method, measured gains, files on their way.
+
+use super::*;
+use tupate_tasks::{EncoderRef, MethodSpec, Metric, Recipe, TaskClass};
+use tupate_zoo::{NewEmbedding, TaskEntry, TransferMatrix};
+
+fn embedding(id: &str, method: MethodSpec, moment: Checkpoint, values: &[f32]) -> NewEmbedding {
+    let encoder = EncoderRef {
+        name: "tiny".into(),
+        weights_sha256: "ab".repeat(32),
+        layers: 2,
+        hidden_size: 4,
+    };
+    NewEmbedding {
+        task: TaskEntry {
+            id: id.into(),
+            name: id.to_uppercase(),
+            class: TaskClass::ClassificationRegression,
+            family: "test".into(),
+            train_examples: 10,
+            metric: Metric::Accuracy,
+            score: None,
+            majority: None,
+            licence: None,
+            link: None,
+        },
+        recipe: Recipe::paper(encoder, method, 0, moment),
+        values: values.to_vec(),
+        initial: None,
+    }
+}
+
+fn loaded() -> Loaded {
+    let lora = || MethodSpec::Lora { rank: 1, alpha: 1.0, targets: vec!["query".into()] };
+    let zoo = Zoo::pack(
+        "test",
+        "",
+        [
+            embedding("a", lora(), Checkpoint::Early, &[1.0, 0.0]),
+            embedding("b", lora(), Checkpoint::Early, &[1.0, 0.1]),
+            embedding("a", lora(), Checkpoint::Late, &[1.0, 0.0]),
+            embedding("b", lora(), Checkpoint::Late, &[1.0, 1.0]),
+            embedding("c", lora(), Checkpoint::Late, &[1.0, 0.2]),
+            embedding("a", MethodSpec::BitFit, Checkpoint::Early, &[1.0]),
+            embedding("b", MethodSpec::BitFit, Checkpoint::Early, &[-1.0]),
+        ],
+    )
+    .unwrap();
+    let origin = Origin::Server { url: "/zoos/z.safetensors".into(), first: true };
+    let sets = zoo.sets().cloned().collect();
+    let (modified, small, sha256) = (None, None, "cd".repeat(32));
+    Loaded { zoo, sets, origin, bytes: 1, sha256, modified, whole: true, small }
+}
+
+fn wish(target: Option<&str>, method: Option<&str>, similarity: Option<&str>) -> View {
+    View {
+        target: target.map(Into::into),
+        method: method.map(Into::into),
+        similarity: similarity.map(Into::into),
+        ..View::default()
+    }
+}
+
+#[test]
+fn no_wish_is_met_with_defaults_and_the_link_names_them() {
+    let loaded = loaded();
+    let view = complete(&loaded, &View::default());
+    assert_eq!(
+        view,
+        View {
+            zoo: None,
+            sha256: Some("cd".repeat(32)),
+            target: Some("a".into()),
+            method: Some("bitfit.early".into()),
+            similarity: Some("cosine".into()),
+            ..View::default()
+        }
+    );
+    assert_eq!(complete(&loaded, &view), view);
+}
+
+#[test]
+fn a_method_means_its_late_set() {
+    let loaded = loaded();
+    let found = answer(&loaded, &wish(Some("a"), Some("lora"), None)).unwrap();
+    assert_eq!(found.method, "lora.late");
+    let order: Vec<_> = found.ranking.sources.iter().map(|s| s.task.as_str()).collect();
+    assert_eq!(order, ["c", "b"]);
+}
+
+#[test]
+fn wishes_that_cannot_be_met_are_named_and_kept() {
+    let loaded = loaded();
+    for (view, part) in [
+        (wish(Some("zzz"), None, None), "zzz"),
+        (wish(Some("c"), Some("lora.early"), None), "“c”"),
+        (wish(None, Some("none"), None), "none"),
+        (wish(None, None, Some("gauge")), "gauge"),
+        (wish(None, None, Some("delta")), "initial parameters"),
+    ] {
+        let failure = answer(&loaded, &view).unwrap_err();
+        assert!(failure.detail.contains(part), "{failure:?}");
+        let kept = complete(&loaded, &view);
+        assert_eq!(
+            (kept.target, kept.method, kept.similarity),
+            (view.target, view.method, view.similarity)
+        );
+    }
+}
+
+#[test]
+fn ensembles_are_offered_where_they_can_be_made() {
+    // LoRA and BitFit are both there early; a, b, and c are not all in both late.
+    let names: Vec<_> = loaded().methods().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["bitfit.early", "lora.early", "lora.late", "ensemble", "rrf"]);
+    let found = answer(&loaded(), &wish(Some("a"), Some("ensemble"), None)).unwrap();
+    assert_eq!((&*found.method, found.ranking.ensemble.len()), ("ensemble", 2));
+    let mut alone = loaded();
+    alone.sets.retain(|set| set.key != "bitfit.early");
+    assert!(alone.methods().iter().all(|(name, _)| !Fusion::is_named(name)));
+}
+
+#[test]
+fn a_second_method_ranks_what_passes_the_filters() {
+    let loaded = loaded();
+    let view = View {
+        compare: vec!["lora.early".into()],
+        filters: vec![("max".into(), "10".into())],
+        ..wish(Some("a"), Some("lora.late"), None)
+    };
+    let found = answer(&loaded, &view).unwrap();
+    assert_eq!((found.all, found.ranking.sources.len()), (2, 2));
+    let beside = found.beside.unwrap().unwrap();
+    assert_eq!(beside.method, "lora.early");
+    assert_eq!(beside.ranks, BTreeMap::from([("b".to_owned(), 1)]));
+
+    let filters = vec![("max".into(), "9".into())];
+    let none = answer(&loaded, &View { filters, ..view.clone() }).unwrap();
+    assert_eq!((none.all, none.ranking.sources.len()), (2, 0));
+    let compare = vec!["none".into()];
+    let failure = answer(&loaded, &View { compare, ..view }).unwrap().beside.unwrap();
+    assert!(failure.unwrap_err().detail.contains("none"));
+}
+
+#[test]
+fn gains_are_against_the_score_without_transfer() {
+    let matrix = |no_transfer: Option<f64>| TransferMatrix {
+        setting: "full-limited".into(),
+        metric: "accuracy".into(),
+        seeds: vec![0, 1],
+        targets: vec!["a".into()],
+        sources: vec!["a".into(), "b".into(), "c".into()],
+        scores: vec![vec![
+            vec![Some(0.9), Some(0.9)],
+            vec![Some(0.5), Some(0.75)],
+            vec![None, None],
+        ]],
+        no_transfer: vec![vec![no_transfer, None]],
+    };
+    let zoo = |no_transfer| loaded().zoo.with_transfer(vec![matrix(no_transfer)]).unwrap();
+    let gains = Gains::find(&zoo(Some(0.5)), "a").unwrap();
+    // Not of itself, and not where nothing was run.
+    assert_eq!(gains.of, BTreeMap::from([("b".to_owned(), 0.125)]));
+    assert_eq!(gains.baseline, Some(0.5));
+    let scores = Gains::find(&zoo(None), "a").unwrap();
+    assert_eq!(scores.of, BTreeMap::from([("b".to_owned(), 0.625)]));
+    assert_eq!(Gains::find(&zoo(None), "b"), None);
+}
+
+#[test]
+fn what_is_on_its_way_is_told_from_what_is_not_there() {
+    let mut part = loaded();
+    part.whole = false;
+    let title =
+        |loaded: &Loaded| answer(loaded, &wish(Some("a"), Some("none"), None)).unwrap_err().title;
+    assert_eq!(title(&part), Failure::on_its_way().title);
+    part.whole = true;
+    assert_ne!(title(&part), Failure::on_its_way().title);
+}
+
+#[test]
+fn links_tell_files_apart() {
+    let shown = View { zoo: None, sha256: Some("ab".repeat(32)), ..View::default() };
+    assert!(same_file(&shown, &View::default()));
+    assert!(same_file(&shown, &View { target: Some("a".into()), ..shown.clone() }));
+    assert!(!same_file(&shown, &View { sha256: Some("cd".repeat(32)), ..View::default() }));
+    assert!(!same_file(&shown, &View { zoo: Some("/x".into()), ..View::default() }));
+    assert_eq!(Origin::File("z".into()).in_link().as_deref(), Some("file:z"));
+    assert_eq!(Origin::Url("https://a/z".into()).in_link().as_deref(), Some("https://a/z"));
+}
