@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn what_is_missing_lies_between_what_is_there() {
         assert_eq!(gaps(&[], 10), vec![0..10]);
-        assert_eq!(gaps(&[0..10], 10), vec![]);
+        assert_eq!(gaps(std::slice::from_ref(&(0..10)), 10), vec![]);
         // In any order, side by side, and one within another.
         assert_eq!(gaps(&[6..8, 0..2, 2..3, 6..7], 10), vec![3..6, 8..10]);
         assert_eq!(gaps(&[0..6, 4..10], 10), vec![]);
