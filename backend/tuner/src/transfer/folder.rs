@@ -11,16 +11,23 @@ use serde_json::{Value, json};
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const SWEEP: &str = "sweep.json";
 const LOCK: &str = "lock";
+const CLAIMS: &str = "claims";
 const MATRIX_CSV: &str = "matrix.csv";
 const MATRIX_JSON: &str = "transfer.json";
 
+/// How long to wait before asking again for what another program is at.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 pub(super) struct Folder {
     root: PathBuf,
-    /// Held while the sweep runs: two programs in one folder would do each cell
-    /// twice.
+}
+
+/// The right to compute something; ends with its owner, however that ends.
+pub(super) struct Claim {
     _lock: File,
 }
 
@@ -38,6 +45,20 @@ impl Folder {
         let root = sweep.out.to_owned();
         let shown = root.display();
         let mut described = describe(sweep)?;
+        // A folder of something else stays as it is, without so much as a lock.
+        if root.is_dir() && ![SWEEP, LOCK].iter().any(|name| root.join(name).exists()) {
+            let mut entries = std::fs::read_dir(&root).map_err(failed("read", &root))?;
+            if entries.next().is_some() {
+                return Err(Error::Out(format!(
+                    "{shown} is not empty and not a sweep; choose another --out"
+                )));
+            }
+        }
+        std::fs::create_dir_all(&root).map_err(failed("make the folder", &root))?;
+        let lock_path = root.join(LOCK);
+        let lock = File::create(&lock_path).map_err(failed("write", &lock_path))?;
+        // Of two programs that begin at once, one describes the sweep first.
+        lock.lock().map_err(failed("lock", &lock_path))?;
         let path = root.join(SWEEP);
         if path.exists() {
             let there: Value = read_json(&path)?;
@@ -56,30 +77,46 @@ impl Folder {
             for (task, sha256) in there["data"].as_object().into_iter().flatten() {
                 described["data"][task] = sha256.clone();
             }
-        } else if root.is_dir() {
-            let mut entries = std::fs::read_dir(&root).map_err(failed("read", &root))?;
-            if entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK)) {
-                return Err(Error::Out(format!(
-                    "{shown} is not empty and not a sweep; choose another --out"
-                )));
-            }
         }
-        std::fs::create_dir_all(root.join("sources")).map_err(failed("make the folder", &root))?;
-        let lock_path = root.join(LOCK);
-        let lock = File::create(&lock_path).map_err(failed("write", &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Out(format!("another program is sweeping in {shown}")));
-            }
-            Err(TryLockError::Error(source)) => return Err(failed("lock", &lock_path)(source)),
+        for folder in ["sources", CLAIMS] {
+            let folder = root.join(folder);
+            std::fs::create_dir_all(&folder).map_err(failed("make the folder", &folder))?;
         }
         for target in sweep.targets {
             let folder = root.join("cells").join(&target.task);
             std::fs::create_dir_all(&folder).map_err(failed("make the folder", &folder))?;
         }
         write_json(&path, &described)?;
-        Ok(Self { root, _lock: lock })
+        Ok(Self { root })
+    }
+
+    /// Claims the cells of a source, or a target without transfer: several programs
+    /// may sweep in one folder, and none does what another one is at. Where another
+    /// one is at it: `None`, or with `wait` not before that one has ended, or `wait`
+    /// gives true and thereby says that it was enough.
+    pub fn claim(
+        &self,
+        what: &str,
+        seed: u64,
+        wait: Option<&dyn Fn() -> bool>,
+    ) -> Result<Option<Claim>, Error> {
+        let path = self.root.join(CLAIMS).join(format!("{what}.{seed}"));
+        let lock = File::create(&path).map_err(failed("write", &path))?;
+        loop {
+            match (lock.try_lock(), wait) {
+                (Ok(()), _) => return Ok(Some(Claim { _lock: lock })),
+                (Err(TryLockError::WouldBlock), None) => return Ok(None),
+                (Err(TryLockError::WouldBlock), Some(enough)) => {
+                    if enough() {
+                        return Err(Error::Cancelled);
+                    }
+                    std::thread::sleep(PATIENCE);
+                }
+                (Err(TryLockError::Error(source)), _) => {
+                    return Err(failed("lock", &path)(source));
+                }
+            }
+        }
     }
 
     fn cell_path(&self, target: &str, source: Option<&str>, seed: u64) -> PathBuf {
@@ -178,6 +215,11 @@ impl Folder {
         let bytes = safetensors::serialize(views, None).map_err(unwritable)?;
         write(&weights, &bytes)?;
         write_json(&record_path, record)
+    }
+
+    /// Whether a source's weights are there.
+    pub fn keeps(&self, source: &str, seed: u64) -> bool {
+        self.source_paths(source, seed).1.is_file()
     }
 
     /// Removes a source's weights; its record stays.

@@ -13,7 +13,8 @@
 //!
 //! Cells are computed one after the other and written whole or not at all: what is
 //! there is never computed again, and what was under way when the program ended is
-//! computed from its start, to the same result.
+//! computed from its start, to the same result. Several programs may sweep in one
+//! folder: each claims what it is at (`claims/`), by locks that end with the program.
 
 mod cell;
 mod folder;
@@ -29,7 +30,7 @@ use crate::data::{Dataset, Objective};
 use crate::encoder::{Bert, Encoder};
 use crate::train::{Event, FineTuneRecord, FineTuned, Observer, Training, baseline, fine_tune};
 use cell::Provenance;
-use folder::Folder;
+use folder::{Claim, Folder};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -167,15 +168,17 @@ impl Sweep<'_> {
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Matrix, Error> {
         self.plan.check()?;
         let folder = Folder::open(self)?;
-        let mut progress = Progress { clock: Clock::new(self, &folder), observer };
-        for &seed in &self.plan.seeds {
-            for target in self.targets {
-                if !folder.has(&target.task, None, seed) {
-                    self.cell(&folder, target, None, &self.encoder.model, seed, &mut progress)?;
+        let mut progress = Progress { clock: Clock { done: 0, total: 0 }, observer };
+        // First what no other program is at. What another one was at is then looked
+        // at again: it may have been stopped.
+        for wait in [false, true] {
+            for &seed in &self.plan.seeds {
+                for target in self.targets {
+                    self.alone(&folder, target, seed, wait, &mut progress)?;
                 }
-            }
-            for source in self.sources {
-                self.source(&folder, source, seed, &mut progress)?;
+                for source in self.sources {
+                    self.source(&folder, source, seed, wait, &mut progress)?;
+                }
             }
         }
         let matrix = Matrix::gather(self, &folder)?;
@@ -188,18 +191,51 @@ impl Sweep<'_> {
         source.task != target.task && (!self.plan.in_class || source.class == target.class)
     }
 
+    /// A target without transfer.
+    fn alone(
+        &self,
+        folder: &Folder,
+        target: &Dataset,
+        seed: u64,
+        wait: bool,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Error> {
+        let there = || folder.has(&target.task, None, seed);
+        if there() {
+            return Ok(());
+        }
+        let what = format!("{NO_TRANSFER}.{}", target.task);
+        let Some(_claim) = progress.claim(folder, &what, seed, wait)? else { return Ok(()) };
+        // Another program may have done it meanwhile.
+        if there() {
+            return Ok(());
+        }
+        progress.clock.look(self, folder);
+        self.cell(folder, target, None, &self.encoder.model, seed, progress)
+    }
+
     /// All cells of a source with one seed.
     fn source(
         &self,
         folder: &Folder,
         source: &Dataset,
         seed: u64,
+        wait: bool,
         progress: &mut Progress<'_>,
     ) -> Result<(), Error> {
-        let wanted = self.targets.iter().filter(|target| self.wanted(source, target));
-        let missing: Vec<_> =
-            wanted.filter(|t| !folder.has(&t.task, Some(&source.task), seed)).collect();
+        let missing = || {
+            let wanted = self.targets.iter().filter(|target| self.wanted(source, target));
+            wanted.filter(|t| !folder.has(&t.task, Some(&source.task), seed)).collect::<Vec<_>>()
+        };
+        // What is done needs no claim, unless there are weights to be removed.
+        if missing().is_empty() && (self.plan.keep_sources || !folder.keeps(&source.task, seed)) {
+            return Ok(());
+        }
+        let claim = progress.claim(folder, &source.task, seed, wait)?;
+        let Some(_claim) = claim else { return Ok(()) };
+        let missing = missing();
         if !missing.is_empty() {
+            progress.clock.look(self, folder);
             let (record, model) = match folder.source(self.encoder, &source.task, seed)? {
                 Some(there) => there,
                 None => self.train_source(folder, source, seed, progress)?,
@@ -297,6 +333,18 @@ struct Progress<'a> {
 }
 
 impl Progress<'_> {
+    /// See [`Folder::claim`].
+    fn claim(
+        &self,
+        folder: &Folder,
+        what: &str,
+        seed: u64,
+        wait: bool,
+    ) -> Result<Option<Claim>, Error> {
+        let cancelled = || self.observer.cancelled();
+        folder.claim(what, seed, wait.then_some(&cancelled as &dyn Fn() -> bool))
+    }
+
     fn watch(&mut self) -> Shifted<'_> {
         Shifted { to: self.observer, done: self.clock.done, total: self.clock.total }
     }
@@ -309,9 +357,9 @@ struct Clock {
 }
 
 impl Clock {
-    /// Estimates the steps from the examples: windows of long contexts come on top
-    /// as they are met.
-    fn new(sweep: &Sweep<'_>, folder: &Folder) -> Self {
+    /// Estimates the steps that are left from the examples: windows of long contexts
+    /// come on top as they are met. Other programs may have done some of it.
+    fn look(&mut self, sweep: &Sweep<'_>, folder: &Folder) {
         let plan = sweep.plan;
         let steps = |dataset: &Dataset, role| {
             let (training, _) = plan.training(dataset.objective, 0);
@@ -339,7 +387,7 @@ impl Clock {
                 }
             }
         }
-        Self { done: 0, total }
+        self.total = self.done + total;
     }
 
     fn count(&mut self, record: &FineTuneRecord) {

@@ -217,6 +217,56 @@ fn a_sweep_may_grow_but_not_change() {
     std::fs::write(foreign.join("thesis.txt"), "do not touch").unwrap();
     let error = sweep(&foreign, &all, &small, false).unwrap_err().to_string();
     assert!(error.contains("is not empty and not a sweep"), "{error}");
+    assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 1, "nothing was left there");
+}
+
+#[test]
+fn several_programs_share_a_sweep() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(Setting::LimitedLimited);
+    let whole = dir.path().join("whole");
+    let alone = sweep(&whole, &tasks(), &plan, false).unwrap();
+    let out = dir.path().join("shared");
+    // A sweep that has just begun, so that all others go on with it.
+    stopped(&out, &tasks(), &plan, false, 0).0.unwrap_err();
+    let others: Vec<_> = std::thread::scope(|scope| {
+        let start = || scope.spawn(|| stopped(&out, &tasks(), &plan, true, usize::MAX));
+        [start(), start(), start()].map(|other| other.join().unwrap()).into()
+    });
+    let steps: usize = others.iter().map(|(_, watched)| watched.seen).sum();
+    assert_eq!(steps, 96, "nothing was done twice");
+    assert!(others.iter().filter(|(_, watched)| watched.seen > 0).count() > 1, "one did it all");
+    for (matrix, _) in others {
+        assert_eq!(matrix.unwrap(), alone);
+    }
+    assert_eq!(files(&out), files(&whole));
+}
+
+#[test]
+fn what_another_program_left_undone_is_done_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("sweep");
+    let plan = Plan { seeds: vec![0], ..plan(Setting::LimitedLimited) };
+    stopped(&out, &tasks(), &plan, false, 0).0.unwrap_err();
+    let claimed = std::fs::File::create(out.join("claims/thirds.0")).unwrap();
+    claimed.lock().unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| sweep(&out, &tasks(), &plan, true));
+        // Everything else is done before it is waited for.
+        while !out.join("cells/letters/numbers.0.json").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert!(!out.join("cells/letters/thirds.0.json").exists() && !waiting.is_finished());
+        // As if that other program had been killed.
+        drop(claimed);
+        waiting.join().unwrap().unwrap();
+    });
+    assert!(out.join("cells/letters/thirds.0.json").exists());
+    let claimed = std::fs::File::create(out.join("claims/thirds.0")).unwrap();
+    claimed.lock().unwrap();
+    std::fs::remove_file(out.join("cells/letters/thirds.0.json")).unwrap();
+    let (result, watched) = stopped(&out, &tasks(), &plan, true, 0);
+    assert!(matches!(result, Err(Error::Cancelled)) && watched.seen == 0, "waits for ever");
 }
 
 #[test]
