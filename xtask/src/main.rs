@@ -8,23 +8,25 @@ mod bench;
 mod browser;
 mod context;
 mod cuda;
+mod experiment;
 mod files;
 mod fuzz;
 mod golden;
+mod jobs;
 mod page;
 mod program;
 mod python;
 mod samples;
+mod screenshots;
 mod steps;
 mod test;
 mod tidy;
 mod tools;
-mod tuning;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use context::Context;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 use steps::Steps;
 
 const HELP: &str = "\
@@ -49,7 +51,16 @@ cargo xtask COMMAND
   bench NAME [--write]
           measure: tune (beside PyTorch with PEFT), zoo (ranking natively, in a
           browser, in numpy and in JavaScript), serve (a zoo's file while a run
-          is tuned, beside nginx) (--write: put the result into docs/BENCHMARKS.md)
+          is tuned, beside nginx), page (how long a visitor waits) (--write: put the
+          result into docs/BENCHMARKS.md)
+  screenshots
+          pictures of every page at three sizes in both themes, by the browser
+          tests, into docs/screenshots
+  experiment NAME --data DIR [--minutes N]
+          run what is missing of experiments/NAME/experiment.toml: task embeddings
+          and measured transfer of the tasks in DIR, one folder a task; finished
+          parts are kept in experiments/NAME/results and never computed again
+          [until all is done, or N minutes have gone]
   api-fuzz [--examples N]
           have Schemathesis make requests from the OpenAPI document and look for
           answers that the document does not allow [N: 60 an operation]
@@ -68,6 +79,8 @@ enum Request {
     Setup { test: bool },
     Golden { write: bool },
     Bench { name: String, write: bool },
+    Experiment { name: String, data: PathBuf, minutes: Option<u64> },
+    Screenshots,
     ApiFuzz { examples: u32 },
     Tidy,
 }
@@ -90,18 +103,22 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
-    let (mut command, mut bench) = (None, None);
-    let (mut listen, mut examples) = (None, None);
+    let (mut command, mut name) = (None, None);
+    let (mut listen, mut examples, mut data, mut minutes) = (None, None, None, None);
     let (mut no_serve, mut cuda, mut test, mut write) = (false, false, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Request::Help),
-            Value(name) if command.is_none() => command = Some(name.string()?),
-            Value(name) if command.as_deref() == Some("bench") && bench.is_none() => {
-                bench = Some(name.string()?);
+            Value(value) if command.is_none() => command = Some(value.string()?),
+            Value(value)
+                if matches!(command.as_deref(), Some("bench" | "experiment")) && name.is_none() =>
+            {
+                name = Some(value.string()?);
             }
             Long("listen") => listen = Some(arguments.value()?.string()?),
             Long("examples") => examples = Some(arguments.value()?.parse()?),
+            Long("data") => data = Some(PathBuf::from(arguments.value()?)),
+            Long("minutes") => minutes = Some(arguments.value()?.parse()?),
             Long("no-serve") => no_serve = true,
             Long("cuda") => cuda = true,
             Long("test") => test = true,
@@ -114,6 +131,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
     for (given, option, of) in [
         (listen.is_some(), "--listen", &["run"][..]),
         (examples.is_some(), "--examples", &["api-fuzz"]),
+        (data.is_some(), "--data", &["experiment"]),
+        (minutes.is_some(), "--minutes", &["experiment"]),
         (no_serve, "--no-serve", &["run"]),
         (cuda, "--cuda", &["build"]),
         (test, "--test", &["setup"]),
@@ -135,11 +154,17 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
         "setup" => Request::Setup { test },
         "golden" => Request::Golden { write },
         "bench" => {
-            let name = bench.unwrap_or_default();
+            let name = name.unwrap_or_default();
             bench::check(&name)?;
             Request::Bench { name, write }
         }
+        "experiment" => Request::Experiment {
+            name: name.context("`experiment` needs the name of a folder of experiments/")?,
+            data: data.context("`experiment` needs `--data DIR`, the folder of the tasks")?,
+            minutes,
+        },
         "api-fuzz" => Request::ApiFuzz { examples: examples.unwrap_or(60) },
+        "screenshots" => Request::Screenshots,
         "tidy" => Request::Tidy,
         other => bail!("there is no command `{other}`"),
     })
@@ -170,7 +195,11 @@ fn execute(request: Request) -> Result<()> {
         }
         Request::Golden { write } => golden::run(&context, &mut steps, write),
         Request::Bench { name, write } => bench::run(&context, &mut steps, &name, write),
+        Request::Experiment { name, data, minutes } => {
+            experiment::run(&context, &mut steps, &name, &data, minutes)
+        }
         Request::ApiFuzz { examples } => fuzz::run(&context, &mut steps, examples),
+        Request::Screenshots => screenshots::run(&context, &mut steps),
         Request::Tidy => tidy::run(&context),
     }
 }
@@ -202,8 +231,14 @@ mod tests {
             parsed("bench zoo --write"),
             Ok(Request::Bench { name: "zoo".into(), write: true })
         );
+        let (name, data) = ("minilm".to_owned(), PathBuf::from("data"));
+        assert_eq!(
+            parsed("experiment minilm --data data --minutes 5"),
+            Ok(Request::Experiment { name, data, minutes: Some(5) })
+        );
         assert_eq!(parsed("api-fuzz"), Ok(Request::ApiFuzz { examples: 60 }));
         assert_eq!(parsed("api-fuzz --examples 5"), Ok(Request::ApiFuzz { examples: 5 }));
+        assert_eq!(parsed("screenshots"), Ok(Request::Screenshots));
         assert_eq!(parsed("tidy"), Ok(Request::Tidy));
     }
 
@@ -214,8 +249,10 @@ mod tests {
             ("tidy --cuda", "`--cuda` is an option of `build`, not of `tidy`"),
             ("test --listen x", "`--listen` is an option of `run`, not of `test`"),
             ("run --port 1", "invalid option '--port'"),
-            ("bench", "there is no benchmark ``; there are tune, zoo, serve"),
+            ("bench", "there is no benchmark ``; there are tune, zoo, serve, page"),
             ("tidy --write", "`--write` is an option of `golden` and `bench`, not of `tidy`"),
+            ("experiment --data x", "`experiment` needs the name of a folder of experiments/"),
+            ("experiment x", "`experiment` needs `--data DIR`, the folder of the tasks"),
             ("run twice", "unexpected argument \"twice\""),
         ] {
             assert_eq!(parsed(line), Err(message.to_owned()));

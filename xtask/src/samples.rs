@@ -1,6 +1,6 @@
 //! The six sample tasks, tuned and packed: what `cargo xtask run` shows.
 
-use crate::tuning::{self, Job};
+use crate::jobs::{self, Job, Terms};
 use crate::{context::Context, files, program, steps::Steps};
 use anyhow::{Context as _, Result};
 use std::{
@@ -90,7 +90,7 @@ fn tune(context: &Context, program: &Path) -> Result<String> {
             continue;
         }
         let command = || Command::from(context.command(program, &words).arg("--out").arg(&out));
-        let mut attempts: Vec<tuning::Start> = Vec::new();
+        let mut attempts: Vec<jobs::Start> = Vec::new();
         // An interrupted run goes on where it was, if this program still can.
         if same && out.join("resume").is_dir() {
             resumed += 1;
@@ -110,14 +110,20 @@ fn tune(context: &Context, program: &Path) -> Result<String> {
                 .with_context(|| format!("cannot write {}", key_file.display()))?;
             Ok(anew)
         }));
-        jobs.push(Job { name: task.to_owned(), epochs, attempts });
+        jobs.push(Job {
+            name: task.to_owned(),
+            units: epochs,
+            unit: jobs::EPOCH,
+            attempts,
+            end: Box::new(|| Ok(())),
+        });
     }
     let note = match (jobs.len(), resumed) {
         (0, _) => "tuned before".to_owned(),
         (all, 0) => format!("{all} tuned"),
         (all, some) => format!("{all} tuned, {some} of them resumed"),
     };
-    tuning::run(jobs)?;
+    jobs::run("tuning", jobs, Terms::default())?;
     Ok(note)
 }
 

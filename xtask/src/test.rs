@@ -1,8 +1,11 @@
 //! All checks, the cheapest first; the first that fails ends the run.
 
 use crate::{browser, context::Context, page, program, samples, steps::Steps, tidy, tools};
-use anyhow::{Context as _, Result};
-use std::{fs, path::Path};
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The package of the browser tests.
 const E2E: &str = "tupate-e2e";
@@ -52,7 +55,10 @@ fn all(context: &Context, steps: &mut Steps) -> Result<()> {
     })?;
     steps.take("tests, wasm32", || tests_wasm(context))?;
     samples::make(context, steps)?;
-    steps.take("tests in a browser", || tests_browser(context))
+    steps.take("tests in a browser", || {
+        in_a_browser(context, "all()", false)?;
+        passed()
+    })
 }
 
 /// What must compile for the page, compiled for the page.
@@ -137,20 +143,26 @@ fn with_browser(settings: &str, browser: &Path) -> Result<String> {
     Ok(format!("{before}\"binary\": {:?}{after}", browser.to_string_lossy()))
 }
 
-/// A real browser against the real binary with real sample data.
-fn tests_browser(context: &Context) -> Result<String> {
+/// A real browser against the real binary with real sample data: those of the browser
+/// tests that a filter of nextest selects, or the benchmarks among them. Gives the folder
+/// with what they leave behind.
+pub fn in_a_browser(context: &Context, filter: &str, benchmarks: bool) -> Result<PathBuf> {
     let browser = browser::find(context)?;
     let artifacts = context.root.join("artifacts");
     // A picture of an earlier run must not pass for one of this run.
     remove_if_there(&artifacts)?;
     fs::create_dir_all(&artifacts)
         .with_context(|| format!("cannot create {}", artifacts.display()))?;
-    let filter = format!("package({E2E})");
-    let command = if has_nextest(context) {
+    let filter = format!("package({E2E}) & ({filter})");
+    let mut command = if has_nextest(context) {
         context.cargo(["nextest", "run", "--workspace", "-E", &filter])
     } else {
+        ensure!(filter.ends_with("(all())"), "to run some of the browser tests takes nextest");
         context.cargo(["test", "--package", E2E])
     };
+    if benchmarks {
+        command = command.args(["--run-ignored", "only"]);
+    }
     command
         .env("TUPATE_BIN", program::path(context))
         .env("TUPATE_E2E_ZOO", samples::zoo(context))
@@ -159,7 +171,7 @@ fn tests_browser(context: &Context) -> Result<String> {
         .env("TUPATE_CHROMEDRIVER", browser.driver)
         .env("TUPATE_AXE", tools::axe(context)?)
         .run()?;
-    passed()
+    Ok(artifacts)
 }
 
 fn has_nextest(context: &Context) -> bool {

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 #[command(
     after_long_help = "Every source × target × seed is a cell: a file that is written once and \
                              never computed again, so that a sweep can be stopped anywhere, resumed, \
-                             and grown by further tasks and seeds. matrix.csv has the means over \
+                             and grown by further tasks and seeds. Several programs may work \
+                             in one folder, the later ones with --resume. matrix.csv has the means over \
                              seeds; the column no-transfer has the scores without any.\n\n\
                              Example:\n  tupate transfer --sources mnli,qqp,sst2 --targets rte,mrpc \
                              --setting limited-limited --data data/ --out sweeps/small"

@@ -1,0 +1,373 @@
+//! `cargo xtask experiment NAME`: a declared sweep over tasks, methods and seeds.
+//!
+//! ```text
+//! experiments/NAME/
+//!   experiment.toml                    what is declared
+//!   results/tuning.jsonl               a line for every tuned task
+//!   results/embeddings/SEED/TASK.safetensors
+//!                                      its embeddings by all methods, early and late
+//!   results/SETTING.jsonl              a line for every measured transfer
+//! ```
+//!
+//! What is there is never computed again, wherever it was computed. Runs and sweeps
+//! lie in the cache folder, so that what was interrupted goes on where it was.
+
+mod plan;
+mod table;
+
+use crate::jobs::{self, Ended, Job, Terms};
+use crate::{context::Context, program, steps::Steps};
+use anyhow::{Context as _, Result, bail};
+use plan::{Method, Plan, Task, Truth};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+use table::{Row as _, Table, Transferred, Tuned};
+
+/// What stands for the source in the line of a target without transfer.
+const ALONE: &str = "";
+
+/// Runs what is missing of an experiment.
+pub fn run(
+    context: &Context,
+    steps: &mut Steps,
+    name: &str,
+    data: &Path,
+    minutes: Option<u64>,
+) -> Result<()> {
+    let until = minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
+    let home = context.root.join("experiments").join(name);
+    let plan = Plan::read(&home.join("experiment.toml"))?;
+    eprintln!("{}", plan.title);
+    for task in &plan.task {
+        eprintln!(
+            "  {:<10} {}; {}",
+            task.id,
+            task.licence,
+            task.note.as_deref().unwrap_or("whole")
+        );
+    }
+    program::build(context, steps)?;
+    let work = context.cache.join("experiments").join(name);
+    let _lock = context.lock(&work)?;
+    let experiment = Experiment {
+        context,
+        plan: &plan,
+        program: program::path(context),
+        links: work.join("data"),
+        results: home.join("results"),
+        work,
+        terms: Terms { until, go_on: true },
+    };
+    steps.take("encoder", || {
+        let pull = ["encoder", "pull", &plan.encoder];
+        context.command(&experiment.program, pull).quiet().ignore_stdout().run()?;
+        Ok(plan.encoder.clone())
+    })?;
+    steps.take("data", || experiment.link(data))?;
+    // Seed by seed: an experiment that is stopped early is a smaller one, and whole.
+    for seed in plan.seeds() {
+        if plan.tuning.seeds.contains(&seed) {
+            steps.take(&format!("tuning, seed {seed}"), || experiment.tune(seed))?;
+        }
+        for truth in plan.truth.iter().filter(|truth| truth.seeds.contains(&seed)) {
+            let step = format!("{}, seed {seed}", truth.setting);
+            steps.take(&step, || experiment.transfer(truth, seed))?;
+        }
+    }
+    Ok(())
+}
+
+struct Experiment<'a> {
+    context: &'a Context,
+    plan: &'a Plan,
+    program: PathBuf,
+    /// A folder a task, with links to its files.
+    links: PathBuf,
+    results: PathBuf,
+    work: PathBuf,
+    terms: Terms,
+}
+
+impl Experiment<'_> {
+    /// One folder a task, as `tupate --data` wants it.
+    fn link(&self, data: &Path) -> Result<String> {
+        let data = fs::canonicalize(data).with_context(|| format!("{}", data.display()))?;
+        if self.links.exists() {
+            fs::remove_dir_all(&self.links)?;
+        }
+        for task in &self.plan.task {
+            let folder = self.links.join(&task.id);
+            let linking = || format!("the files of {} cannot be linked", task.id);
+            fs::create_dir_all(&folder).with_context(linking)?;
+            for (name, file) in files_of(task, &data).with_context(linking)? {
+                symlink(file, folder.join(name)).with_context(linking)?;
+            }
+        }
+        Ok(format!("{} tasks", self.plan.task.len()))
+    }
+
+    /// The options of a task's tuning; what they say decides the result.
+    fn tune_options(&self, task: &str, method: &Method, seed: u64) -> Vec<String> {
+        let plan = self.plan;
+        let mut options: Vec<String> = ["tune", task, "--method", &method.name, "--lr", &method.lr]
+            .map(ToOwned::to_owned)
+            .into();
+        let (seed, init_seed) = (seed.to_string(), plan.tuning.init_seed.to_string());
+        let epochs = plan.tuning.epochs.to_string();
+        options.extend(
+            ["--encoder", &plan.encoder, "--epochs", &epochs, "--seed", &seed]
+                .map(ToOwned::to_owned),
+        );
+        options.extend(["--init-seed".into(), init_seed]);
+        options.extend(plan.tuning.options.iter().cloned());
+        options
+    }
+
+    /// Tunes every task by every method.
+    fn tune(&self, seed: u64) -> Result<String> {
+        let methods = &self.plan.tuning.method;
+        let table = Table::open(self.results.join("tuning.jsonl"), |row: &Tuned| {
+            let (seed, method, task) = row.key();
+            let method = methods.iter().find(|m| m.name == method);
+            let options = method.map(|method| self.tune_options(&task, method, seed));
+            options.map_or_else(String::new, |options| options.join(" "))
+        })?;
+        let folder = self.embeddings(seed);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let table = RefCell::new(table);
+        let mut missing = Vec::new();
+        for task in &self.plan.task {
+            if self.embedding(task, seed).is_file() {
+                continue;
+            }
+            // The embeddings of a task come from its runs: those that lie on another
+            // machine are tuned once more, to the same result.
+            for method in methods {
+                if !self.run_of(task, method, seed).join("run.json").is_file() {
+                    missing.push(self.tuning(&table, task, method, seed));
+                }
+            }
+            self.pack(&table, task, seed)?;
+        }
+        let all = self.plan.task.len() * methods.len();
+        self.finish("tuning", missing, all)
+    }
+
+    /// The folder of a task's tuning.
+    fn run_of(&self, task: &Task, method: &Method, seed: u64) -> PathBuf {
+        self.work.join(format!("runs/{seed}/{}.{}", method.name, task.id))
+    }
+
+    fn embeddings(&self, seed: u64) -> PathBuf {
+        self.results.join("embeddings").join(seed.to_string())
+    }
+
+    fn embedding(&self, task: &Task, seed: u64) -> PathBuf {
+        self.embeddings(seed).join(format!("{}.safetensors", task.id))
+    }
+
+    /// Takes down what a task's runs say and, when all are there, packs what they learnt.
+    fn pack(&self, table: &RefCell<Table<Tuned>>, task: &Task, seed: u64) -> Result<()> {
+        let mut runs = Vec::new();
+        for method in &self.plan.tuning.method {
+            let run = self.run_of(task, method, seed);
+            if !run.join("run.json").is_file() {
+                continue;
+            }
+            if !table.borrow().has(&(seed, method.name.clone(), task.id.clone())) {
+                let options = self.tune_options(&task.id, method, seed).join(" ");
+                table.borrow_mut().add(vec![Tuned::of_run(&run, options)?])?;
+            }
+            runs.push(run);
+        }
+        if runs.len() < self.plan.tuning.method.len() {
+            return Ok(());
+        }
+        self.context
+            .command(&self.program, ["zoo", "pack"])
+            .args(&runs)
+            .args(["--recipe", "checkpoint=early", "--recipe", "checkpoint=late"])
+            .args(["--name", &task.id, "--out"])
+            .arg(self.embedding(task, seed))
+            .quiet()
+            .ignore_stdout()
+            .run()
+            .with_context(|| format!("the embeddings of {} cannot be packed", task.id))
+    }
+
+    fn tuning<'a>(
+        &'a self,
+        table: &'a RefCell<Table<Tuned>>,
+        task: &'a Task,
+        method: &'a Method,
+        seed: u64,
+    ) -> Job<'a> {
+        let options = self.tune_options(&task.id, method, seed);
+        let out = self.run_of(task, method, seed);
+        let command = || {
+            let command = self.context.command(&self.program, &options);
+            Command::from(command.arg("--data").arg(&self.links).arg("--out").arg(&out))
+        };
+        let mut attempts: Vec<jobs::Start<'a>> = Vec::new();
+        if out.join("resume").is_dir() {
+            let mut again = command();
+            again.arg("--resume");
+            attempts.push(Box::new(move || Ok(again)));
+        }
+        let anew = command();
+        attempts.push(Box::new(move || {
+            if out.exists() {
+                fs::remove_dir_all(&out)?;
+            }
+            fs::create_dir_all(out.parent().context("a run lies in a folder")?)?;
+            Ok(anew)
+        }));
+        Job {
+            name: format!("{} by {}, seed {seed}", task.id, method.name),
+            units: self.plan.tuning.epochs,
+            unit: jobs::EPOCH,
+            attempts,
+            end: Box::new(move || self.pack(table, task, seed)),
+        }
+    }
+
+    /// The options of a sweep, without tasks and seeds.
+    fn transfer_options(&self, truth: &Truth) -> Vec<String> {
+        let mut options: Vec<String> =
+            ["transfer", "--setting", &truth.setting, "--encoder", &self.plan.encoder]
+                .map(ToOwned::to_owned)
+                .into();
+        options.extend(truth.options.iter().cloned());
+        options
+    }
+
+    /// Measures transfer from every task to every other one.
+    fn transfer(&self, truth: &Truth, seed: u64) -> Result<String> {
+        let options = self.transfer_options(truth);
+        let joined = options.join(" ");
+        let path = self.results.join(format!("{}.jsonl", truth.setting));
+        fs::create_dir_all(&self.results)
+            .with_context(|| format!("cannot create {}", self.results.display()))?;
+        let table = RefCell::new(Table::open(path, |_: &Transferred| joined.clone())?);
+        let sweep = self.work.join(&truth.setting);
+        let collect = || {
+            let new = cells(&sweep, &table.borrow(), &joined)?;
+            table.borrow_mut().add(new)
+        };
+        // What was finished when the last sitting ended.
+        collect()?;
+        let ids: Vec<&str> = self.plan.task.iter().map(|task| task.id.as_str()).collect();
+        let key = |target: &str, source: &str| (seed, target.to_owned(), source.to_owned());
+        let alone = ids.iter().filter(|id| !table.borrow().has(&key(id, ALONE))).count();
+        let mut jobs = Vec::new();
+        for source in &ids {
+            let missing = |target: &&&str| {
+                target != &source
+                    && !(table.borrow().has(&key(target, source))
+                        && table.borrow().has(&key(target, ALONE)))
+            };
+            let targets: Vec<&str> = ids.iter().filter(missing).copied().collect();
+            if targets.is_empty() {
+                continue;
+            }
+            let command = self
+                .context
+                .command(&self.program, &options)
+                .args(["--sources", source, "--targets", &targets.join(",")])
+                .args(["--seeds", &seed.to_string(), "--resume", "--data"])
+                .arg(&self.links)
+                .arg("--out")
+                .arg(&sweep);
+            let command = Command::from(command);
+            jobs.push(Job {
+                name: format!("{} from {source}, seed {seed}", truth.setting),
+                // Who comes first does the targets without transfer.
+                units: (targets.len() + if jobs.is_empty() { alone } else { 0 }) as u64,
+                unit: jobs::CELL,
+                attempts: vec![Box::new(move || Ok(command))],
+                end: Box::new(collect),
+            });
+        }
+        let outcome = self.finish(&truth.setting, jobs, ids.len());
+        collect()?;
+        outcome
+    }
+
+    /// Runs jobs, and says what there is now.
+    fn finish(&self, what: &str, jobs: Vec<Job<'_>>, all: usize) -> Result<String> {
+        let missing = jobs.len();
+        match jobs::run(what, jobs, self.terms)? {
+            Ended::Done if missing == 0 => Ok("done before".to_owned()),
+            Ended::Done => Ok(format!("done, {missing} of {all} now")),
+            Ended::OutOfTime => bail!(
+                "the time is over; the same command goes on from here, and what is finished is \
+                 in {}",
+                self.results.display()
+            ),
+        }
+    }
+}
+
+/// The finished cells of a sweep that the table does not have.
+fn cells(sweep: &Path, table: &Table<Transferred>, options: &str) -> Result<Vec<Transferred>> {
+    let mut new = Vec::new();
+    let listed = |folder: &Path| -> Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?;
+        entries.map(|entry| Ok(entry?.path())).collect()
+    };
+    let folder = sweep.join("cells");
+    if !folder.is_dir() {
+        return Ok(new);
+    }
+    for target in listed(&folder)? {
+        for path in listed(&target)? {
+            if path.extension().is_some_and(|extension| extension == "json") {
+                let row = Transferred::of_cell(&path, options.to_owned())?;
+                if !table.has(&row.key()) {
+                    new.push(row);
+                }
+            }
+        }
+    }
+    Ok(new)
+}
+
+/// A task's files by the names that they are to have.
+fn files_of(task: &Task, data: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let (Some(train), Some(dev)) = (&task.train, &task.dev) else {
+        let folder = data.join(task.folder.as_ref().unwrap_or(&task.id));
+        let entries = fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))?;
+        return entries
+            .map(|entry| {
+                let entry = entry?;
+                Ok((entry.file_name().to_string_lossy().into_owned(), entry.path()))
+            })
+            .collect();
+    };
+    let mut files = BTreeMap::new();
+    for (split, file) in [("train", train), ("dev", dev)] {
+        let path = data.join(task.folder.as_deref().unwrap_or("")).join(file);
+        fs::metadata(&path).with_context(|| format!("{}", path.display()))?;
+        files.insert(format!("{split}{}", format_of(file)), path);
+    }
+    Ok(files)
+}
+
+/// The end of a file's name that says its format: `.tsv.gz`.
+fn format_of(file: &str) -> String {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let (name, gz) = name.strip_suffix(".gz").map_or((name, ""), |name| (name, ".gz"));
+    let format = name.rsplit_once('.').map_or("", |(_, format)| format);
+    format!(".{format}{gz}")
+}
+
+#[cfg(test)]
+mod tests;

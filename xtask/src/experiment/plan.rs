@@ -1,0 +1,201 @@
+//! What an experiment declares: `experiments/NAME/experiment.toml`.
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// An experiment.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// What it is, in a sentence.
+    pub title: String,
+    /// The encoder, as `tupate --encoder` takes it.
+    pub encoder: String,
+    /// How embeddings are made.
+    pub tuning: Tuning,
+    /// What transfer is measured.
+    #[serde(default)]
+    pub truth: Vec<Truth>,
+    /// The tasks, each a target and a source of all others.
+    pub task: Vec<Task>,
+}
+
+/// How every task is tuned by every method.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tuning {
+    /// The methods.
+    pub method: Vec<Method>,
+    /// Seeds of subsets, heads and orders of examples.
+    pub seeds: Vec<u64>,
+    /// Seed of the methods' initial parameters.
+    pub init_seed: u64,
+    /// Passes over the training examples.
+    pub epochs: u64,
+    /// Further options of `tupate tune`.
+    pub options: Vec<String>,
+}
+
+/// A tuning method.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Method {
+    /// Its name.
+    pub name: String,
+    /// The learning rate.
+    pub lr: String,
+}
+
+/// A transfer matrix.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Truth {
+    /// How much is trained on, as `tupate transfer --setting` takes it.
+    pub setting: String,
+    /// Seeds of all targets.
+    pub seeds: Vec<u64>,
+    /// Further options of `tupate transfer`.
+    pub options: Vec<String>,
+}
+
+/// A task.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Its name.
+    pub id: String,
+    /// Its folder of the data, where that is not its name.
+    pub folder: Option<String>,
+    /// Its training file there, where that is not found by name.
+    pub train: Option<String>,
+    /// Its validation file.
+    pub dev: Option<String>,
+    /// The data's licence.
+    pub licence: String,
+    /// What was cut, and what stands in for what.
+    pub note: Option<String>,
+}
+
+impl Plan {
+    /// Reads and checks a declaration.
+    pub fn read(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+        let plan: Self = toml::from_str(&text).with_context(|| format!("{shown}"))?;
+        plan.check().with_context(|| format!("{shown}"))?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<()> {
+        let distinct = |what: &str, names: Vec<String>| {
+            let mut seen = BTreeSet::new();
+            let twice = names.into_iter().find(|name| !seen.insert(name.clone()));
+            ensure!(twice.is_none(), "{what} {} is there twice", twice.unwrap_or_default());
+            ensure!(!seen.is_empty(), "there is no {what}");
+            Ok(())
+        };
+        let seeds = |seeds: &[u64]| seeds.iter().map(u64::to_string).collect();
+        distinct("task", self.task.iter().map(|task| task.id.clone()).collect())?;
+        distinct("method", self.tuning.method.iter().map(|m| m.name.clone()).collect())?;
+        distinct("seed", seeds(&self.tuning.seeds))?;
+        for truth in &self.truth {
+            distinct("seed", seeds(&truth.seeds))?;
+        }
+        if !self.truth.is_empty() {
+            distinct("setting", self.truth.iter().map(|truth| truth.setting.clone()).collect())?;
+            ensure!(self.task.len() > 2, "with fewer than three tasks there is nothing to rank");
+        }
+        for task in &self.task {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            ensure!(task.id.chars().all(plain), "task {:?}: letters, digits, - and _", task.id);
+            ensure!(!task.licence.trim().is_empty(), "task {}: no licence is named", task.id);
+            ensure!(
+                task.train.is_some() == task.dev.is_some(),
+                "task {}: `train` and `dev` go together",
+                task.id
+            );
+        }
+        Ok(())
+    }
+
+    /// The seeds of all parts, in the order in which they are run.
+    pub fn seeds(&self) -> Vec<u64> {
+        let mut seeds = self.tuning.seeds.clone();
+        for seed in self.truth.iter().flat_map(|truth| &truth.seeds) {
+            if !seeds.contains(seed) {
+                seeds.push(*seed);
+            }
+        }
+        seeds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        title = "Three tasks"
+        encoder = "minilm"
+        [tuning]
+        seeds = [0, 1]
+        init_seed = 0
+        epochs = 2
+        options = ["--batch-size", "8"]
+        method = [{ name = "lora", lr = "2e-3" }]
+        [[truth]]
+        setting = "limited-limited"
+        seeds = [1, 2]
+        options = []
+        [[task]]
+        id = "a"
+        licence = "none stated"
+        [[task]]
+        id = "b"
+        licence = "MIT"
+        [[task]]
+        id = "c"
+        licence = "MIT"
+    "#;
+
+    fn read(text: &str) -> Result<Plan> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("experiment.toml");
+        fs::write(&path, text).unwrap();
+        Plan::read(&path)
+    }
+
+    #[test]
+    fn a_declaration_is_read() {
+        let plan = read(GOOD).unwrap();
+        assert_eq!((plan.seeds(), plan.task.len()), (vec![0, 1, 2], 3));
+    }
+
+    #[test]
+    fn the_experiments_that_are_here_are_sound() {
+        let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
+        for entry in fs::read_dir(all).unwrap() {
+            Plan::read(&entry.unwrap().path().join("experiment.toml")).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_declaration_is_said() {
+        for (from, to, message) in [
+            ("id = \"b\"", "id = \"a\"", "task a is there twice"),
+            ("id = \"b\"", "id = \"../b\"", "letters, digits"),
+            ("seeds = [1, 2]", "seeds = []", "there is no seed"),
+            ("seeds = [0, 1]", "seeds = [1, 1]", "seed 1 is there twice"),
+            ("licence = \"none stated\"", "licence = \"\"", "task a: no licence"),
+            ("licence = \"none stated\"", "", "missing field `licence`"),
+            ("init_seed = 0", "init_sed = 0", "unknown field `init_sed`"),
+            ("licence = \"none stated\"", "licence = \"x\"\ntrain = \"f\"", "go together"),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            assert_ne!(text, GOOD, "{from}");
+            let error = format!("{:#}", read(&text).unwrap_err());
+            assert!(error.contains(message) && error.contains("experiment.toml"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Results, one JSON object a line: small, in an order that does not depend on which
+//! came first, and written whole or not at all.
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What a result is of; also the order of the lines.
+pub type Key = (u64, String, String);
+
+/// A result.
+pub trait Row: Serialize + DeserializeOwned {
+    /// What it is of.
+    fn key(&self) -> Key;
+    /// The options that it was made with.
+    fn options(&self) -> &str;
+}
+
+/// The results of one kind.
+pub struct Table<R> {
+    path: PathBuf,
+    rows: BTreeMap<Key, R>,
+}
+
+impl<R: Row> Table<R> {
+    /// Reads what is there. Results that were made with other options are an error:
+    /// nothing could be compared with them.
+    pub fn open(path: PathBuf, options: impl Fn(&R) -> String) -> Result<Self> {
+        let shown = path.display().to_string();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
+        };
+        let mut rows = BTreeMap::new();
+        for (number, line) in text.lines().enumerate() {
+            let place = || format!("{shown}, line {}", number + 1);
+            let row: R = serde_json::from_str(line).with_context(place)?;
+            let wanted = options(&row);
+            if row.options() != wanted {
+                bail!(
+                    "{}: made with `{}`, and the experiment now says `{wanted}`; give the other \
+                     one another name, or remove the file to begin anew",
+                    place(),
+                    row.options()
+                );
+            }
+            if rows.insert(row.key(), row).is_some() {
+                bail!("{}: there twice", place());
+            }
+        }
+        Ok(Self { path, rows })
+    }
+
+    /// Whether there is a result.
+    pub fn has(&self, key: &Key) -> bool {
+        self.rows.contains_key(key)
+    }
+
+    /// Adds results, and writes all.
+    pub fn add(&mut self, new: Vec<R>) -> Result<()> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.rows.extend(new.into_iter().map(|row| (row.key(), row)));
+        let mut text = String::new();
+        for row in self.rows.values() {
+            text += &serde_json::to_string(row)?;
+            text.push('\n');
+        }
+        write(&self.path, text.as_bytes())
+    }
+}
+
+/// Writes a file aside and moves it into place.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let writing = || format!("cannot write {}", path.display());
+    let aside = path.with_extension("partial");
+    fs::write(&aside, bytes).with_context(writing)?;
+    fs::rename(&aside, path).with_context(writing)
+}
+
+/// Score and loss of an epoch.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    loss: f64,
+    score: f64,
+}
+
+/// What a run's ledger found, in short.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    ok: bool,
+    /// Tensors that were trained, each of which got a gradient and moved.
+    tensors: usize,
+    /// The shortest way that one of them moved.
+    least_moved: f64,
+    keys_loaded: u64,
+    truncated_train: u64,
+    truncated_dev: u64,
+    beats_majority: bool,
+}
+
+/// A task, tuned by a method.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tuned {
+    seed: u64,
+    pub method: String,
+    task: String,
+    metric: String,
+    pub score: f64,
+    majority: f64,
+    curve: Vec<Epoch>,
+    train_examples: u64,
+    seconds: f64,
+    ledger: Ledger,
+    version: String,
+    encoder_sha256: String,
+    data_sha256: String,
+    options: String,
+}
+
+impl Row for Tuned {
+    fn key(&self) -> Key {
+        (self.seed, self.method.clone(), self.task.clone())
+    }
+
+    fn options(&self) -> &str {
+        &self.options
+    }
+}
+
+/// A target after transfer from a source.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transferred {
+    seed: u64,
+    target: String,
+    /// `None` for no transfer.
+    source: Option<String>,
+    metric: String,
+    score: f64,
+    majority: f64,
+    curve: Vec<Epoch>,
+    train_examples: u64,
+    seconds: f64,
+    ledger: Ledger,
+    version: String,
+    encoder_sha256: String,
+    data_sha256: String,
+    source_sha256: Option<String>,
+    options: String,
+}
+
+impl Row for Transferred {
+    fn key(&self) -> Key {
+        (self.seed, self.target.clone(), self.source.clone().unwrap_or_default())
+    }
+
+    fn options(&self) -> &str {
+        &self.options
+    }
+}
+
+/// The parts of a record that both kinds have, by their names there.
+struct Record<'a>(&'a Value);
+
+impl Record<'_> {
+    fn text(&self, pointer: &str) -> Result<String> {
+        let value = self.0.pointer(pointer).and_then(Value::as_str);
+        Ok(value.with_context(|| format!("no {pointer}"))?.to_owned())
+    }
+
+    fn number(&self, pointer: &str) -> Result<f64> {
+        self.0.pointer(pointer).and_then(Value::as_f64).with_context(|| format!("no {pointer}"))
+    }
+
+    fn count(&self, pointer: &str) -> Result<u64> {
+        self.0.pointer(pointer).and_then(Value::as_u64).with_context(|| format!("no {pointer}"))
+    }
+
+    fn list(&self, pointer: &str) -> Result<&Vec<Value>> {
+        self.0.pointer(pointer).and_then(Value::as_array).with_context(|| format!("no {pointer}"))
+    }
+
+    fn curve(&self, pointer: &str) -> Result<Vec<Epoch>> {
+        let epoch = |value: &Value| {
+            let of = Record(value);
+            Ok(Epoch { loss: of.number("/loss")?, score: of.number("/score")? })
+        };
+        self.list(pointer)?.iter().map(epoch).collect()
+    }
+
+    fn ledger(&self, at: &str) -> Result<Ledger> {
+        let flag = |name: &str| {
+            let value = self.0.pointer(&format!("{at}/{name}")).and_then(Value::as_bool);
+            value.with_context(|| format!("no {at}/{name}"))
+        };
+        let trained = self.list(&format!("{at}/trained"))?;
+        let moved = trained.iter().map(|tensor| Record(tensor).number("/moved"));
+        Ok(Ledger {
+            ok: flag("ok")?,
+            tensors: trained.len(),
+            least_moved: moved.collect::<Result<Vec<_>>>()?.into_iter().fold(f64::MAX, f64::min),
+            keys_loaded: self.count(&format!("{at}/keys_loaded"))?,
+            truncated_train: self.count(&format!("{at}/truncated_train"))?,
+            truncated_dev: self.count(&format!("{at}/truncated_dev"))?,
+            beats_majority: flag("beats_majority")?,
+        })
+    }
+}
+
+/// Reads a JSON file.
+fn json(path: &Path) -> Result<Value> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{}", path.display()))
+}
+
+impl Tuned {
+    /// From a run's folder.
+    pub fn of_run(run: &Path, options: String) -> Result<Self> {
+        let path = run.join("run.json");
+        let value = json(&path)?;
+        let of = Record(&value);
+        (|| -> Result<Self> {
+            Ok(Self {
+                seed: of.count("/settings/training/seed")?,
+                method: of.text("/method")?,
+                task: of.text("/task")?,
+                metric: of.text("/metric")?,
+                score: of.number("/score")?,
+                majority: of.number("/majority")?,
+                curve: of.curve("/candidates/0/curve")?,
+                train_examples: of.count("/train_examples")?,
+                seconds: of.number("/seconds")?,
+                ledger: of.ledger("/ledger")?,
+                version: of.text("/version")?,
+                encoder_sha256: of.text("/recipe/encoder/weights_sha256")?,
+                data_sha256: of.text("/data_sha256")?,
+                options,
+            })
+        })()
+        .with_context(|| format!("{}", path.display()))
+    }
+}
+
+impl Transferred {
+    /// From a sweep's file of a cell.
+    pub fn of_cell(path: &Path, options: String) -> Result<Self> {
+        let value = json(path)?;
+        let of = Record(&value);
+        (|| -> Result<Self> {
+            Ok(Self {
+                seed: of.count("/seed")?,
+                target: of.text("/target")?,
+                source: value["source"].as_str().map(ToOwned::to_owned),
+                metric: of.text("/metric")?,
+                score: of.number("/fine_tuning/score")?,
+                majority: of.number("/fine_tuning/majority")?,
+                curve: of.curve("/fine_tuning/curve")?,
+                train_examples: of.count("/fine_tuning/train_examples")?,
+                seconds: of.number("/fine_tuning/seconds")?,
+                ledger: of.ledger("/fine_tuning/ledger")?,
+                version: of.text("/provenance/version")?,
+                encoder_sha256: of.text("/provenance/encoder/weights_sha256")?,
+                data_sha256: of.text("/provenance/target_sha256")?,
+                source_sha256: of.text("/provenance/source_sha256").ok(),
+                options,
+            })
+        })()
+        .with_context(|| format!("{}", path.display()))
+    }
+}

@@ -1,0 +1,253 @@
+//! Sweeps with a stand-in for `tupate`: nothing twice, nothing lost, settings held to.
+
+use super::*;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Leaves behind what the real one does, as far as it is read, and notes every call.
+const FAKE: &str = r#"#!/bin/sh
+echo "$@" >> calls
+all="$*"
+while [ $# -gt 0 ]; do
+  case "$1" in
+    tune) task=$2; command=tune ;;
+    zoo | transfer) command=$1 ;;
+    --method) method=$2 ;;
+    --seed | --seeds) seed=$2 ;;
+    --sources) source=$2 ;;
+    --targets) targets=$(echo "$2" | tr , ' ') ;;
+    --out) out=$2 ;;
+  esac
+  shift
+done
+case "$task:$source" in FAILS) exit 1 ;; esac
+case "$command" in
+  zoo) echo zoo > "$out" ;;
+  tune)
+    mkdir -p "$out"
+    sed "s/TASK/$task/; s/METHOD/$method/; s/SEED/$seed/" run > "$out/half"
+    mv "$out/half" "$out/run.json" ;;
+  transfer)
+    for target in $targets; do
+      mkdir -p "$out/cells/$target"
+      for from in null "\"$source\""; do
+        name=$(echo "$from" | tr -d '"')
+        sed "s/TARGET/$target/; s/SOURCE/$from/; s/SEED/$seed/" cell \
+          > "$out/cells/$target/$name.$seed.half"
+        mv "$out/cells/$target/$name.$seed.half" "$out/cells/$target/$name.$seed.json"
+      done
+    done ;;
+esac
+"#;
+
+const PLAN: &str = r#"
+title = "Three"
+encoder = "minilm"
+[tuning]
+seeds = [0]
+init_seed = 7
+epochs = 2
+options = ["--batch-size", "8"]
+method = [{ name = "lora", lr = "2e-3" }, { name = "bitfit", lr = "4e-3" }]
+[[truth]]
+setting = "limited-limited"
+seeds = [0, 1]
+options = ["--limited", "8"]
+[[task]]
+id = "a"
+licence = "MIT"
+[[task]]
+id = "b"
+licence = "MIT"
+folder = "other"
+train = "x.train.tsv.gz"
+dev = "x.val.tsv.gz"
+[[task]]
+id = "c"
+licence = "MIT"
+"#;
+
+struct Place {
+    context: Context,
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Self { context: Context::inside(folder.path()), _folder: folder };
+        let root = &place.context.root;
+        let ledger = json!({
+            "ok": true, "keys_loaded": 9, "truncated_train": 0, "truncated_dev": 1,
+            "beats_majority": true, "trained": [{ "moved": 0.5 }, { "moved": 0.25 }],
+        });
+        let curve = json!([{ "epoch": 1, "loss": 0.5, "score": 0.75 }]);
+        let run = json!({
+            "settings": { "training": { "seed": "SEED" } }, "method": "METHOD", "task": "TASK",
+            "metric": "accuracy", "score": 0.75, "majority": 0.5, "train_examples": 8,
+            "candidates": [{ "curve": curve }], "seconds": 1.5, "version": "1.0", "ledger": ledger,
+            "recipe": { "encoder": { "weights_sha256": "ab" } }, "data_sha256": "cd",
+        });
+        let cell = json!({
+            "seed": "SEED", "target": "TARGET", "source": "SOURCE", "metric": "accuracy",
+            "fine_tuning": {
+                "score": 0.75, "majority": 0.5, "train_examples": 8, "curve": curve,
+                "seconds": 1.5, "ledger": ledger,
+            },
+            "provenance": {
+                "version": "1.0", "encoder": { "weights_sha256": "ab" }, "target_sha256": "cd",
+                "source_sha256": null,
+            },
+        });
+        let unquoted = |value: Value| {
+            value.to_string().replace("\"SEED\"", "SEED").replace("\"SOURCE\"", "SOURCE")
+        };
+        fs::write(root.join("run"), unquoted(run)).unwrap();
+        fs::write(root.join("cell"), unquoted(cell)).unwrap();
+        for file in ["a/train.tsv", "a/dev.tsv", "c/train.csv", "c/dev.csv"] {
+            place.write(&format!("data/{file}"));
+        }
+        place.write("data/other/x.train.tsv.gz");
+        place.write("data/other/x.val.tsv.gz");
+        place.install(FAKE);
+        place
+    }
+
+    fn write(&self, file: &str) {
+        let path = self.context.root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+
+    /// By a process of its own: see the samples' tests.
+    fn install(&self, script: &str) {
+        let write = ["-c", "cat > tupate && chmod +x tupate"];
+        self.context.command("sh", write).quiet().stdin(script).run().unwrap();
+    }
+
+    fn results(&self) -> PathBuf {
+        self.context.root.join("results")
+    }
+
+    /// All of an experiment that says this.
+    fn run(&self, plan: &str) -> Result<()> {
+        let path = self.context.root.join("experiment.toml");
+        fs::write(&path, plan).unwrap();
+        let plan = Plan::read(&path)?;
+        let work = self.context.root.join("work");
+        let experiment = Experiment {
+            context: &self.context,
+            plan: &plan,
+            program: self.context.root.join("tupate"),
+            links: work.join("data"),
+            results: self.results(),
+            work,
+            terms: Terms { until: None, go_on: true },
+        };
+        experiment.link(&self.context.root.join("data"))?;
+        for seed in plan.seeds() {
+            if plan.tuning.seeds.contains(&seed) {
+                experiment.tune(seed)?;
+            }
+            for truth in &plan.truth {
+                experiment.transfer(truth, seed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn calls(&self) -> Vec<String> {
+        let calls = fs::read_to_string(self.context.root.join("calls")).unwrap_or_default();
+        calls.lines().map(ToOwned::to_owned).collect()
+    }
+
+    fn lines(&self, file: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.results().join(file)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+#[test]
+fn everything_is_done_once_and_kept_small() {
+    let place = Place::new();
+    place.run(PLAN).unwrap();
+    let tuned = place.lines("tuning.jsonl");
+    assert_eq!(tuned.len(), 6);
+    assert_eq!(
+        (&tuned[0]["method"], &tuned[0]["task"], &tuned[0]["ledger"]["least_moved"]),
+        (&json!("bitfit"), &json!("a"), &json!(0.25))
+    );
+    let options = "tune c --method lora --lr 2e-3 --encoder minilm --epochs 2 \
+                   --seed 0 --init-seed 7 --batch-size 8";
+    assert!(tuned.iter().any(|line| line["options"] == options), "{tuned:?}");
+    assert!(place.results().join("embeddings/0/b.safetensors").is_file());
+    // Two seeds of three targets alone and six transfers.
+    let cells = place.lines("limited-limited.jsonl");
+    let keys: BTreeSet<String> = cells
+        .iter()
+        .map(|cell| format!("{} {} {}", cell["seed"], cell["target"], cell["source"]))
+        .collect();
+    assert_eq!((cells.len(), keys.len()), (18, 18));
+
+    let calls = place.calls().len();
+    place.run(PLAN).unwrap();
+    assert_eq!(place.calls().len(), calls, "nothing twice");
+    // On another machine there are the results alone.
+    fs::remove_dir_all(place.context.root.join("work")).unwrap();
+    place.run(PLAN).unwrap();
+    assert_eq!(place.calls().len(), calls, "nothing again elsewhere");
+}
+
+#[test]
+fn files_get_the_names_that_they_are_found_by() {
+    let place = Place::new();
+    place.run(PLAN).unwrap();
+    for file in ["a/train.tsv", "b/train.tsv.gz", "b/dev.tsv.gz", "c/dev.csv"] {
+        assert!(place.context.root.join("work/data").join(file).is_file(), "{file}");
+    }
+    let error = place.run(&PLAN.replace("x.val", "y.val")).unwrap_err();
+    assert!(format!("{error:#}").contains("y.val.tsv.gz"), "{error:#}");
+}
+
+#[test]
+fn a_failure_holds_up_nothing_but_itself() {
+    let place = Place::new();
+    place.install(&FAKE.replace("FAILS", "b:*"));
+    let error = format!("{:#}", place.run(PLAN).unwrap_err());
+    assert!(error.contains("2 of the jobs failed") && error.contains("b by lora"), "{error}");
+    assert_eq!(place.lines("tuning.jsonl").len(), 4);
+    place.install(FAKE);
+    place.run(PLAN).unwrap();
+    assert_eq!(place.lines("tuning.jsonl").len(), 6);
+    let again = place.calls().iter().filter(|call| call.starts_with("tune a ")).count();
+    assert_eq!(again, 2, "what was done stays done");
+}
+
+#[test]
+fn results_of_other_settings_are_refused() {
+    let place = Place::new();
+    place.run(PLAN).unwrap();
+    for (from, to) in [("lr = \"2e-3\"", "lr = \"1e-3\""), ("\"--limited\", \"8\"", "")] {
+        let error = format!("{:#}", place.run(&PLAN.replace(from, to)).unwrap_err());
+        assert!(error.contains("the experiment now says"), "{error}");
+    }
+    // A further task is no other setting.
+    place.write("data/d/train.tsv");
+    let more = format!("{PLAN}\n[[task]]\nid = \"d\"\nlicence = \"MIT\"\n");
+    place.run(&more).unwrap();
+    assert_eq!(place.lines("tuning.jsonl").len(), 8);
+}
+
+#[test]
+fn a_run_that_lies_there_half_done_goes_on() {
+    let place = Place::new();
+    let half = place.context.root.join("work/runs/0/lora.a/resume");
+    fs::create_dir_all(half).unwrap();
+    place.run(PLAN).unwrap();
+    let resumed: Vec<_> = place
+        .calls()
+        .into_iter()
+        .filter(|call| call.contains("tune") && call.contains("--resume"))
+        .collect();
+    assert!(resumed.len() == 1 && resumed[0].starts_with("tune a --method lora"), "{resumed:?}");
+}
