@@ -14,6 +14,7 @@
 //! no pauses in it; what takes time is waited for, with [`PATIENCE`].
 
 mod browser;
+mod front;
 mod journey;
 mod origin;
 mod page;
@@ -22,6 +23,7 @@ mod program;
 pub mod settings;
 
 pub use browser::Browser;
+pub use front::Front;
 pub use journey::{Journey, Tolerate};
 pub use origin::{Asked, Origin, Sharing, closed_port};
 pub use page::{Page, Source, State};

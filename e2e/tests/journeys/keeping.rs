@@ -6,21 +6,21 @@ use serde_json::Value;
 use tupate_e2e::{Journey, Origin, Page, Sharing, Tolerate, import, settings, until};
 
 /// The sha256 of the zoos that the library lists.
-async fn kept(page: &Page) -> Result<Vec<String>> {
+pub async fn kept(page: &Page) -> Result<Vec<String>> {
     let script = "return [...document.querySelectorAll('[data-testid=\"kept\"]')]
         .map((e) => e.dataset.sha256);";
     Ok(page.browser().execute(script, Vec::new()).await?.convert()?)
 }
 
 /// Turns to a page by its link in the navigation.
-async fn turn(page: &Page, name: &str) -> Result<()> {
+pub async fn turn(page: &Page, name: &str) -> Result<()> {
     let script = "[...document.querySelectorAll('nav a')]
         .find((a) => a.textContent === arguments[0]).click();";
     page.browser().execute(script, vec![name.into()]).await?;
     Ok(())
 }
 
-async fn until_kept(page: &Page, digest: &str) -> Result<()> {
+pub async fn until_kept(page: &Page, digest: &str) -> Result<()> {
     until("the zoo to be kept", async || {
         let kept = kept(page).await?;
         ensure!(kept.iter().any(|one| one == digest), "kept are {kept:?}");
@@ -30,7 +30,7 @@ async fn until_kept(page: &Page, digest: &str) -> Result<()> {
 }
 
 /// Waits until the page's own files are kept, and it is asked for through what keeps them.
-async fn until_installed(page: &Page) -> Result<()> {
+pub async fn until_installed(page: &Page) -> Result<()> {
     let script = "const done = arguments[0];
         (async () => {
             if (!navigator.serviceWorker.controller) return false;

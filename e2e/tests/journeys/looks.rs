@@ -1,5 +1,7 @@
 //! How the page looks: on phones, tablets and screens, by day and by night.
 
+use crate::keeping::until_kept;
+use crate::{sha256, zoo_bytes};
 use anyhow::{Context, Result, ensure};
 use thirtyfour::Key;
 use tupate_e2e::{Journey, Page, Tolerate, settings};
@@ -36,6 +38,7 @@ async fn at_every_size_in_both_themes() -> Result<()> {
             let browser = page.browser();
             page.load("").await?;
             let target = page.targets().await?.remove(0);
+            let zoo_sha256 = sha256(&zoo_bytes()?);
             let mut seen = Vec::new();
             for theme in THEMES {
                 browser.prefer_theme(theme).await?;
@@ -56,6 +59,14 @@ async fn at_every_size_in_both_themes() -> Result<()> {
                     let wide = overflow(page).await?;
                     ensure!(wide.is_empty(), "the list is too wide for {width}: {wide:?}");
                     page.press(Key::Escape).await?;
+
+                    page.visit("library", "").await?;
+                    until_kept(page, &zoo_sha256).await?;
+                    browser.painted().await?;
+                    let picture = artifacts.join(format!("library-{theme}-{width}x{height}.png"));
+                    browser.picture(&picture).await?;
+                    let wide = overflow(page).await?;
+                    ensure!(wide.is_empty(), "the library is too wide for {width}: {wide:?}");
                 }
                 seen.push(background(page).await?);
             }

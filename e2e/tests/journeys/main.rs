@@ -10,6 +10,8 @@ mod links;
 mod looks;
 mod map;
 mod ranking;
+mod speed;
+mod tabs;
 mod tune;
 
 use anyhow::{Context, Result};

@@ -1,6 +1,7 @@
 //! Benchmarks: one module a name, each of which measures and gives back its part of
 //! `docs/BENCHMARKS.md`.
 
+mod page;
 mod serve;
 mod tune;
 mod zoo;
@@ -25,6 +26,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "tune", run: tune::run },
     Bench { name: "zoo", run: zoo::run },
     Bench { name: "serve", run: serve::run },
+    Bench { name: "page", run: page::run },
 ];
 
 /// The names, for messages.
