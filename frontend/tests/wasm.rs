@@ -82,7 +82,9 @@ async fn a_file_is_kept_under_its_key_until_it_is_removed() {
     database.put("one", "first", b"bytes").await.expect("kept");
     database.put("two", "second", &[0; 100_000]).await.expect("kept");
     assert_eq!(database.file("one").await.as_deref(), Some(&b"bytes"[..]));
-    database.put_facts("one", "changed").await.expect("kept");
+    assert!(database.put_facts("one", "changed").await.expect("kept"));
+    // Of a file that was removed, nothing is said any more.
+    assert!(!database.put_facts("gone", "anything").await.expect("looked up"));
     let mut facts = database.facts().await;
     facts.sort();
     assert_eq!(facts, ["changed", "second"]);

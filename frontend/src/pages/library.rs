@@ -15,6 +15,11 @@ use leptos::prelude::*;
 pub fn LibraryPage() -> impl IntoView {
     let store = expect_context::<Store>();
     platform::set_title("Library · Tupate");
+    // Now, and whenever the visitor comes back from another tab.
+    let look = move || leptos::task::spawn_local(store.list());
+    look();
+    let focus = window_event_listener(leptos::ev::focus, move |_| look());
+    on_cleanup(move || focus.remove());
     let total = move || {
         store.library.with(|library| {
             let bytes = library.iter().map(|kept| kept.bytes).sum();

@@ -46,18 +46,22 @@ impl Database {
         change().await.map_err(|why| reason(&why))
     }
 
-    /// Changes what there is to say of a file.
+    /// Changes what there is to say of a file, and whether it is there at all: another
+    /// tab may have removed it.
     ///
     /// # Errors
     /// The browser's reason.
-    pub async fn put_facts(&self, key: &str, facts: &str) -> Result<(), String> {
+    pub async fn put_facts(&self, key: &str, facts: &str) -> Result<bool, String> {
         let change = async || {
-            let transaction = self.transaction(true)?;
-            let store = transaction.object_store(FACTS)?;
-            store.put_with_key(&JsValue::from_str(facts), &JsValue::from_str(key))?;
-            complete(&transaction).await
+            let (transaction, key) = (self.transaction(true)?, JsValue::from_str(key));
+            let there = answer(&transaction.object_store(FILES)?.count_with_key(&key)?).await?;
+            if there.as_f64() == Some(0.0) {
+                return Ok(false);
+            }
+            transaction.object_store(FACTS)?.put_with_key(&JsValue::from_str(facts), &key)?;
+            complete(&transaction).await.map(|()| true)
         };
-        change().await.map_err(|why| reason(&why))
+        change().await.map_err(|why: JsValue| reason(&why))
     }
 
     /// Keeps a file no longer.

@@ -12,17 +12,25 @@ use std::sync::Arc;
 
 impl Store {
     pub(super) async fn read_library(self, database: Database) {
-        let texts = database.facts().await;
-        let mut kept: Vec<_> = texts.iter().filter_map(|text| Kept::from_text(text)).collect();
-        library::sort(&mut kept);
-        self.library.set(kept);
         self.database.set_value(Some(database));
+        self.list().await;
         // From now on, whatever is shown is kept.
         Effect::new(move |_| {
             if let Some(loaded) = self.loaded.get().filter(|loaded| loaded.whole) {
                 spawn_local(async move { self.keep(&loaded).await });
             }
         });
+    }
+
+    /// What is kept by now: other tabs keep and remove zoos, too.
+    pub async fn list(self) {
+        let Some(database) = self.database.get_value() else { return };
+        let texts = database.facts().await;
+        let mut kept: Vec<_> = texts.iter().filter_map(|text| Kept::from_text(text)).collect();
+        library::sort(&mut kept);
+        if self.library.with_untracked(|library| *library != kept) {
+            self.library.set(kept);
+        }
     }
 
     /// Keeps a zoo that was opened, or that it was opened again.
@@ -34,7 +42,12 @@ impl Store {
         let done = match before {
             Some(before) => {
                 kept.modified = kept.modified.or(before.modified);
-                database.put_facts(&kept.sha256, &kept.to_text()).await
+                match database.put_facts(&kept.sha256, &kept.to_text()).await {
+                    Ok(true) => Ok(()),
+                    // Whoever removed it in another tab does not want it back.
+                    Ok(false) => return self.list().await,
+                    Err(why) => Err(why),
+                }
             }
             None => {
                 let fresh = self.fresh.try_update_value(Option::take).flatten();

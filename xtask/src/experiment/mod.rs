@@ -56,10 +56,14 @@ pub fn run(
     program::build(context, steps)?;
     let work = context.cache.join("experiments").join(name);
     let _lock = context.lock(&work)?;
+    // A copy: what is built meanwhile changes nothing of an experiment that runs.
+    let copy = work.join("tupate");
+    fs::copy(program::path(context), &copy)
+        .with_context(|| format!("cannot write {}", copy.display()))?;
     let experiment = Experiment {
         context,
         plan: &plan,
-        program: program::path(context),
+        program: copy,
         links: work.join("data"),
         results: home.join("results"),
         work,

@@ -54,6 +54,8 @@ pub enum ZooCommand {
         zoos: Vec<String>,
         #[command(flatten)]
         new: NewZoo,
+        #[command(flatten)]
+        truth: TruthArgs,
     },
     /// Say in what two zoos differ: tasks, sets, facts, ranks.
     #[command(

@@ -17,7 +17,7 @@ pub fn run(command: ZooCommand) -> Result<(), Failure> {
         ZooCommand::ImportNpy { npy, source, encoder, projection, new, truth } => {
             import_npy(&npy, source, &encoder, projection, &new, &truth)
         }
-        ZooCommand::Merge { zoos, new } => merge(&zoos, &new),
+        ZooCommand::Merge { zoos, new, truth } => merge(&zoos, &new, &truth),
         ZooCommand::Diff { old, new, similarity, output } => {
             diff(&old, &new, &similarity, output.json)
         }
@@ -125,13 +125,17 @@ fn import_npy(
     write(&zoo.with_transfer(truth.into_iter().collect())?, new)
 }
 
-fn merge(sources: &[String], new: &NewZoo) -> Result<(), Failure> {
+fn merge(sources: &[String], new: &NewZoo, truth: &TruthArgs) -> Result<(), Failure> {
+    let truth = truth::read(truth)?;
     let mut zoos = Vec::with_capacity(sources.len());
     for source in sources {
         zoos.push((source.as_str(), read_zoo(source)?.0));
     }
     let parts = zoos.iter().map(|(name, zoo)| (*name, zoo));
-    write(&tupate_zoo::merge(&new.name(), &new.description, parts)?, new)
+    let zoo = tupate_zoo::merge(&new.name(), &new.description, parts)?;
+    // Beside what the zoos carry, of other settings.
+    let transfer = zoo.transfer().iter().cloned().chain(truth).collect();
+    write(&zoo.with_transfer(transfer)?, new)
 }
 
 fn diff(old: &str, new: &str, similarity: &str, as_json: bool) -> Result<(), Failure> {

@@ -192,6 +192,16 @@ fn several_recipes_in_one_zoo() {
     ok(dir, &merge);
     let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
     assert!(read("merged.safetensors") == read("three.safetensors"));
+    let truth = "target,sample_topic,sample_sentiment\nsample_entailment,0.5,0.6\n";
+    std::fs::write(dir.join("truth.csv"), truth).unwrap();
+    let judged = [&merge[..7], &["judged.safetensors", "--truth", "truth.csv"]].concat();
+    ok(dir, &judged);
+    assert!(ok(dir, &["zoo", "card", "judged.safetensors"]).contains("| unnamed |"));
+    // The truth that is there already, and another one of the same setting.
+    let again = ["zoo", "merge", "judged.safetensors", "one.safetensors", "--truth", "truth.csv"];
+    let again = [&again[..], &["--out", "again.safetensors"]].concat();
+    fails(dir, &again, 3, &["unnamed"]);
+    assert!(!dir.join("again.safetensors").exists());
     let diff = json(dir, &["zoo", "diff", "two.safetensors", "three.safetensors", "--json"]);
     assert_eq!(diff["added"][0], "sample_topic");
     assert_eq!(diff["moved"].as_array().unwrap().len(), 0);
