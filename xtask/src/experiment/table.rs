@@ -228,7 +228,7 @@ impl Tuned {
         let of = Record(&value);
         (|| -> Result<Self> {
             Ok(Self {
-                seed: of.count("/settings/training/seed")?,
+                seed: of.count("/settings/seed")?,
                 method: of.text("/method")?,
                 task: of.text("/task")?,
                 metric: of.text("/metric")?,

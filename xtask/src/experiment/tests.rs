@@ -83,7 +83,7 @@ impl Place {
         });
         let curve = json!([{ "epoch": 1, "loss": 0.5, "score": 0.75 }]);
         let run = json!({
-            "settings": { "training": { "seed": "SEED" } }, "method": "METHOD", "task": "TASK",
+            "settings": { "seed": "SEED" }, "method": "METHOD", "task": "TASK",
             "metric": "accuracy", "score": 0.75, "majority": 0.5, "train_examples": 8,
             "candidates": [{ "curve": curve }], "seconds": 1.5, "version": "1.0", "ledger": ledger,
             "recipe": { "encoder": { "weights_sha256": "ab" } }, "data_sha256": "cd",
