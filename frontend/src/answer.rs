@@ -157,16 +157,14 @@ impl Gains {
         zoo.transfer().iter().find_map(|matrix| {
             let row = matrix.targets.iter().position(|name| name == target)?;
             let baseline = matrix.baseline(row);
-            let of: BTreeMap<_, _> = matrix
-                .sources
-                .iter()
-                .enumerate()
-                .filter(|(_, source)| *source != target)
-                .filter_map(|(column, source)| {
-                    let score = matrix.score(row, column)?;
-                    Some((source.clone(), score - baseline.unwrap_or(0.0)))
-                })
-                .collect();
+            let mut of = BTreeMap::new();
+            for (column, source) in matrix.sources.iter().enumerate() {
+                if source != target
+                    && let Some(score) = matrix.score(row, column)
+                {
+                    of.insert(source.clone(), score - baseline.unwrap_or(0.0));
+                }
+            }
             let (setting, metric) = (matrix.setting.clone(), matrix.metric.clone());
             (!of.is_empty()).then_some(Self { setting, metric, baseline, of })
         })
@@ -268,7 +266,10 @@ fn finish(
         ask(loaded, view, Some(other))
             .map(|(method, _, mut ranking)| {
                 narrow.apply(&loaded.zoo, &mut ranking);
-                let ranks = ranking.sources.into_iter().map(|s| (s.task, s.rank)).collect();
+                let mut ranks = BTreeMap::new();
+                for source in ranking.sources {
+                    ranks.insert(source.task, source.rank);
+                }
                 Beside { method, ranks }
             })
             .map_err(|error| refusal(loaded, &error))

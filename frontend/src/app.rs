@@ -1,6 +1,9 @@
 //! The frame around every page: header, navigation, footer.
 
+use crate::components::around::Surroundings;
+use crate::components::arrival::{Arrival, Arriving};
 use crate::components::theme::ThemeToggle;
+use crate::later::Later;
 use crate::pages::{PAGES, Page, PageLink, Turn, lab};
 use crate::platform;
 use crate::state::Store;
@@ -11,22 +14,29 @@ const ASK_AGAIN_MS: f64 = 60_000.0;
 
 /// The whole page.
 #[component]
-pub fn App() -> impl IntoView {
-    let store = Store::new();
+pub fn App(
+    /// What comes after the first view.
+    later: Later,
+) -> impl IntoView {
+    let store = Store::new(later);
     provide_context(store);
     store.start();
 
     let page = RwSignal::new(Page::in_query(&platform::query()));
     provide_context(Turn(page));
     provide_context(lab::Own::default());
+    let around = Surroundings::of(store);
+    provide_context(around);
     window_event_listener(leptos::ev::popstate, move |_| {
         page.set(Page::in_query(&platform::query()));
     });
 
+    let arrival = Arrival::of(page, later);
     let outdated = RwSignal::new(false);
     watch_version(outdated);
+    let ready = move || store.is_ready() && arrival.is_over() && !around.are_coming();
     Effect::new(move |kept: Option<bool>| {
-        let (kept, ready) = (kept.unwrap_or(false), store.is_ready());
+        let (kept, ready) = (kept.unwrap_or(false), ready());
         if ready && !kept {
             // Not before the first ranking: its files have the line to themselves.
             leptos::task::spawn_local(platform::keep_shell());
@@ -36,11 +46,11 @@ pub fn App() -> impl IntoView {
 
     // Scripts that drive the page wait for this mark.
     Effect::new(move |_| {
-        let ready = store.is_ready();
+        let ready_now = ready();
         leptos::task::spawn_local(async move {
             platform::sleep(0).await;
-            if ready == store.is_ready_untracked() {
-                platform::mark_document("data-ready", ready.then_some("true"));
+            if ready_now == untrack(ready) {
+                platform::mark_document("data-ready", ready_now.then_some("true"));
             }
         });
     });
@@ -85,7 +95,7 @@ pub fn App() -> impl IntoView {
             </section>
         </Show>
         <main id="main" tabindex="-1">
-            {move || (page.get().view)()}
+            <Arriving arrival />
         </main>
         <footer class="bottom">
             <p>

@@ -1,5 +1,7 @@
 //! The parts that pages are made of.
 
+pub mod around;
+pub mod arrival;
 pub mod beside;
 pub mod facts;
 pub mod files;
@@ -14,3 +16,4 @@ pub mod switches;
 pub mod takeaway;
 pub mod target;
 pub mod theme;
+pub mod trust;

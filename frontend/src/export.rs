@@ -21,6 +21,22 @@ pub struct File {
     pub text: String,
 }
 
+/// What makes each of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Exports {
+    /// Every source as a row of CSV.
+    pub csv: fn(&Loaded, &Answer) -> File,
+    /// All that is known.
+    pub json: fn(&Loaded, &Answer) -> File,
+    /// A table for a paper.
+    pub table: fn(&Loaded, &Answer) -> File,
+    /// A picture.
+    pub picture: fn(&Loaded, &Answer) -> Picture,
+}
+
+/// What makes each of them.
+pub const EXPORTS: Exports = Exports { csv, json, table, picture };
+
 fn file(answer: &Answer, ending: &str, kind: &'static str, text: String) -> File {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let name: String = answer.ranking.target.chars().take(60).map(safe).collect();

@@ -100,6 +100,15 @@ impl Failure {
         )
     }
 
+    /// `what` takes a part of the program that could not be fetched.
+    pub fn no_part(what: &str) -> Self {
+        Self::new(
+            "A part of this page could not be loaded",
+            format!("{what} needs a file of the site that could not be fetched."),
+            "Try again when there is a network. If there is one, the site may have been renewed since you opened it: reload the page.",
+        )
+    }
+
     /// Bytes of `what`, an address or a file's name, did not arrive.
     pub fn transport(what: &str, host: &str, trouble: &Trouble) -> Self {
         let what = words::clipped(what, 200);

@@ -13,7 +13,9 @@ pub mod export;
 pub mod failure;
 pub mod filter;
 pub mod guest;
+pub mod inline;
 pub mod labels;
+pub mod later;
 pub mod library;
 pub mod narrow;
 pub mod pages;
@@ -28,10 +30,14 @@ pub mod verdict;
 pub mod viewport;
 pub mod words;
 
-/// Shows the page in the document's `#app`.
-pub fn start() {
+use app::App;
+use later::Later;
+use leptos::prelude::*;
+
+/// Shows the page in the document's `#app`; the rest of the program comes `later`.
+pub fn start(later: Later) {
     platform::show_panics();
     if let Some(place) = platform::mount_point() {
-        leptos::mount::mount_to(place, app::App).forget();
+        mount_to(place, move || view! { <App later /> }).forget();
     }
 }

@@ -71,7 +71,8 @@ impl Kept {
 
     /// As it was kept; `None` if it was by a version that this one does not know.
     pub fn from_text(text: &str) -> Option<Self> {
-        let value: Value = serde_json::from_str(text).ok()?;
+        // As bytes, as everything else that is read at first: one reader of JSON will do.
+        let value: Value = serde_json::from_slice(text.as_bytes()).ok()?;
         let string = |key: &str| value[key].as_str().map(str::to_owned);
         let place = string("place")?;
         Some(Self {

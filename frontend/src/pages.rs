@@ -10,6 +10,7 @@ pub mod map;
 pub mod rank;
 pub mod tune;
 
+use crate::later::{Coming, Draw, Later};
 use crate::platform;
 use leptos::prelude::*;
 
@@ -20,21 +21,26 @@ pub struct Page {
     pub slug: &'static str,
     /// Its name in the navigation.
     pub nav: &'static str,
-    /// What it shows.
-    pub view: fn() -> AnyView,
+    /// What draws it.
+    pub program: Program,
+}
+
+/// Where the program of a page is.
+#[derive(Clone, Copy, Debug)]
+pub enum Program {
+    /// Among what every visitor gets first.
+    First(Draw),
+    /// In a part of its own.
+    Later(fn(&Later) -> fn() -> Coming<Draw>),
 }
 
 /// Every page, in the order of the navigation. The first is shown unasked.
 pub const PAGES: &[Page] = &[
-    Page { slug: "", nav: "Rank sources", view: || view! { <rank::RankPage /> }.into_any() },
-    Page { slug: "map", nav: "Map", view: || view! { <map::MapPage /> }.into_any() },
-    Page { slug: "lab", nav: "Lab", view: || view! { <lab::LabPage /> }.into_any() },
-    Page {
-        slug: "library",
-        nav: "Library",
-        view: || view! { <library::LibraryPage /> }.into_any(),
-    },
-    Page { slug: "tune", nav: "Tune", view: || view! { <tune::TunePage /> }.into_any() },
+    Page { slug: "", nav: "Rank sources", program: Program::First(rank::draw) },
+    Page { slug: "map", nav: "Map", program: Program::Later(|later| later.map) },
+    Page { slug: "lab", nav: "Lab", program: Program::Later(|later| later.lab) },
+    Page { slug: "library", nav: "Library", program: Program::Later(|later| later.library) },
+    Page { slug: "tune", nav: "Tune", program: Program::Later(|later| later.tune) },
 ];
 
 /// The page that is shown, for what is deep inside of it and leads to another.

@@ -124,7 +124,7 @@ impl Axis {
 fn nice_step(rough: f64) -> f64 {
     // Scores of duplicates differ by rounding alone: no axis finer than that.
     let rough = rough.max(1e-6);
-    let power = 10.0_f64.powf(rough.log10().floor());
+    let power = 10.0_f64.powi(rough.log10().floor() as i32);
     let factor = [1.0, 2.0, 5.0].into_iter().find(|f| f * power >= rough * (1.0 - 1e-9));
     factor.unwrap_or(10.0) * power
 }

@@ -1,12 +1,13 @@
 //! What the page knows, and how it comes to know it.
 
-mod keeping;
+pub mod keeping;
 mod opening;
 mod reading;
 
 use crate::answer::{Answer, Loaded, answer, answer_guest, complete};
 use crate::failure::Failure;
 use crate::guest::Guest;
+use crate::later::Later;
 use crate::library::Kept;
 use crate::narrow;
 use crate::platform::{self, Cancel, Database};
@@ -62,6 +63,8 @@ pub enum Entry {
 /// The page's state. Copied freely: it holds handles only.
 #[derive(Clone, Copy)]
 pub struct Store {
+    /// The parts of the program that come when they are needed.
+    pub later: Later,
     /// The server that the page comes from, if it is Tupate's.
     pub server: RwSignal<Option<Info>>,
     /// Whether the start is over.
@@ -99,11 +102,12 @@ pub struct Store {
 
 impl Store {
     /// Nothing known yet.
-    pub fn new() -> Self {
+    pub fn new(later: Later) -> Self {
         let loaded = RwSignal::new(None::<Arc<Loaded>>);
         let view = RwSignal::new(View::default());
         let guest = RwSignal::new(None::<Arc<Guest>>);
         Self {
+            later,
             server: RwSignal::new(None),
             started: RwSignal::new(false),
             pending: RwSignal::new(None),
@@ -186,16 +190,5 @@ impl Store {
     /// there is none.
     pub fn is_ready(self) -> bool {
         self.started.get() && self.pending.with(Option::is_none)
-    }
-
-    /// The same, without being told of changes.
-    pub fn is_ready_untracked(self) -> bool {
-        untrack(|| self.is_ready())
-    }
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -1,7 +1,9 @@
 //! How far a ranking can be trusted, where the zoo knows the truth.
 
 use crate::answer::{Answer, Loaded, choose_similarity};
+use crate::later::Coming;
 use crate::words;
+use std::sync::Arc;
 use tupate_metrics::MEASURES;
 use tupate_zoo::evaluate::{Settings, evaluate_in_pieces};
 
@@ -9,6 +11,22 @@ use tupate_zoo::evaluate::{Settings, evaluate_in_pieces};
 const SEED: u64 = 0;
 /// Sources of a ranking that one would try.
 const TRIED: &str = "regret.3";
+
+/// Gives the browser a turn.
+pub type Pause = Box<dyn Fn() -> Coming<()>>;
+
+/// What tells it, as [`tell`] does.
+pub type Tell = fn(Arc<Loaded>, Answer, Pause) -> Coming<String>;
+
+/// The [`sentence`], for callers that know of it only once it has come.
+pub fn tell(loaded: Arc<Loaded>, answer: Answer, pause: Pause) -> Coming<String> {
+    Box::pin(async move {
+        let pause = async || {
+            pause().await;
+        };
+        sentence(&loaded, &answer, &pause).await
+    })
+}
 
 /// What following this method's rankings has cost on the targets whose transfer was
 /// measured, in a sentence; `None` where the zoo does not know. Awaits `pause` between

@@ -159,10 +159,13 @@ pub fn vector(recipe: &Recipe, dim: usize) -> String {
     format!("{parameters}{values}, {aggregation}: {} values", count(dim as u64))
 }
 
-/// A similarity's name on its switch.
+/// A similarity's name on its switch: one of ours, in plain letters.
 pub fn similarity_label(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    let mut label = name.to_owned();
+    if let Some(first) = label.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    label
 }
 
 fn similarity_phrase(name: &str) -> String {

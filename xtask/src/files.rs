@@ -41,19 +41,33 @@ fn walk(at: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 /// has the same one.
 pub fn digest(root: &Path, files: &[PathBuf], notes: &[&str]) -> Result<String> {
     let mut hash = Sha256::new();
-    // Every part is preceded by its length: no two lists run into one another.
-    let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
     for note in notes {
-        part(note.as_bytes());
+        part(&mut hash, note.as_bytes());
     }
     for file in files {
-        part(file.strip_prefix(root).unwrap_or(file).as_os_str().as_encoded_bytes());
-        part(&fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
+        let name = file.strip_prefix(root).unwrap_or(file);
+        part(&mut hash, name.as_os_str().as_encoded_bytes());
+        let content = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        part(&mut hash, &content);
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(hash))
+}
+
+/// One sha256 over what is in memory, piece by piece.
+pub fn digest_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    pieces.into_iter().for_each(|piece| part(&mut hash, piece));
+    hexadecimal(hash)
+}
+
+/// Every part is preceded by its length: no two lists run into one another.
+fn part(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod fuzz;
 mod golden;
 mod jobs;
 mod page;
+mod parts;
 mod program;
 mod python;
 mod samples;
@@ -65,6 +66,7 @@ cargo xtask COMMAND
           have Schemathesis make requests from the OpenAPI document and look for
           answers that the document does not allow [N: 60 an operation]
   tidy    crate arrows, texts and links only
+  program (for trunk) put the page's program into the page that was just made
 
 Products and tools are kept in $XDG_CACHE_HOME/tupate, else ~/.cache/tupate.
 ";
@@ -83,6 +85,7 @@ enum Request {
     Screenshots,
     ApiFuzz { examples: u32 },
     Tidy,
+    Program,
 }
 
 fn main() -> ExitCode {
@@ -166,6 +169,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
         "api-fuzz" => Request::ApiFuzz { examples: examples.unwrap_or(60) },
         "screenshots" => Request::Screenshots,
         "tidy" => Request::Tidy,
+        "program" => Request::Program,
         other => bail!("there is no command `{other}`"),
     })
 }
@@ -201,6 +205,10 @@ fn execute(request: Request) -> Result<()> {
         Request::ApiFuzz { examples } => fuzz::run(&context, &mut steps, examples),
         Request::Screenshots => screenshots::run(&context, &mut steps),
         Request::Tidy => tidy::run(&context),
+        Request::Program => {
+            eprint!("{}", parts::into_page(&context)?);
+            Ok(())
+        }
     }
 }
 
@@ -240,6 +248,7 @@ mod tests {
         assert_eq!(parsed("api-fuzz --examples 5"), Ok(Request::ApiFuzz { examples: 5 }));
         assert_eq!(parsed("screenshots"), Ok(Request::Screenshots));
         assert_eq!(parsed("tidy"), Ok(Request::Tidy));
+        assert_eq!(parsed("program"), Ok(Request::Program));
     }
 
     #[test]

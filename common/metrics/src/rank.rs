@@ -1,5 +1,7 @@
 //! From scores to an order.
 
+use std::cmp::Ordering;
+
 /// The indices of `scores` by descending score; ties are broken by ascending
 /// `ids`, so that a ranking never depends on the order of a file.
 ///
@@ -7,11 +9,16 @@
 /// When the two slices differ in length or a score is NaN.
 pub fn descending<S: AsRef<str>>(scores: &[f64], ids: &[S]) -> Vec<usize> {
     assert_eq!(scores.len(), ids.len(), "a score for every id");
+    by_score(scores, &|i, j| ids[i].as_ref().cmp(ids[j].as_ref()))
+}
+
+/// One function for ids of every type, which are looked at where scores are equal.
+fn by_score(scores: &[f64], ties: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     assert!(scores.iter().all(|s| !s.is_nan()), "a NaN score has no rank");
     // Scores beside their places: an order of places alone would jump through memory.
     let mut order: Vec<(f64, usize)> = scores.iter().copied().zip(0..).collect();
     order.sort_unstable_by(|(x, i), (y, j)| {
-        y.total_cmp(x).then_with(|| ids[*i].as_ref().cmp(ids[*j].as_ref())).then(i.cmp(j))
+        y.total_cmp(x).then_with(|| ties(*i, *j)).then(i.cmp(j))
     });
     order.into_iter().map(|(_, place)| place).collect()
 }

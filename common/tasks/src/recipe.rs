@@ -337,10 +337,10 @@ fn debug(value: &impl fmt::Debug) -> String {
     let camel = format!("{value:?}");
     let mut kebab = String::with_capacity(camel.len() + 2);
     for (i, c) in camel.chars().enumerate() {
-        if c.is_uppercase() && i > 0 {
+        if c.is_ascii_uppercase() && i > 0 {
             kebab.push('-');
         }
-        kebab.extend(c.to_lowercase());
+        kebab.push(c.to_ascii_lowercase());
     }
     kebab
 }

@@ -119,7 +119,8 @@ impl Manifest {
         struct Version {
             schema: String,
         }
-        let version: Version = serde_json::from_str(json)
+        // As bytes, like the header that it stands in: one reader of JSON will do.
+        let version: Version = serde_json::from_slice(json.as_bytes())
             .map_err(|e| Error::NotAZoo(format!("its manifest is not what a zoo's is ({e})")))?;
         let (major, minor) = parse_version(&version.schema).ok_or_else(|| {
             Error::NotAZoo(format!("its manifest names no version (schema {:?})", version.schema))
@@ -127,7 +128,7 @@ impl Manifest {
         if major != SCHEMA_MAJOR {
             return Err(Error::TooNew { found: version.schema, supported: SCHEMA_MAJOR });
         }
-        let manifest: Self = serde_json::from_str(json).map_err(|e| {
+        let manifest: Self = serde_json::from_slice(json.as_bytes()).map_err(|e| {
             let newer = match minor > SCHEMA_MINOR {
                 true => format!(
                     "; it is of version {}, this program knows {SCHEMA_MAJOR}.{SCHEMA_MINOR}: update it",

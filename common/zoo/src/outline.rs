@@ -129,7 +129,7 @@ impl Outline {
             return Err(Error::Damaged(format!("it has {} bytes too many", found - stated)));
         }
         let parts = [(0, file)];
-        let of_sets: BTreeSet<String> = self
+        let of_sets: Vec<String> = self
             .sets()
             .iter()
             .flat_map(|set| {

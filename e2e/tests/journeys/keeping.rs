@@ -35,7 +35,8 @@ pub async fn until_installed(page: &Page) -> Result<()> {
         (async () => {
             if (!navigator.serviceWorker.controller) return false;
             const cache = await caches.open('tupate-shell');
-            return (await cache.keys()).some((request) => request.url.endsWith('.wasm'));
+            // The page is kept last, when all that it names is.
+            return (await cache.match('./')) !== undefined;
         })().then(done, () => done(false));";
     until("the page to be kept", async || {
         let there: Value = page.browser().execute_async(script, Vec::new()).await?.convert()?;

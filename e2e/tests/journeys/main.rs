@@ -9,6 +9,7 @@ mod lab;
 mod links;
 mod looks;
 mod map;
+mod parts;
 mod ranking;
 mod speed;
 mod tabs;

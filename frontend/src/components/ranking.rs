@@ -1,14 +1,11 @@
 //! The answer: a sentence, and the sources in order.
 
+use super::around::Place;
 use super::beside::BesideSwitch;
 use super::messages::ErrorBox;
-use super::narrowing::Narrowing;
-use super::takeaway::Takeaway;
 use crate::answer::{Answer, Beside, Gains, Loaded};
-use crate::platform::{self, pictures::Breather};
 use crate::scale::{Axis, Kind};
 use crate::state::Store;
-use crate::trust;
 use crate::words;
 use leptos::prelude::*;
 use std::collections::BTreeMap;
@@ -35,7 +32,10 @@ impl Shown {
         let sources = &answer.ranking.sources;
         let rows: Vec<_> = sources.iter().take(most).cloned().collect();
         let scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
-        let at = rows.iter().enumerate().map(|(at, row)| (row.task.clone(), at)).collect();
+        let mut at = BTreeMap::new();
+        for (place, row) in rows.iter().enumerate() {
+            at.insert(row.task.clone(), place);
+        }
         Self {
             axis: Axis::of(&scores),
             rows,
@@ -94,64 +94,33 @@ pub fn Ranking() -> impl IntoView {
             {failure}
             <Show when=move || some.get()>
                 <p class="hint caveat">{words::CAVEAT}</p>
-                <Trust />
+                <Place of=|around| around.trust ghost=trust_ghost />
             </Show>
             <div class="tools">
                 <BesideSwitch />
-                <Narrowing />
+                <Place
+                    of=|around| around.narrowing
+                    ghost=|| view! { <div class="narrowing"></div> }.into_any()
+                />
             </div>
             <Show when=move || some.get()>
                 <Chart shown=shown />
                 <More shown=shown most=most />
-                <Takeaway />
+                <Place of=|around| around.takeaway />
             </Show>
         </section>
     }
 }
 
-/// What following such rankings has cost, computed after the ranking is painted.
-#[component]
-fn Trust() -> impl IntoView {
-    let store = expect_context::<Store>();
-    let said = RwSignal::new(None::<String>);
-    // Targets and filters do not change it.
-    let by = Memo::new(move |_| {
-        let loaded = store.loaded.get().filter(|loaded| !loaded.zoo.transfer().is_empty())?;
-        store.answer.with(|answer| match answer {
-            Some(Ok(answer)) => {
-                Some((loaded.sha256.clone(), answer.method.clone(), answer.similarity))
-            }
-            _ => None,
-        })
-    });
-    Effect::new(move |_| {
-        let now = by.get();
-        said.set(None);
-        leptos::task::spawn_local(async move {
-            platform::sleep(30).await;
-            if now.is_none() || by.try_get_untracked().as_ref() != Some(&now) {
-                return;
-            }
-            let loaded = store.loaded.get_untracked();
-            let answer = store.answer.get_untracked().and_then(Result::ok);
-            let Some((loaded, answer)) = loaded.zip(answer) else { return };
-            let breather = Breather::new(move || by.try_get_untracked().as_ref() == Some(&now));
-            let told = trust::sentence(&loaded, &answer, &async || breather.pause().await).await;
-            let _ = said.try_set(told);
-        });
-    });
-    // The place is kept, so that nothing moves when the figures come.
-    view! {
-        <Show when=move || by.with(Option::is_some)>
-            <p class="hint trust" data-testid="trust">
-                {move || said.get()}
-            </p>
-        </Show>
-    }
-}
-
 fn name_of(loaded: &Arc<Loaded>, id: &str) -> String {
     loaded.zoo.task(id).map_or_else(|| id.to_owned(), |task| task.name.clone())
+}
+
+/// Keeps the place of what is told of rankings like this one.
+fn trust_ghost() -> AnyView {
+    let loaded = expect_context::<Store>().loaded.get_untracked();
+    let measured = loaded.is_some_and(|loaded| !loaded.zoo.transfer().is_empty());
+    measured.then(|| view! { <p class="hint trust"></p> }).into_any()
 }
 
 #[component]

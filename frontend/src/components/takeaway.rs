@@ -1,46 +1,61 @@
 //! Buttons that save the ranking.
 
 use crate::answer::{Answer, Loaded};
-use crate::export::{self, File};
+use crate::export::{Exports, File};
 use crate::platform;
 use crate::state::Store;
 use leptos::prelude::*;
 
 /// What becomes of a ranking.
-type Make = fn(&Loaded, &Answer) -> File;
+type Make = fn(&Exports, &Loaded, &Answer) -> File;
 
 /// A file for each purpose.
 const FILES: &[(&str, &str, Make)] = &[
-    ("csv", "CSV", export::csv),
-    ("json", "JSON", export::json),
-    ("table", "LaTeX table", export::table),
-    ("svg", "SVG", |loaded, answer| export::picture(loaded, answer).file),
+    ("csv", "CSV", |exports, loaded, answer| (exports.csv)(loaded, answer)),
+    ("json", "JSON", |exports, loaded, answer| (exports.json)(loaded, answer)),
+    ("table", "LaTeX table", |exports, loaded, answer| (exports.table)(loaded, answer)),
+    ("svg", "SVG", |exports, loaded, answer| (exports.picture)(loaded, answer).file),
 ];
+
+/// Why nothing was saved.
+const REFUSED: &str = "This browser did not save the file.";
+const NOT_HERE: &str = "What makes the file could not be loaded. Try again with a network.";
 
 /// The buttons.
 #[component]
 pub fn Takeaway() -> impl IntoView {
     let store = expect_context::<Store>();
-    let failed = RwSignal::new(false);
+    let failed = RwSignal::new(None::<&'static str>);
     let now = move || {
         let loaded = store.loaded.get_untracked()?;
         let answer = store.answer.get_untracked()?.ok()?;
         Some((loaded, answer))
     };
     let save = move |make: Make| {
-        if let Some((loaded, answer)) = now() {
-            let file = make(&loaded, &answer);
-            failed.set(!platform::download(&file.name, file.kind, file.text.as_bytes()));
-        }
+        leptos::task::spawn_local(async move {
+            // What is shown when the button is pressed, whatever happens meanwhile.
+            let Some((loaded, answer)) = now() else { return };
+            let Some(exports) = (store.later.exports)().await else {
+                failed.try_set(Some(NOT_HERE));
+                return;
+            };
+            let file = make(exports, &loaded, &answer);
+            let done = platform::download(&file.name, file.kind, file.text.as_bytes());
+            failed.try_set((!done).then_some(REFUSED));
+        });
     };
     let save_png = move |_| {
         leptos::task::spawn_local(async move {
             let Some((loaded, answer)) = now() else { return };
-            let picture = export::picture(&loaded, &answer);
+            let Some(exports) = (store.later.exports)().await else {
+                failed.try_set(Some(NOT_HERE));
+                return;
+            };
+            let picture = (exports.picture)(&loaded, &answer);
             let png = platform::png_of(&picture.file.text, picture.width, picture.height).await;
             let name = picture.file.name.replace(".svg", ".png");
             let done = png.is_some_and(|png| platform::download(&name, "image/png", &png));
-            failed.set(!done);
+            failed.try_set((!done).then_some(REFUSED));
         });
     };
     let files = FILES.iter().map(|(hook, label, make)| {
@@ -63,11 +78,17 @@ pub fn Takeaway() -> impl IntoView {
             <button type="button" class="quiet" data-testid="save-png" on:click=save_png>
                 "PNG"
             </button>
-            <Show when=move || failed.get()>
-                <span class="weak" role="alert">
-                    "This browser did not save the file."
-                </span>
-            </Show>
+            {move || {
+                failed
+                    .get()
+                    .map(|why| {
+                        view! {
+                            <span class="weak" role="alert">
+                                {why}
+                            </span>
+                        }
+                    })
+            }}
         </div>
     }
 }

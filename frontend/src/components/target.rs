@@ -2,6 +2,7 @@
 //! arrow keys alone.
 
 use crate::filter::{self, Move};
+use crate::pages::rank::TARGET;
 use crate::platform;
 use crate::state::Store;
 use crate::words;
@@ -166,7 +167,7 @@ pub fn TargetPicker() -> impl IntoView {
 
     view! {
         <div class="picker">
-            <label for="target">"Target: the task you want to do well on"</label>
+            <label for="target">{TARGET}</label>
             <div class="combo" class:open=move || open.get()>
                 <input
                     id="target"
@@ -228,7 +229,7 @@ pub fn TargetPicker() -> impl IntoView {
 }
 
 /// What is known of the chosen target, in a line.
-fn facts(task: &TaskEntry) -> String {
+pub fn facts(task: &TaskEntry) -> String {
     let mut text = format!(
         "{} ({}), {}",
         sentence_case(words::class(task.class)),

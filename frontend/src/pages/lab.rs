@@ -26,6 +26,11 @@ const SEED: u64 = 0;
 /// How a link names the visitor's own tables; no setting is called so.
 const OWN: &str = "(own)";
 
+/// Draws the page.
+pub fn draw() -> AnyView {
+    view! { <LabPage /> }.into_any()
+}
+
 /// The page.
 #[component]
 pub fn LabPage() -> impl IntoView {

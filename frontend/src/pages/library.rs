@@ -10,6 +10,11 @@ use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
 
+/// Draws the page.
+pub fn draw() -> AnyView {
+    view! { <LibraryPage /> }.into_any()
+}
+
 /// The page.
 #[component]
 pub fn LibraryPage() -> impl IntoView {

@@ -22,6 +22,11 @@ use std::sync::Arc;
 use tupate_tasks::TaskClass;
 use tupate_zoo::map::{MOST, Map, Wish, map};
 
+/// Draws the page.
+pub fn draw() -> AnyView {
+    view! { <MapPage /> }.into_any()
+}
+
 /// The page.
 #[component]
 pub fn MapPage() -> impl IntoView {
@@ -158,7 +163,7 @@ fn WithZoo() -> impl IntoView {
     });
     let scene = Scene { shown, busy: RwSignal::new(true), lit: RwSignal::new(None), target };
     provide_context(scene);
-    draw(store, scene);
+    follow(store, scene);
     let failure = move || {
         let failure = scene.shown.get()?.err()?;
         Some(view! { <ErrorBox failure /> })
@@ -193,7 +198,7 @@ fn WithZoo() -> impl IntoView {
 }
 
 /// Draws the map anew whenever it would be another one.
-fn draw(store: Store, scene: Scene) {
+fn follow(store: Store, scene: Scene) {
     let turn = StoredValue::new(0_u64);
     let wish = Memo::new(move |_| {
         let loaded = store.loaded.get()?;

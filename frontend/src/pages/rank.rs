@@ -1,22 +1,29 @@
 //! The page that ranks source tasks for a target.
 
-use crate::components::facts::{CopyLink, Facts};
-use crate::components::guest::GuestCard;
-use crate::components::messages::Messages;
-use crate::components::opener::{AdapterOpener, DropZone, Opener};
+use crate::components::around::{Place, Surroundings};
 use crate::components::ranking::Ranking;
 use crate::components::stage::{Scene, scene};
 use crate::components::switches::{SetSwitch, SimilaritySwitch};
-use crate::components::target::TargetPicker;
+use crate::components::target;
 use crate::platform;
 use crate::state::Store;
 use leptos::prelude::*;
+use tupate_zoo::TaskEntry;
+
+/// What the target's field is called.
+pub const TARGET: &str = "Target: the task you want to do well on";
+
+/// Draws the page.
+pub fn draw() -> AnyView {
+    view! { <RankPage /> }.into_any()
+}
 
 /// The page.
 #[component]
 pub fn RankPage() -> impl IntoView {
     let store = expect_context::<Store>();
     let scene = scene(store);
+    expect_context::<Surroundings>().follow();
     Effect::new(move |_| {
         let target = store.view.with(|view| view.target.clone());
         let title = store.loaded.with(|loaded| {
@@ -28,12 +35,12 @@ pub fn RankPage() -> impl IntoView {
     });
     view! {
         <h1>"Which task should you train on first?"</h1>
-        <Messages />
-        <DropZone />
+        <Place of=|around| around.messages />
+        <Place of=|around| around.drop_zone />
         {move || match scene.get() {
             Scene::Zoo => view! { <WithZoo /> }.into_any(),
             Scene::Waiting => view! { <Skeleton /> }.into_any(),
-            Scene::Empty => view! { <Empty /> }.into_any(),
+            Scene::Empty => view! { <Place of=|around| around.empty tells=true /> }.into_any(),
         }}
     }
 }
@@ -43,28 +50,18 @@ fn WithZoo() -> impl IntoView {
     view! {
         <div class="columns">
             <div class="instrument">
-                <GuestCard />
+                <Place of=|around| around.guest />
                 <section class="controls" aria-label="The question">
-                    <TargetPicker />
+                    <Place
+                        of=|around| around.target
+                        ghost=|| view! { <TargetGhost /> }.into_any()
+                    />
                     <SimilaritySwitch />
                     <SetSwitch />
                 </section>
                 <Ranking />
             </div>
-            <aside>
-                <section class="card" aria-label="This zoo">
-                    <Facts />
-                    <CopyLink />
-                </section>
-                <section class="card" aria-labelledby="adapter-head">
-                    <h2 id="adapter-head">"Rank your own adapter"</h2>
-                    <AdapterOpener />
-                </section>
-                <section class="card" aria-labelledby="open-head">
-                    <h2 id="open-head">"Open another zoo"</h2>
-                    <Opener />
-                </section>
-            </aside>
+            <Place of=|around| around.aside ghost=|| view! { <Ghost /> }.into_any() tells=true />
         </div>
     }
 }
@@ -79,31 +76,36 @@ fn Skeleton() -> impl IntoView {
                 <div class="ghost ghost-sentence"></div>
                 <div class="ghost ghost-chart"></div>
             </div>
-            <div class="ghost ghost-aside"></div>
+            <Ghost />
+        </div>
+    }
+}
+
+/// The target's field as it looks before it can be used.
+#[component]
+fn TargetGhost() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let told = move |tell: fn(&TaskEntry) -> String| {
+        let id = store.view.with(|view| view.target.clone())?;
+        store.loaded.with(|loaded| Some(tell(loaded.as_ref()?.zoo.task(&id)?)))
+    };
+    view! {
+        <div class="picker">
+            <label for="target">{TARGET}</label>
+            <div class="combo">
+                <input
+                    id="target"
+                    type="text"
+                    disabled=true
+                    prop:value=move || told(|task| task.name.clone())
+                />
+            </div>
+            <p class="hint">{move || told(target::facts)}</p>
         </div>
     }
 }
 
 #[component]
-fn Empty() -> impl IntoView {
-    let store = expect_context::<Store>();
-    // Beside a message the explanation would be noise.
-    let quiet = move || {
-        store.failure.with(Option::is_none)
-            && store.doubt.with(Option::is_none)
-            && store.elsewhere.with(Option::is_none)
-    };
-    view! {
-        <div class="empty">
-            <section class="card" aria-labelledby="open-head" data-testid="empty">
-                <h2 id="open-head">"Open a zoo"</h2>
-                <Show when=quiet>
-                    <p>
-                        "A zoo is one file that holds embeddings of many tasks. Open one, choose the task you care about, and see which of the others is closest to it: the one to train on before yours."
-                    </p>
-                </Show>
-                <Opener />
-            </section>
-        </div>
-    }
+fn Ghost() -> impl IntoView {
+    view! { <div class="ghost ghost-aside"></div> }
 }

@@ -25,6 +25,11 @@ const COMMANDS: [(&str, &str); 2] = [
     ("Start the server, and open the address that it prints:", "tupate serve --data state"),
 ];
 
+/// Draws the page.
+pub fn draw() -> AnyView {
+    view! { <TunePage /> }.into_any()
+}
+
 /// The page.
 #[component]
 pub fn TunePage() -> impl IntoView {

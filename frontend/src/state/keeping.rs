@@ -3,12 +3,24 @@
 use super::{Newer, Store};
 use crate::answer::Loaded;
 use crate::failure::Trouble;
+use crate::later::Coming;
 use crate::library::{self, Kept};
 use crate::platform::{self, Database};
 use crate::source::Source;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::sync::Arc;
+
+/// What keeps a zoo, as [`keep`] does.
+pub type Keep = fn(Store, Arc<Loaded>) -> Coming<()>;
+
+/// Keeps a zoo that was opened, or that it was opened again.
+pub fn keep(store: Store, loaded: Arc<Loaded>) -> Coming<()> {
+    Box::pin(async move {
+        store.keep(&loaded).await;
+        Some(())
+    })
+}
 
 impl Store {
     pub(super) async fn read_library(self, database: Database) {
@@ -17,7 +29,12 @@ impl Store {
         // From now on, whatever is shown is kept.
         Effect::new(move |_| {
             if let Some(loaded) = self.loaded.get().filter(|loaded| loaded.whole) {
-                spawn_local(async move { self.keep(&loaded).await });
+                spawn_local(async move {
+                    // Where it cannot be had, the next visit will keep it.
+                    if let Some(keep) = (self.later.keep)().await {
+                        keep(self, loaded).await;
+                    }
+                });
             }
         });
     }
@@ -33,7 +50,6 @@ impl Store {
         }
     }
 
-    /// Keeps a zoo that was opened, or that it was opened again.
     async fn keep(self, loaded: &Arc<Loaded>) {
         let Some(database) = self.database.get_value() else { return };
         let mut kept = Kept::of(loaded, platform::now());

@@ -173,7 +173,10 @@ impl Store {
                     all.push((name, bytes));
                 }
                 let wish = self.view.with_untracked(|view| view.method.clone());
-                guest::read(&all, folder.as_deref(), &loaded, wish.as_deref())
+                let Some(guest) = (self.later.guest)().await else {
+                    return Err(Failure::no_part("Reading an adapter"));
+                };
+                guest(&all, folder.as_deref(), &loaded, wish.as_deref())
             };
             let read = read.await;
             if self.turn.get_value() != turn {

@@ -8,7 +8,7 @@ use crate::source::Source;
 use leptos::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
-use tupate_zoo::link::{self, View};
+use tupate_zoo::link::View;
 use tupate_zoo::outline::{self, Outline, Part};
 
 /// Most bytes that are fetched whole before anything is shown.
@@ -41,15 +41,10 @@ impl Store {
         let told = |received| self.report(turn, |p| p.received = received);
         let (bytes, modified) = match source {
             Source::Link(data) => {
-                let unpacked = async {
-                    let deflated = link::deflated_of(data)?;
-                    match platform::inflate(&deflated, link::MAX_INLINE as u64).await {
-                        Ok(bytes) => Ok(bytes),
-                        Err(Trouble::TooLarge { .. }) => Err(link::too_large(link::MAX_INLINE + 1)),
-                        Err(_) => Err(link::not_deflated("it is no deflated file")),
-                    }
-                };
-                (unpacked.await.map_err(|e| Failure::zoo(&what, &[], &e))?, None)
+                let missing = || Failure::no_part(&what);
+                let unpack = (self.later.inline)().await.ok_or_else(missing)?;
+                let unpacked = unpack(data.clone()).await.ok_or_else(missing)?;
+                (unpacked.map_err(|e| Failure::zoo(&what, &[], &e))?, None)
             }
             Source::File(file) => {
                 (file.read(cancel, told).await.map_err(|trouble| failed(&trouble))?, None)
