@@ -116,11 +116,14 @@ async fn by_keyboard_and_mouse() -> Result<()> {
             ensure!(state.fragment.contains(mark_of), "the view is lost: {}", state.fragment);
 
             page.click("as-table").await?;
-            let rows: usize = page
-                .read("return document.querySelectorAll('.as-table tbody tr').length;", Vec::new())
-                .await?;
-            ensure!(rows == sources.len() + 1, "{rows} rows in the table");
-            Ok(())
+            // It is made when the browser says that it was opened, which is a moment later.
+            until("the table", async || {
+                let script = "return document.querySelectorAll('.as-table tbody tr').length;";
+                let rows: usize = page.read(script, Vec::new()).await?;
+                ensure!(rows == sources.len() + 1, "{rows} rows in the table");
+                Ok(())
+            })
+            .await
         })
         .await
 }
