@@ -8,6 +8,7 @@ use crate::guest;
 use crate::library::Kept;
 use crate::platform::{self, Cancel, Database, LocalFile};
 use crate::source::{self, Source};
+use futures::future::join;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::sync::Arc;
@@ -25,10 +26,12 @@ impl Store {
     /// for.
     pub fn start(self) {
         spawn_local(async move {
-            if let Some(database) = Database::open().await {
+            // Neither waits for the other.
+            let (database, info) = join(Database::open(), source::ask_server()).await;
+            if let Some(database) = database {
                 self.read_library(database).await;
             }
-            match source::ask_server().await {
+            match info {
                 Ok(info) => self.server.set(info),
                 Err(failure) => {
                     // Asked again below, this would be taken away.
