@@ -129,14 +129,19 @@ impl Outline {
             return Err(Error::Damaged(format!("it has {} bytes too many", found - stated)));
         }
         let parts = [(0, file)];
-        let of_sets: Vec<String> = self
+        let names: Vec<String> = self
             .sets()
             .iter()
             .flat_map(|set| {
                 [set.tensor(), set.mean_tensor(), set.scale_tensor(), set.initial_tensor()]
             })
             .collect();
-        for tensor in self.manifest.tensors.iter().filter(|t| !of_sets.contains(&t.name)) {
+        // Looked up, not searched for: a hostile file may list a million tensors.
+        let mut of_sets = BTreeSet::new();
+        for name in &names {
+            of_sets.insert(name.as_str());
+        }
+        for tensor in self.manifest.tensors.iter().filter(|t| !of_sets.contains(t.name.as_str())) {
             self.bytes(&tensor.name, &parts)?;
         }
         let keys: Vec<&str> = self.sets().iter().map(|set| set.key.as_str()).collect();

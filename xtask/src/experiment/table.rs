@@ -110,10 +110,10 @@ pub struct Ledger {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuned {
     seed: u64,
-    pub method: String,
+    method: String,
     task: String,
     metric: String,
-    pub score: f64,
+    score: f64,
     majority: f64,
     curve: Vec<Epoch>,
     train_examples: u64,
