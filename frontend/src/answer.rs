@@ -1,12 +1,12 @@
 //! From a zoo and the visitor's wishes to what is shown.
 
 use crate::failure::Failure;
-use crate::narrow::Narrow;
 use crate::words;
 use std::collections::BTreeMap;
 use tupate_embedding::TaskEmbedding;
 use tupate_tasks::Checkpoint;
 use tupate_zoo::link::{FILE_SCHEME, MAX_INLINE, View};
+use tupate_zoo::narrow::Narrow;
 use tupate_zoo::{
     EmbeddingSet, Error, FUSIONS, Fusion, Query, Ranking, SIMILARITIES, Similarity, Target, Zoo,
     choose, rank, sha256_hex,

@@ -3,7 +3,7 @@
 //! A zoo is ranked without a server, and uploaded nowhere; [`pages::tune`] alone sends
 //! something, and says so before. [`platform`] is the
 //! only module that calls the browser; [`answer`], [`failure`], [`filter`], [`guest`],
-//! [`labels`], [`library`], [`narrow`], [`png`], [`ramp`], [`scale`], [`verdict`],
+//! [`labels`], [`library`], [`png`], [`ramp`], [`scale`], [`verdict`],
 //! [`viewport`] and [`words`] know nothing of it and are tested natively.
 
 pub mod answer;
@@ -17,7 +17,6 @@ pub mod inline;
 pub mod labels;
 pub mod later;
 pub mod library;
-pub mod narrow;
 pub mod pages;
 pub mod platform;
 pub mod png;

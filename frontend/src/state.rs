@@ -9,12 +9,12 @@ use crate::failure::Failure;
 use crate::guest::Guest;
 use crate::later::Later;
 use crate::library::Kept;
-use crate::narrow;
 use crate::platform::{self, Cancel, Database};
 use leptos::prelude::*;
 use std::sync::Arc;
 use tupate_api::Info;
 use tupate_zoo::link::View;
+use tupate_zoo::narrow;
 
 /// A zoo on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]

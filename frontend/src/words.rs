@@ -3,6 +3,7 @@
 use tupate_tasks::{
     Aggregation, Checkpoint, MethodSpec, Metric, ParameterSet, Recipe, TaskClass, Values,
 };
+use tupate_zoo::narrow::Narrow;
 use tupate_zoo::{EmbeddingSet, Fusion, Ranking, TaskEntry};
 
 /// A number with a fixed number of decimals, a true minus sign, and no
@@ -70,6 +71,20 @@ pub fn class(class: TaskClass) -> &'static str {
         TaskClass::QuestionAnswering => "question answering",
         TaskClass::SequenceLabelling => "sequence labelling",
     }
+}
+
+/// What passes a filter, to follow “of the sources”; nothing if everything does.
+pub fn narrowed(narrow: &Narrow) -> String {
+    let mut parts = Vec::new();
+    parts.extend(narrow.class.map(|of| class(of).to_owned()));
+    parts.extend(narrow.family.clone());
+    parts.extend(narrow.licence.as_ref().map(|licence| match licence.as_str() {
+        "" => "of no stated licence".to_owned(),
+        licence => format!("licence {}", clipped(licence, 40)),
+    }));
+    parts.extend(narrow.least.map(|n| format!("at least {}", counted(n, "example"))));
+    parts.extend(narrow.most.map(|n| format!("at most {}", counted(n, "example"))));
+    parts.join(", ")
 }
 
 /// A metric's name in words.

@@ -1,7 +1,7 @@
 //! Choosing among the embedding sets of a zoo by what people call them.
 
 use crate::{EmbeddingSet, Error};
-use tupate_tasks::Checkpoint;
+use tupate_tasks::{Checkpoint, Recipe};
 
 /// The names of the methods, without repetition, in the order of the sets.
 pub fn methods<'a>(sets: impl IntoIterator<Item = &'a EmbeddingSet>) -> Vec<&'static str> {
@@ -58,4 +58,34 @@ pub fn set<'a>(
             of_method.iter().map(|set| set.key.as_str()).collect::<Vec<_>>().join(", ")
         ))),
     }
+}
+
+/// The set whose recipe an embedding from elsewhere shares, or the refusal that names
+/// the fields in which the nearest one differs.
+///
+/// # Errors
+/// When there is none.
+pub fn matching<'a>(
+    sets: impl IntoIterator<Item = &'a EmbeddingSet>,
+    method: Option<&str>,
+    recipe: &Recipe,
+) -> Result<&'a EmbeddingSet, Error> {
+    let sets: Vec<&EmbeddingSet> = sets.into_iter().collect();
+    let method = method.unwrap_or(recipe.method.name());
+    let mut candidates = sets.clone();
+    candidates.retain(|set| set.key == method || set.recipe.method.name() == method);
+    if candidates.is_empty() {
+        return set(sets, Some(method));
+    }
+    let mut nearest: Option<Vec<_>> = None;
+    for set in candidates {
+        let differences = recipe.differences(&set.recipe);
+        if differences.is_empty() {
+            return Ok(set);
+        }
+        if nearest.as_ref().is_none_or(|n| differences.len() < n.len()) {
+            nearest = Some(differences);
+        }
+    }
+    Err(Error::Incomparable { differences: nearest.unwrap_or_default() })
 }

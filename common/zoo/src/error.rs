@@ -2,6 +2,9 @@
 
 use tupate_tasks::FieldDifference;
 
+/// Names in a message.
+const MOST_NAMES: usize = 50;
+
 /// Why a zoo could not be read, made or ranked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -47,7 +50,7 @@ pub enum Error {
         limit: u64,
     },
     /// No such task in this zoo.
-    #[error("no task {task} in this zoo; it has {}", known.join(", "))]
+    #[error("no task {task} in this zoo; it has {}", some(known))]
     UnknownTask {
         /// The task asked for.
         task: String,
@@ -55,7 +58,7 @@ pub enum Error {
         known: Vec<String>,
     },
     /// No embeddings of such a method or checkpoint in this zoo.
-    #[error("no {wanted} embeddings in this zoo; it has {}", known.join(", "))]
+    #[error("no {wanted} embeddings in this zoo; it has {}", some(known))]
     UnknownSet {
         /// The set asked for.
         wanted: String,
@@ -81,4 +84,14 @@ pub enum Error {
 
 fn list(differences: &[FieldDifference]) -> String {
     differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Names, of very many the first ones.
+fn some(names: &[String]) -> String {
+    match names.get(..MOST_NAMES) {
+        Some(first) if names.len() > MOST_NAMES => {
+            format!("{} and {} more", first.join(", "), names.len() - MOST_NAMES)
+        }
+        _ => names.join(", "),
+    }
 }

@@ -174,6 +174,15 @@ impl Rows {
         sum.into_iter().map(|sum| (sum / n) as f32).collect()
     }
 
+    /// The sum of all rows, `[D]`.
+    pub fn sum(&self) -> Vec<f64> {
+        let mut sum = vec![0.0; self.dim];
+        for row in self.iter() {
+            sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(x));
+        }
+        sum
+    }
+
     /// Products with `direction` and squared lengths of the rows minus `origin`.
     fn shifted(&self, origin: &[f32], direction: &[f32]) -> Shifted {
         let (mean, scales, codes) = match &self.stored {

@@ -2,7 +2,7 @@
 
 use crate::ensemble::{self, Fusion, Member};
 use crate::similarity::{Scene, Similarity};
-use crate::{EmbeddingSet, Error, Zoo};
+use crate::{Error, Zoo, choose};
 use serde::{Deserialize, Serialize};
 use tupate_embedding::TaskEmbedding;
 use tupate_metrics::descending;
@@ -75,7 +75,9 @@ pub fn rank(zoo: &Zoo, query: &Query<'_>) -> Result<Ranking, Error> {
     }
     let set = match query.target {
         Target::Task(_) => zoo.set(query.method)?,
-        Target::Embedding(embedding) => matching_set(zoo, query.method, &embedding.recipe)?,
+        Target::Embedding(embedding) => {
+            choose::matching(zoo.sets(), query.method, &embedding.recipe)?
+        }
     };
     let target = match query.target {
         Target::Task(task) => task,
@@ -99,18 +101,13 @@ pub fn rank(zoo: &Zoo, query: &Query<'_>) -> Result<Ranking, Error> {
         )));
     }
     let similarity = query.similarity;
-    let all = similarity.compare(&Scene { zoo, set, rows, own, target: &vector })?;
+    let all = similarity.compare(&Scene { zoo, set, rows, own, target: &vector, mean: None })?;
     let (mut ids, mut scores) = (Vec::new(), Vec::new());
     for (row, (id, score)) in set.tasks.iter().zip(all).enumerate() {
         if Some(row) == own {
             continue;
         }
-        scores.push(score.ok_or_else(|| {
-            Error::Similarity(format!(
-                "the {} similarity of {target} and {id} is undefined: one of the vectors is zero",
-                similarity.name
-            ))
-        })?);
+        scores.push(score.ok_or_else(|| similarity.undefined(target, id))?);
         ids.push(id);
     }
     Ok(Ranking {
@@ -133,30 +130,4 @@ pub(crate) fn ranked<S: AsRef<str>>(ids: &[S], scores: &[f64]) -> Vec<RankedSour
             score: scores[at],
         })
         .collect()
-}
-
-/// The set whose recipe an outside embedding shares, or the refusal that names
-/// the fields in which the nearest one differs.
-fn matching_set<'a>(
-    zoo: &'a Zoo,
-    method: Option<&str>,
-    recipe: &Recipe,
-) -> Result<&'a EmbeddingSet, Error> {
-    let method = method.unwrap_or(recipe.method.name());
-    let candidates: Vec<_> =
-        zoo.sets().filter(|set| set.key == method || set.recipe.method.name() == method).collect();
-    if candidates.is_empty() {
-        return zoo.set(Some(method));
-    }
-    let mut nearest: Option<Vec<_>> = None;
-    for set in candidates {
-        let differences = recipe.differences(&set.recipe);
-        if differences.is_empty() {
-            return Ok(set);
-        }
-        if nearest.as_ref().is_none_or(|n| differences.len() < n.len()) {
-            nearest = Some(differences);
-        }
-    }
-    Err(Error::Incomparable { differences: nearest.unwrap_or_default() })
 }

@@ -15,6 +15,8 @@ pub struct Similarity {
     /// Whether it compares embeddings of any recipe; what is not universal
     /// refuses the others in words.
     pub universal: bool,
+    /// Whether it looks at all tasks of a zoo, not only at the two.
+    pub of_all: bool,
     angle: fn(&Scene<'_>) -> Result<Angle, Error>,
 }
 
@@ -41,6 +43,8 @@ pub(crate) struct Scene<'a> {
     pub own: Option<usize>,
     /// `[D]`.
     pub target: &'a [f32],
+    /// The mean of all tasks, `[D]`, where the rows are not all.
+    pub mean: Option<&'a [f32]>,
 }
 
 /// Every similarity. The first is the paper's and the default.
@@ -49,25 +53,32 @@ pub const SIMILARITIES: &[Similarity] = &[
         name: "cosine",
         describe: "Cosine of the raw vectors, as in the paper.",
         universal: true,
+        of_all: false,
         angle: |_| Ok(Angle::Raw),
     },
     Similarity {
         name: "centred",
         describe: "Cosine after subtracting the zoo's mean: what a task has of its own.",
         universal: true,
+        of_all: true,
         // The target stands among the rows, so that the mean is of all tasks.
-        angle: |scene| Ok(Angle::About(scene.rows.mean(scene.own, scene.target))),
+        angle: |scene| {
+            let mean = || scene.rows.mean(scene.own, scene.target);
+            Ok(Angle::About(scene.mean.map_or_else(mean, <[f32]>::to_vec)))
+        },
     },
     Similarity {
         name: "delta",
         describe: "Cosine of the change from the untrained parameters.",
         universal: true,
+        of_all: false,
         angle: delta,
     },
     Similarity {
         name: "gauge",
         describe: "Cosine of LoRA's weight updates, which no change of basis moves.",
         universal: false,
+        of_all: false,
         angle: |scene| factors(scene.zoo, scene.set).map(Angle::Updates),
     },
 ];
@@ -82,6 +93,14 @@ impl Similarity {
             let known: Vec<_> = SIMILARITIES.iter().map(|s| s.name).collect();
             Error::Similarity(format!("no similarity {name}; there are {}", known.join(", ")))
         })
+    }
+
+    /// Why there is no score.
+    pub(crate) fn undefined(&self, target: &str, source: &str) -> Error {
+        Error::Similarity(format!(
+            "the {} similarity of {target} and {source} is undefined: one of the vectors is zero",
+            self.name
+        ))
     }
 
     pub(crate) fn compare(&self, scene: &Scene<'_>) -> Result<Scores, Error> {
@@ -106,7 +125,8 @@ impl Similarity {
         let rows = &zoo.values(set).rows;
         // Any row will do: that of a task of the set changes nothing in it.
         let own = 0;
-        let scene = Scene { zoo, set, rows, own: Some(own), target: &rows.row(own) };
+        let target = rows.row(own);
+        let scene = Scene { zoo, set, rows, own: Some(own), target: &target, mean: None };
         let angle = (self.angle)(&scene)?;
         pause().await;
         let origin = match angle {

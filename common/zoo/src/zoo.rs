@@ -6,7 +6,7 @@ use crate::manifest::{Manifest, TensorDigest};
 use crate::outline::Outline;
 use crate::rows::Rows;
 use crate::{EmbeddingSet, Error, TaskEntry, TransferMatrix};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tupate_tasks::{Aggregation, ParameterSet, Projection, Recipe, Values};
 
 /// Task embeddings that belong together, with the facts about their tasks.
@@ -263,7 +263,17 @@ impl Zoo {
     /// tasks goes.
     #[must_use]
     pub fn without(&self, tasks: &[String]) -> Self {
-        let keep = |task: &String| !tasks.contains(task);
+        self.keeping(|task| !tasks.iter().any(|other| other == task))
+    }
+
+    /// The zoo with some of its tasks alone; see [`Zoo::without`].
+    #[must_use]
+    pub fn with_only(&self, tasks: &[String]) -> Self {
+        let wanted: BTreeSet<&str> = tasks.iter().map(String::as_str).collect();
+        self.keeping(|task| wanted.contains(task))
+    }
+
+    fn keeping(&self, keep: impl Fn(&str) -> bool) -> Self {
         let sets = self.sets.iter().filter_map(|(set, values)| {
             let kept: Vec<usize> = (0..set.tasks.len()).filter(|i| keep(&set.tasks[*i])).collect();
             let tasks: Vec<String> = kept.iter().map(|i| set.tasks[*i].clone()).collect();

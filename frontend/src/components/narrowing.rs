@@ -1,17 +1,17 @@
 //! The fields that narrow the list of sources.
 
-use crate::narrow::{self, CLASSES, Narrow};
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
 use std::collections::BTreeSet;
+use tupate_zoo::narrow::{self, CLASSES, Narrow};
 
 /// The fields, folded away until one is used.
 #[component]
 pub fn Narrowing() -> impl IntoView {
     let store = expect_context::<Store>();
     let set = Memo::new(move |_| store.view.with(|view| !view.filters.is_empty()));
-    let words = move || store.view.with(|view| Narrow::of(&view.filters).in_words());
+    let words = move || store.view.with(|view| words::narrowed(&Narrow::of(&view.filters)));
     let passing = move || {
         store.answer.with(|answer| match answer {
             Some(Ok(answer)) if answer.all != answer.ranking.sources.len() => {

@@ -1,9 +1,8 @@
-//! Narrowing the list of sources by what is known of them.
+//! Narrowing the list of sources by what is known of them, as a link says.
 
-use crate::words;
+use crate::{Ranking, TaskEntry, Zoo};
 use std::collections::BTreeSet;
 use tupate_tasks::TaskClass;
-use tupate_zoo::{Ranking, TaskEntry, Zoo};
 
 /// The filter by a task's class: [`TaskClass::short`].
 pub const CLASS: &str = "class";
@@ -26,11 +25,16 @@ pub const CLASSES: [TaskClass; 3] = [
 /// What a source must be to be listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Narrow {
-    class: Option<TaskClass>,
-    family: Option<String>,
-    licence: Option<String>,
-    least: Option<u64>,
-    most: Option<u64>,
+    /// Of this class.
+    pub class: Option<TaskClass>,
+    /// Of this family.
+    pub family: Option<String>,
+    /// With data of this licence; empty for none that is stated.
+    pub licence: Option<String>,
+    /// With at least so many training examples.
+    pub least: Option<u64>,
+    /// With at most so many.
+    pub most: Option<u64>,
 }
 
 impl Narrow {
@@ -76,20 +80,6 @@ impl Narrow {
         for (at, source) in ranking.sources.iter_mut().enumerate() {
             source.rank = at + 1;
         }
-    }
-
-    /// What passes, in words that follow “of the sources”; nothing if everything does.
-    pub fn in_words(&self) -> String {
-        let mut parts = Vec::new();
-        parts.extend(self.class.map(|class| words::class(class).to_owned()));
-        parts.extend(self.family.clone());
-        parts.extend(self.licence.as_ref().map(|licence| match licence.as_str() {
-            "" => "of no stated licence".to_owned(),
-            licence => format!("licence {}", words::clipped(licence, 40)),
-        }));
-        parts.extend(self.least.map(|n| format!("at least {}", words::counted(n, "example"))));
-        parts.extend(self.most.map(|n| format!("at most {}", words::counted(n, "example"))));
-        parts.join(", ")
     }
 }
 
@@ -154,7 +144,6 @@ mod tests {
         assert_eq!(of, filters(&[("class", "QA"), ("later", "x"), ("max", "10")]));
         set(&mut of, CLASS, None);
         assert_eq!(of, filters(&[("later", "x"), ("max", "10")]));
-        assert_eq!(Narrow::of(&of).in_words(), "at most 10 examples");
-        assert!(Narrow::default().in_words().is_empty());
+        assert!(!Narrow::of(&of).is_open());
     }
 }

@@ -1,0 +1,175 @@
+//! Ranking over all shards, wherever they are held.
+
+use super::{Ask, Index, Nearest, Question, Reply, Shard};
+use crate::{
+    EmbeddingSet, Error, Fusion, Ranking, Similarity, Target, TaskEntry, Zoo, choose, merge,
+};
+
+/// What is wanted of a zoo in shards.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// The target.
+    pub target: Target<'a>,
+    /// Method or key of an embedding set; `None` for the only method.
+    pub method: Option<&'a str>,
+    /// How embeddings are compared.
+    pub similarity: &'a Similarity,
+    /// The filters, as a link holds them.
+    pub filters: &'a [(String, String)],
+    /// How many sources at most.
+    pub most: usize,
+}
+
+/// The closest sources of a target among all shards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closest {
+    /// Key of the embedding set.
+    pub set: String,
+    /// What is known of the target, if it is a task of the zoo.
+    pub target: Option<TaskEntry>,
+    /// The ranking of those that pass the filters.
+    pub ranking: Ranking,
+    /// The sources with what is known of them, and how many there are.
+    pub nearest: Nearest,
+}
+
+/// Ranks; `answer` puts a question to all shards and joins what they answer
+/// ([`Question::join`]).
+///
+/// # Errors
+/// As [`rank`](crate::rank), and those of `answer`.
+pub async fn rank<E: From<Error>>(
+    index: &Index,
+    wish: &Wish<'_>,
+    answer: &impl AsyncFn(Question) -> Result<Reply, E>,
+) -> Result<Closest, E> {
+    let set = chosen(index, wish)?;
+    let key = set.key.clone();
+    let (target, entry, vector) = match wish.target {
+        Target::Task(task) => {
+            let find = Question::Find { set: key.clone(), task: task.to_owned() };
+            let Reply::Find(Some((entry, vector))) = answer(find).await? else {
+                return Err(Error::Ambiguous(format!(
+                    "no task {task} has {key} embeddings in the {} tasks of {}",
+                    index.tasks, index.name
+                ))
+                .into());
+            };
+            (task, Some(entry), vector)
+        }
+        Target::Embedding(embedding) => (&*embedding.task, None, embedding.values.clone()),
+    };
+    let mean = match wish.similarity.of_all {
+        false => None,
+        true => match answer(Question::Total { set: key.clone() }).await? {
+            Reply::Total(total) if total.sum.len() == vector.len() => {
+                // A target from elsewhere stands among the rows, too.
+                Some(total.mean(entry.is_none().then_some(&vector)))
+            }
+            _ => return Err(lengths(vector.len(), set.dim).into()),
+        },
+    };
+    let similarity = wish.similarity.name.to_owned();
+    let ask = Ask {
+        set: key.clone(),
+        similarity: similarity.clone(),
+        target: target.to_owned(),
+        vector,
+        mean,
+    };
+    let question = Question::Nearest { ask, filters: wish.filters.to_vec(), most: wish.most };
+    let Reply::Nearest(nearest) = answer(question).await? else {
+        return Err(Error::Inconsistent("the shards answer another question".into()).into());
+    };
+    let ranking = Ranking {
+        target: target.to_owned(),
+        recipe: set.recipe,
+        ensemble: Vec::new(),
+        similarity,
+        sources: nearest.ranked(),
+    };
+    Ok(Closest { set: key, target: entry, ranking, nearest })
+}
+
+fn chosen(index: &Index, wish: &Wish<'_>) -> Result<EmbeddingSet, Error> {
+    let sets = index.sets();
+    if let Some(fusion) = wish.method.filter(|method| Fusion::is_named(method))
+        && sets.iter().all(|set| set.key != fusion)
+    {
+        return Err(Error::Ambiguous(format!(
+            "{fusion} ranks zoos of one file; of a zoo in shards choose one of {}",
+            sets.iter().map(|set| &*set.key).collect::<Vec<_>>().join(", ")
+        )));
+    }
+    match wish.target {
+        Target::Task(_) => choose::set(&sets, wish.method).cloned(),
+        Target::Embedding(embedding) => {
+            let set = choose::matching(&sets, wish.method, &embedding.recipe)?;
+            match embedding.values.len() == set.dim {
+                true => Ok(set.clone()),
+                false => Err(lengths(embedding.values.len(), set.dim)),
+            }
+        }
+    }
+}
+
+pub(super) fn lengths(found: usize, wanted: usize) -> Error {
+    Error::Inconsistent(format!(
+        "the target's embedding has {found} values, the zoo's have {wanted}"
+    ))
+}
+
+/// Shards that are held in one place.
+#[derive(Clone, Debug)]
+pub struct Shards {
+    index: Index,
+    shards: Vec<Shard>,
+}
+
+impl Shards {
+    /// None yet.
+    pub fn new(index: Index) -> Self {
+        Self { index, shards: Vec::new() }
+    }
+
+    /// Takes in the file of this name.
+    ///
+    /// # Errors
+    /// When the index names no such file, and as [`Index::open`].
+    pub fn open(&mut self, file: &str, bytes: &[u8]) -> Result<(), Error> {
+        let shard = self.index.shards.iter().find(|shard| shard.file == file);
+        let shard =
+            shard.ok_or_else(|| Error::Inconsistent(format!("the index names no {file}")))?;
+        let zoo = self.index.open(shard, bytes)?;
+        self.shards.push(Shard::new(zoo));
+        Ok(())
+    }
+
+    /// Puts a question to all of them.
+    ///
+    /// # Errors
+    /// As [`Shard::answer`].
+    pub fn answer(&mut self, question: &Question) -> Result<Reply, Error> {
+        let replies: Result<Vec<_>, _> =
+            self.shards.iter_mut().map(|shard| shard.answer(question)).collect();
+        Ok(question.join(replies?))
+    }
+
+    /// A zoo of these tasks, as far as they are held; `None` if none is.
+    ///
+    /// # Errors
+    /// When two shards have the same task.
+    pub fn gather(&self, tasks: &[String]) -> Result<Option<Zoo>, Error> {
+        let parts: Vec<_> = self
+            .shards
+            .iter()
+            .map(|shard| shard.zoo().with_only(tasks))
+            .filter(|zoo| !zoo.tasks().is_empty())
+            .collect();
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let parts = parts.iter().map(|zoo| ("a shard", zoo));
+        merge(&self.index.name, &self.index.description, parts).map(Some)
+    }
+}

@@ -1,0 +1,269 @@
+//! Zoos in several files: what is ranked over all of them is what one file would give.
+
+mod common;
+
+use common::{embedding, recipe, task, zoo};
+use proptest::prelude::*;
+use std::cell::RefCell;
+use tupate_embedding::TaskEmbedding;
+use tupate_metrics::at_once;
+use tupate_tasks::{Checkpoint, Recipe};
+use tupate_zoo::narrow::Narrow;
+use tupate_zoo::shards::{self, Closest, Index, Question, Reply, Shard, Shards, Wish};
+use tupate_zoo::{Dtype, Error, NewEmbedding, Query, SIMILARITIES, Similarity, Target, Zoo, rank};
+
+/// Tasks in `dim` dimensions that share most of their length.
+fn large(tasks: usize, dim: usize, seed: u64) -> Zoo {
+    let noise = |i: u64| {
+        let x = i.wrapping_add(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let x = (x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((x >> 40) as f32) / (1 << 23) as f32 - 1.0
+    };
+    let row = |task: usize| -> Vec<f32> {
+        (0..dim)
+            .map(|d| noise(d as u64 + (1 << 40)) + 0.3 * noise((task * dim + d) as u64))
+            .collect()
+    };
+    let all = (0..tasks).map(|t| {
+        let mut new = embedding(&format!("t{t:03}"), Checkpoint::Late, &row(t));
+        new.task.train_examples = t as u64;
+        new
+    });
+    Zoo::pack("large", "Many directions.", all).unwrap()
+}
+
+fn split(zoo: &Zoo, most: usize) -> Vec<Shard> {
+    let ids: Vec<String> = zoo.tasks().iter().map(|task| task.id.clone()).collect();
+    ids.chunks(most).map(|ids| Shard::new(zoo.with_only(ids))).collect()
+}
+
+/// The closest over all shards, each of which is asked by itself.
+fn over(
+    index: &Index,
+    shards: &[Shard],
+    target: Target<'_>,
+    similarity: &'static Similarity,
+    filters: &[(String, String)],
+    most: usize,
+) -> Result<Closest, Error> {
+    let shards = RefCell::new(shards.to_vec());
+    let wish = Wish { target, method: Some("lora"), similarity, filters, most };
+    let answer = async |question: Question| {
+        let mut shards = shards.borrow_mut();
+        let replies: Result<Vec<_>, Error> =
+            shards.iter_mut().map(|shard| shard.answer(&question)).collect();
+        // As over a wire.
+        let sent = serde_json::to_string(&question.join(replies?)).unwrap();
+        Ok(serde_json::from_str(&sent).unwrap())
+    };
+    at_once(shards::rank(index, &wish, &answer))
+}
+
+/// An index of these shards.
+fn index_of(shards: &[Shard]) -> Index {
+    let mut index = Index::new("large", "");
+    for (at, shard) in shards.iter().enumerate() {
+        let bytes = shard.zoo().to_bytes(Dtype::F32).unwrap();
+        index.add(&format!("{at}.safetensors"), &bytes, shard.zoo()).unwrap();
+    }
+    index
+}
+
+fn whole(zoo: &Zoo, target: &str, similarity: &str) -> Vec<(String, f64)> {
+    let similarity = Similarity::named(similarity).unwrap();
+    let query = Query { target: Target::Task(target), method: None, similarity };
+    rank(zoo, &query).unwrap().sources.into_iter().map(|s| (s.task, s.score)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn shards_rank_as_one_file_does(
+        seed: u64, tasks in 2_usize..40, most in 1_usize..50, cut in 1_usize..40, at: usize,
+    ) {
+        let zoo = large(tasks, 33, seed);
+        let target = format!("t{:03}", at % tasks);
+        for similarity in SIMILARITIES.iter().filter(|s| s.universal) {
+            let shards = split(&zoo, cut);
+            let index = index_of(&shards);
+            let one = whole(&zoo, &target, similarity.name);
+            let task = Target::Task(&target);
+            let many = over(&index, &shards, task, similarity, &[], most).unwrap();
+            prop_assert_eq!(many.nearest.all as usize, tasks - 1);
+            prop_assert_eq!(many.ranking.sources.len(), most.min(tasks - 1));
+            for (found, (id, score)) in many.ranking.sources.iter().zip(&one) {
+                // The mean is summed in another order.
+                prop_assert!((found.score - score).abs() < 1e-6, "{} {id}", similarity.name);
+                prop_assert!(similarity.of_all || found.task == *id);
+            }
+            // The same target from elsewhere, beside its double.
+            let set = zoo.sets().next().unwrap();
+            let guest = TaskEmbedding {
+                task: target.clone(),
+                recipe: set.recipe.clone(),
+                values: zoo.row(set, &target).unwrap(),
+            };
+            if !similarity.of_all {
+                let guest = Target::Embedding(&guest);
+                let same = over(&index, &shards, guest, similarity, &[], most).unwrap();
+                prop_assert_eq!(&same.ranking, &many.ranking);
+            }
+            let filters = [("min".to_owned(), "7".to_owned())];
+            let few = over(&index, &shards, task, similarity, &filters, most).unwrap().nearest;
+            let narrow = Narrow::of(&filters);
+            prop_assert!(few.sources.iter().all(|found| narrow.passes(&found.task)));
+            let passing =
+                one.iter().filter(|(id, _)| zoo.task(id).unwrap().train_examples >= 7).count();
+            prop_assert_eq!(few.passing as usize, passing);
+            prop_assert_eq!(few.sources.len(), most.min(passing));
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_an_index_that_panics(bytes: Vec<u8>) {
+        prop_assert!(Index::parse(&bytes).is_err());
+    }
+}
+
+/// An index of two halves, and their files.
+fn halves() -> (Index, Vec<Vec<u8>>) {
+    let zoo = large(9, 8, 5);
+    let mut index = Index::new("large", "Two halves.");
+    let mut files = Vec::new();
+    for (at, shard) in split(&zoo, 5).iter().enumerate() {
+        let bytes = shard.zoo().to_bytes(Dtype::F32).unwrap();
+        index.add(&format!("half-{at}.safetensors"), &bytes, shard.zoo()).unwrap();
+        files.push(bytes);
+    }
+    (index, files)
+}
+
+#[test]
+fn an_index_opens_the_very_files_that_it_names() {
+    let (index, files) = halves();
+    assert_eq!((index.tasks, index.shards.len()), (9, 2));
+    let bytes = index.to_bytes().unwrap();
+    assert!(Index::is_begun_by(&bytes) && !Index::is_begun_by(&files[0]));
+    let index = Index::parse(&bytes).unwrap();
+    assert_eq!(index.to_bytes().unwrap(), bytes);
+    assert_eq!(index.open(&index.shards[1], &files[1]).unwrap().tasks().len(), 4);
+    let other = index.open(&index.shards[0], &files[1]).unwrap_err();
+    assert!(matches!(other, Error::Checksum { .. }), "{other}");
+    let newer = String::from_utf8(bytes.clone()).unwrap().replace("\"1.0\"", "\"1.9\"");
+    assert!(Index::parse(newer.as_bytes()).is_ok());
+    let newer = newer.replace("\"1.9\"", "\"2.0\"");
+    assert!(matches!(Index::parse(newer.as_bytes()), Err(Error::TooNew { .. })));
+}
+
+#[test]
+fn what_contradicts_itself_is_no_index() {
+    let text = String::from_utf8(halves().0.to_bytes().unwrap()).unwrap();
+    for (from, to, says) in [
+        ("half-0.safetensors", "../half.safetensors", "a shard's name"),
+        ("half-0.safetensors", ".safetensors", "a shard's name"),
+        ("half-0.safetensors", "a/b.safetensors", "a shard's name"),
+        ("half-0.safetensors", "half-1.safetensors", "half-1.safetensors twice"),
+        ("\"tasks\": 9", "\"tasks\": 10", "states 10 tasks, its shards hold 9"),
+        ("\"tasks\": 5", "\"tasks\": 18446744073709551615", "more than"),
+        ("\"dim\": 8", "\"dim\": 0", "twice or empty"),
+        ("\"sha256\": \"", "\"sha256\": \"X", "no sha256"),
+        ("\"name\": \"large\"", "\"name\": 5", "cannot be read"),
+    ] {
+        let wrong = text.replacen(from, to, 1);
+        assert_ne!(wrong, text, "{from}");
+        let error = Index::parse(wrong.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(says), "{to}: {error}");
+    }
+    assert!(matches!(Index::parse(b"{}"), Err(Error::NotAZoo(_))));
+    assert!(matches!(Index::parse(b"\x08\0\0\0\0\0\0\0{}      "), Err(Error::NotAZoo(_))));
+}
+
+#[test]
+fn shards_of_unlike_recipes_do_not_come_together() {
+    let (mut index, files) = halves();
+    let one = |recipe: Recipe| {
+        let values = vec![1.0; 8];
+        let initial = Some(vec![0.5; 8]);
+        Zoo::pack("z", "", [NewEmbedding { task: task("n"), recipe, values, initial }]).unwrap()
+    };
+    let other = one(Recipe { init_seed: 7, ..recipe(Checkpoint::Late) });
+    let error = index.add("c.safetensors", &files[0], &other).unwrap_err();
+    assert!(error.to_string().contains("seed"), "{error}");
+    let early = one(recipe(Checkpoint::Early));
+    let error = index.add("c.safetensors", &files[0], &early).unwrap_err().to_string();
+    assert!(
+        error.contains("has lora.early embeddings, and half-0.safetensors has none"),
+        "{error}"
+    );
+    let short = index.add("c.safetensors", &files[0], &zoo()).unwrap_err().to_string();
+    assert!(short.contains("lora.early"), "{short}");
+}
+
+#[test]
+fn tasks_are_found_by_parts_of_their_names_and_gathered_as_a_zoo() {
+    let (index, files) = halves();
+    let mut shards = Shards::new(index);
+    for (at, file) in files.iter().enumerate() {
+        shards.open(&format!("half-{at}.safetensors"), file).unwrap();
+    }
+    let set = || "lora.late".to_owned();
+    let question = Question::Search { set: set(), text: " TASK t00".into(), most: 7 };
+    let Reply::Search(found) = shards.answer(&question).unwrap() else { panic!() };
+    let found: Vec<_> = found.iter().map(|task| &*task.id).collect();
+    assert_eq!(found, ["t000", "t001", "t002", "t003", "t004", "t005", "t006"]);
+    let Reply::Facets(facets) = shards.answer(&Question::Facets { set: set() }).unwrap() else {
+        panic!()
+    };
+    assert_eq!(facets.families.into_iter().collect::<Vec<_>>(), ["made up"]);
+    let zoo = large(9, 8, 5);
+    let tasks = vec!["t001".to_owned(), "t008".into(), "elsewhere".into()];
+    let gathered = shards.gather(&tasks).unwrap().unwrap();
+    assert_eq!(gathered, Zoo::pack("large", "Two halves.", of(&zoo, &tasks)).unwrap());
+    assert!(shards.gather(&tasks[2..]).unwrap().is_none());
+    assert!(shards.open("other.safetensors", &files[0]).is_err());
+}
+
+#[test]
+fn what_shards_cannot_answer_is_said() {
+    let shards = split(&large(9, 8, 5), 4);
+    let index = index_of(&shards);
+    let fails = |target: Target<'_>, method: Option<&str>| {
+        let similarity = Similarity::named("centred").unwrap();
+        let wish = Wish { target, method, similarity, filters: &[], most: 3 };
+        let shards = RefCell::new(shards.clone());
+        let answer = async |question: Question| -> Result<Reply, Error> {
+            let mut shards = shards.borrow_mut();
+            let replies: Result<Vec<_>, Error> =
+                shards.iter_mut().map(|shard| shard.answer(&question)).collect();
+            Ok(question.join(replies?))
+        };
+        at_once(shards::rank(&index, &wish, &answer)).unwrap_err().to_string()
+    };
+    assert_eq!(
+        fails(Target::Task("nobody"), None),
+        "no task nobody has lora.late embeddings in the 9 tasks of large"
+    );
+    assert!(fails(Target::Task("t001"), Some("ensemble")).contains("zoos of one file"));
+    assert!(fails(Target::Task("t001"), Some("bitfit")).contains("no bitfit embeddings"));
+    let guest = |recipe: Recipe, values: usize| TaskEmbedding {
+        task: "mine".into(),
+        recipe,
+        values: vec![1.0; values],
+    };
+    let short = guest(recipe(Checkpoint::Late), 3);
+    assert!(fails(Target::Embedding(&short), None).contains("has 3 values"));
+    let other = guest(Recipe { init_seed: 7, ..recipe(Checkpoint::Late) }, 8);
+    assert!(fails(Target::Embedding(&other), None).contains("differ in"));
+}
+
+/// Some of a zoo's tasks on their way into another.
+fn of(zoo: &Zoo, tasks: &[String]) -> Vec<NewEmbedding> {
+    let set = zoo.sets().next().unwrap();
+    let one = |id: &&String| NewEmbedding {
+        task: zoo.task(id).unwrap().clone(),
+        recipe: set.recipe.clone(),
+        values: zoo.row(set, id).unwrap(),
+        initial: zoo.initial(set).map(<[f32]>::to_vec),
+    };
+    tasks.iter().filter(|id| zoo.task(id).is_some()).collect::<Vec<_>>().iter().map(one).collect()
+}
