@@ -1,6 +1,7 @@
 //! From a zoo and the visitor's wishes to what is shown.
 
 use crate::failure::Failure;
+use crate::shards::Sharded;
 use crate::words;
 use std::collections::BTreeMap;
 use tupate_embedding::TaskEmbedding;
@@ -70,6 +71,8 @@ pub struct Loaded {
     pub whole: bool,
     /// The file itself, if it is small enough for a link.
     pub small: Option<Vec<u8>>,
+    /// Of a zoo in shards the nearest tasks are there alone: what is known of all.
+    pub sharded: Option<Box<Sharded>>,
 }
 
 impl Loaded {
@@ -88,6 +91,7 @@ impl Loaded {
             modified,
             whole: true,
             small: (file.len() <= MAX_INLINE).then(|| file.to_vec()),
+            sharded: None,
         })
     }
 
@@ -97,7 +101,8 @@ impl Loaded {
             self.sets.iter().map(|set| (set.key.clone(), words::set_label(set))).collect();
         let possible = FUSIONS.iter().filter(|fusion| {
             // A set of that very name goes before.
-            self.sets.iter().all(|set| set.key != fusion.name)
+            self.sharded.is_none()
+                && self.sets.iter().all(|set| set.key != fusion.name)
                 && fusion.is_possible(&self.sets, None)
         });
         entries.extend(possible.map(|f| (f.name.to_owned(), words::fusion_label(f).to_owned())));
@@ -122,6 +127,8 @@ pub struct Answer {
     pub ranking: Ranking,
     /// How many there are without filters.
     pub all: usize,
+    /// How many pass them; of a zoo in shards, the closest are shown.
+    pub passing: usize,
     /// The same by another method.
     pub beside: Option<Result<Beside, Failure>>,
     /// What training on the sources first did, where it was measured.
@@ -218,6 +225,9 @@ pub fn choose_similarity(wish: Option<&str>) -> Result<&'static Similarity, Erro
 /// # Errors
 /// When the zoo cannot answer.
 pub fn answer(loaded: &Loaded, view: &View) -> Result<Answer, Failure> {
+    if let Some(sharded) = &loaded.sharded {
+        return sharded.answer.clone();
+    }
     let (method, similarity, ranking) =
         ask(loaded, view, None).map_err(|error| refusal(loaded, &error))?;
     Ok(finish(loaded, view, method, similarity, ranking))
@@ -240,6 +250,9 @@ pub fn answer_guest(
     view: &View,
     guest: &TaskEmbedding,
 ) -> Result<Answer, Failure> {
+    if let Some(sharded) = &loaded.sharded {
+        return sharded.answer.clone();
+    }
     let similarity = choose_similarity(view.similarity.as_deref());
     let ranked = similarity.and_then(|similarity| {
         let query = Query { target: Target::Embedding(guest), method: None, similarity };
@@ -276,7 +289,8 @@ fn finish(
     });
     narrow.apply(&loaded.zoo, &mut ranking);
     let gains = Gains::find(&loaded.zoo, &ranking.target);
-    Answer { method, similarity, ranking, all, beside, gains }
+    let passing = ranking.sources.len();
+    Answer { method, similarity, ranking, all, passing, beside, gains }
 }
 
 fn ask(
@@ -305,8 +319,16 @@ pub fn complete(loaded: &Loaded, wish: &View) -> View {
         },
         ..wish.clone()
     };
-    if let Ok((method, similarity, ranking)) = ask(loaded, wish, None) {
-        view.target = Some(ranking.target);
+    let asked = match &loaded.sharded {
+        Some(sharded) => sharded.answer.as_ref().ok().map(|answer| {
+            (answer.method.clone(), answer.similarity, answer.ranking.target.clone())
+        }),
+        None => ask(loaded, wish, None)
+            .ok()
+            .map(|(method, similarity, ranking)| (method, similarity, ranking.target)),
+    };
+    if let Some((method, similarity, target)) = asked {
+        view.target = Some(target);
         view.method = Some(method);
         view.similarity = Some(similarity.to_owned());
     }

@@ -223,6 +223,27 @@ impl Failure {
         Self::new(title, detail, remedy)
     }
 
+    /// A worker that holds shards says this.
+    pub fn engine(what: &str, why: &str) -> Self {
+        Self::new(
+            "This zoo in shards cannot be used",
+            format!("{}: {}.", words::clipped(what, 200), words::clipped(why, 600)),
+            "Reload the page, close other pages if the zoo is large, or rank it on the command line with “tupate rank --zoo index.json”.",
+        )
+    }
+
+    /// An index came without an address: its shards lie beside it.
+    pub fn shards_elsewhere(what: &str) -> Self {
+        Self::new(
+            "The shards are missing",
+            format!(
+                "{} names files that lie beside it, and a page cannot look there.",
+                words::clipped(what, 200)
+            ),
+            "Open the address of the index on a file host, or one of the shards: each is a zoo of its own.",
+        )
+    }
+
     /// The server's file is not the one that the server lists.
     pub fn listed_hash(name: &str, listed: &str, found: &str) -> Self {
         Self::new(

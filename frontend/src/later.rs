@@ -6,6 +6,7 @@
 
 use crate::components::around::Around;
 use crate::export::Exports;
+use crate::shards::Handling;
 use crate::state::keeping;
 use crate::{guest, inline, trust};
 use leptos::prelude::AnyView;
@@ -38,6 +39,8 @@ pub struct Later {
     pub inline: fn() -> Coming<inline::Unpack>,
     /// What keeps a zoo for later visits.
     pub keep: fn() -> Coming<keeping::Keep>,
+    /// What handles zoos in shards.
+    pub shards: fn() -> Coming<&'static Handling>,
     /// What tells how far a ranking can be trusted.
     pub trust: fn() -> Coming<trust::Tell>,
 }

@@ -22,6 +22,7 @@ pub mod platform;
 pub mod png;
 pub mod ramp;
 pub mod scale;
+pub mod shards;
 pub mod source;
 pub mod state;
 pub mod trust;

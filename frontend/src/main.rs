@@ -7,6 +7,7 @@ use leptos::wasm_split::{SplitLoaderError, wasm_split};
 use tupate_frontend::components::around::{AROUND, Around};
 use tupate_frontend::export::{EXPORTS, Exports};
 use tupate_frontend::later::{Coming, Draw, Later};
+use tupate_frontend::shards::{HANDLING, Handling};
 use tupate_frontend::state::keeping;
 use tupate_frontend::{guest, inline, pages, trust};
 
@@ -63,6 +64,11 @@ fn unpacker() -> Result<inline::Unpack, SplitLoaderError> {
     Ok(inline::unpack)
 }
 
+#[wasm_split(rest, wasm_split_path = ::leptos::wasm_split, fallible)]
+fn shard_handler() -> Result<&'static Handling, SplitLoaderError> {
+    Ok(&HANDLING)
+}
+
 /// Without the error, whose details are in the browser's console.
 fn coming<T>(part: impl Future<Output = Result<T, SplitLoaderError>> + 'static) -> Coming<T> {
     Box::pin(async { part.await.ok() })
@@ -80,5 +86,6 @@ fn main() {
         inline: || coming(unpacker()),
         keep: || coming(keeper()),
         trust: || coming(trust_teller()),
+        shards: || coming(shard_handler()),
     });
 }

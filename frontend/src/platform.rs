@@ -4,6 +4,7 @@
 //! elsewhere, where it can be tested natively.
 
 mod database;
+mod engine;
 mod export;
 mod fetch;
 mod files;
@@ -13,8 +14,9 @@ mod shell;
 mod streams;
 
 pub use database::Database;
+pub use engine::{Engine, workers};
 pub use export::{download, png_of};
-pub use fetch::{Answer, Cancel, Wanted, address, fetch, freshness};
+pub use fetch::{Answer, Buffer, Cancel, Wanted, address, beside, fetch, fetch_buffer, freshness};
 pub use files::{Dropped, LocalFile, drags_files, left_page};
 pub use shell::{is_outdated, keep_shell, reload};
 pub use streams::{deflate, inflate};

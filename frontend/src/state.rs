@@ -3,6 +3,7 @@
 pub mod keeping;
 mod opening;
 mod reading;
+mod sharded;
 
 use crate::answer::{Answer, Loaded, answer, answer_guest, complete};
 use crate::failure::Failure;
@@ -10,7 +11,9 @@ use crate::guest::Guest;
 use crate::later::Later;
 use crate::library::Kept;
 use crate::platform::{self, Cancel, Database};
+use crate::shards::Shards;
 use leptos::prelude::*;
+use std::rc::Rc;
 use std::sync::Arc;
 use tupate_api::Info;
 use tupate_zoo::link::View;
@@ -95,6 +98,10 @@ pub struct Store {
     database: StoredValue<Option<Database>, LocalStorage>,
     /// sha256 and bytes of the file that was opened last, until it is kept.
     fresh: StoredValue<Option<(String, Vec<u8>)>>,
+    /// The workers with the shards of what is shown, if it is in shards.
+    shards: StoredValue<Option<Rc<Shards>>, LocalStorage>,
+    /// What the shards were asked for last, until they answer.
+    wanted: StoredValue<Option<View>>,
     turn: StoredValue<u64>,
     cancel: StoredValue<Option<Cancel>, LocalStorage>,
     kept: StoredValue<Vec<Arc<Loaded>>>,
@@ -129,6 +136,8 @@ impl Store {
             not_kept: RwSignal::new(None),
             database: StoredValue::new_local(None),
             fresh: StoredValue::new(None),
+            shards: StoredValue::new_local(None),
+            wanted: StoredValue::new(None),
             turn: StoredValue::new(0),
             cancel: StoredValue::new_local(None),
             kept: StoredValue::new(Vec::new()),
@@ -145,8 +154,12 @@ impl Store {
 
     fn choose(self, entry: Entry, change: impl FnOnce(&mut View)) {
         let Some(loaded) = self.loaded.get_untracked() else { return };
-        let mut wish = self.view.get_untracked();
+        let mut wish = self.wanted.get_value().unwrap_or_else(|| self.view.get_untracked());
         change(&mut wish);
+        if loaded.sharded.is_some() {
+            let guest = self.guest.get_untracked();
+            return self.ask_shards(wish, guest, entry);
+        }
         self.show(complete(&loaded, &wish), entry);
     }
 

@@ -8,6 +8,7 @@ mod bench;
 mod browser;
 mod context;
 mod cuda;
+mod engine;
 mod experiment;
 mod files;
 mod fuzz;

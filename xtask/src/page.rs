@@ -5,8 +5,16 @@ use anyhow::{Context as _, Result};
 use std::{fs, path::PathBuf};
 
 /// Everything that decides what the page is.
-const SOURCES: &[&str] =
-    &["frontend", "common", "xtask/src/parts.rs", "Cargo.toml", "Cargo.lock", "Trunk.toml"];
+const SOURCES: &[&str] = &[
+    "frontend",
+    "engine",
+    "common",
+    "xtask/src/parts.rs",
+    "xtask/src/engine.rs",
+    "Cargo.toml",
+    "Cargo.lock",
+    "Trunk.toml",
+];
 
 /// Builds the page unless the one that lies there is made of the same
 /// sources by the same compiler. Returns what was done, in words.
@@ -68,6 +76,7 @@ mod tests {
         }
         write("frontend/src/lib.rs", "");
         write("common/a.rs", "");
+        write("engine/worker.js", "");
         let now = || state(&context, &inputs(&context).unwrap());
         assert_eq!(now(), None, "there is no page yet");
         write("frontend/dist/index.html", "one");

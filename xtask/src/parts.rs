@@ -4,7 +4,7 @@
 //! `Trunk.toml`), because the cut lies between the linker and wasm-bindgen, where
 //! trunk lets nobody in. Where to cut is said in `frontend/src/main.rs`.
 
-use crate::{context::Context, files};
+use crate::{context::Context, engine, files};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha384};
@@ -18,7 +18,7 @@ use wasm_split_cli_support as splitter;
 /// The package, and the name that its files begin with.
 const NAME: &str = "tupate-frontend";
 /// The target of the page.
-const TARGET: &str = "wasm32-unknown-unknown";
+pub const TARGET: &str = "wasm32-unknown-unknown";
 /// Most bytes, compressed, of what a visitor waits for: the first part of the program
 /// and what loads it.
 const BUDGET: usize = 260_000;
@@ -55,6 +55,10 @@ struct Part {
     name: String,
     bytes: Vec<u8>,
 }
+
+/// How the engine's files begin, which are no parts of the program: the worker's script
+/// names the others, and only few visitors need them.
+const ENGINE: &str = "engine-";
 
 impl Part {
     fn new(written: &str, bytes: Vec<u8>) -> Self {
@@ -137,6 +141,10 @@ fn program(context: &Context) -> Result<Vec<Part>> {
         let name = other.file_name().and_then(|name| name.to_str()).context("a part's name")?;
         parts.push(Part::new(name, small(context, &other)?));
     }
+    for (name, bytes) in engine::files(context, FEATURES)? {
+        let bytes = if name.ends_with(".js") { dense(&bytes)? } else { bytes };
+        parts.push(Part::new(&name, bytes));
+    }
     Ok(parts)
 }
 
@@ -193,7 +201,7 @@ fn named(parts: &[Part], hash: &str) -> Vec<Part> {
                 let all = parts.iter().fold(script.to_owned(), |script, other| {
                     // Only where they are fetched: modules are handed to each other under
                     // the names that they were written with.
-                    [" from \"./", " from './", "URL(\"./", "URL('"].iter().fold(
+                    [" from \"./", " from './", "URL(\"./", "URL('", "import(\"./"].iter().fold(
                         script,
                         |script, before| {
                             let quote = if before.contains('"') { '"' } else { '\'' };
@@ -229,6 +237,10 @@ fn with_program(html: &str, base: &str, parts: &[Part]) -> Result<String> {
     let integrity = |part: &Part| {
         format!(" integrity=\"sha384-{}\"", BASE64_STANDARD.encode(Sha384::digest(&part.bytes)))
     };
+    let (engine, later): (Vec<_>, Vec<_>) =
+        later.iter().partition(|part| part.name.starts_with(ENGINE));
+    let worker = engine.iter().find(|part| part.written == engine::WORKER);
+    let worker = worker.map_or(String::new(), |part| format!("{base}{}", part.name));
     let later: Vec<_> = later.iter().map(|part| format!("{base}{}", part.name)).collect();
     Ok(format!(
         "{before}{}{}>\n{}{}>\n{} as=\"fetch\" type=\"application/wasm\">\n\
@@ -237,7 +249,8 @@ fn with_program(html: &str, base: &str, parts: &[Part]) -> Result<String> {
          await init({{ module_or_path: \"{base}{}\" }});\n\
          </script>\n\
          <!-- Not needed at first. The service worker keeps what is named here. -->\n\
-         <script type=\"application/json\" id=\"later\">{}</script>{after}",
+         <script type=\"application/json\" id=\"later\">{}</script>\n\
+         <script type=\"application/json\" id=\"engine\">{}</script>{after}",
         ahead("modulepreload", script),
         integrity(script),
         ahead("modulepreload", loader),
@@ -245,7 +258,8 @@ fn with_program(html: &str, base: &str, parts: &[Part]) -> Result<String> {
         ahead("preload", module),
         script.name,
         module.name,
-        serde_json::to_string(&later)?
+        serde_json::to_string(&later)?,
+        serde_json::to_string(&worker)?
     ))
 }
 
@@ -313,6 +327,9 @@ mod tests {
             part("tupate-frontend_bg.wasm", "1"),
             part("chunk_7.wasm", "2"),
             part("split_map.wasm", "3"),
+            part("engine-worker.js", "import(\"./engine-simd.js\")"),
+            part("engine-simd.js", "new URL('engine-simd_bg.wasm', b)"),
+            part("engine-simd_bg.wasm", "4"),
         ]
     }
 
@@ -327,7 +344,10 @@ mod tests {
                 "parts-0123456789abcdef.js",
                 "tupate-frontend-0123456789abcdef_bg.wasm",
                 "shared-7-0123456789abcdef.wasm",
-                "map-0123456789abcdef.wasm"
+                "map-0123456789abcdef.wasm",
+                "engine-worker-0123456789abcdef.js",
+                "engine-simd-0123456789abcdef.js",
+                "engine-simd-0123456789abcdef_bg.wasm"
             ]
         );
         let text = |at: usize| String::from_utf8(named[at].bytes.clone()).unwrap();
@@ -343,6 +363,14 @@ mod tests {
              new URL(\"./map-0123456789abcdef.wasm\", b); \
              new URL(\"./shared-7-0123456789abcdef.wasm\", b)"
         );
+    }
+
+    #[test]
+    fn the_worker_names_its_modules() {
+        let named = named(&parts(), "0123456789abcdef");
+        let text = |at: usize| String::from_utf8(named[at].bytes.clone()).unwrap();
+        assert_eq!(text(5), "import(\"./engine-simd-0123456789abcdef.js\")");
+        assert_eq!(text(6), "new URL('engine-simd-0123456789abcdef_bg.wasm', b)");
     }
 
     #[test]
@@ -370,7 +398,10 @@ mod tests {
         assert!(
             page.contains("[\"/shared-7-0123456789abcdef.wasm\",\"/map-0123456789abcdef.wasm\"]")
         );
-        assert!(page.ends_with("</script></head>"));
+        assert!(page.ends_with(
+            "<script type=\"application/json\" id=\"engine\">\"/engine-worker-0123456789abcdef.js\"\
+             </script></head>"
+        ));
         let error = with_program("<head></head>", "/", &parts()).unwrap_err().to_string();
         assert!(error.contains("no place for the program"), "{error}");
     }

@@ -9,7 +9,7 @@ mod zoo;
 pub use baseline::*;
 pub use serve::{LogFormat, ServeArgs, TokenCommand};
 pub use transfer::TransferArgs;
-pub use zoo::{EvaluateArgs, NewZoo, NpyArgs, RankArgs, TruthArgs, ZooCommand};
+pub use zoo::{EvaluateArgs, NewZoo, NpyArgs, RankArgs, ShardArgs, TruthArgs, ZooCommand};
 
 use crate::encoders::Source;
 use clap::{Args, Parser, Subcommand};

@@ -49,7 +49,7 @@ impl Bar {
     }
 
     /// Moves the bar to `done` of `total`; another total is another bar.
-    fn measure(&self, units: &str, done: usize, total: usize) {
+    pub fn measure(&self, units: &str, done: usize, total: usize) {
         if self.bar.length() != Some(total as u64) || done == 1 {
             self.style(&format!(
                 "{{prefix}} {{wide_bar}} {{pos}}/{{len}} {units}, {{eta}} left  {{msg}}"

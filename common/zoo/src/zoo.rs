@@ -273,6 +273,45 @@ impl Zoo {
         self.keeping(|task| wanted.contains(task))
     }
 
+    /// One zoo of parts of it, which hold other tasks each; see [`Zoo::with_only`].
+    ///
+    /// # Errors
+    /// When a task is in two of them, or sets of one key are not alike.
+    pub fn together(name: &str, description: &str, parts: &[Self]) -> Result<Self, Error> {
+        let mut tasks = Vec::new();
+        let mut sets: Vec<(EmbeddingSet, Vec<f32>, Option<Vec<f32>>)> = Vec::new();
+        for part in parts {
+            tasks.extend_from_slice(&part.tasks);
+            for (set, values) in &part.sets {
+                let rows = values.rows.iter().flatten();
+                match sets.iter_mut().find(|(known, ..)| known.key == set.key) {
+                    None => sets.push((set.clone(), rows.collect(), values.initial.clone())),
+                    Some((known, all, initial)) => {
+                        let differences = known.recipe.differences(&set.recipe);
+                        if !differences.is_empty() {
+                            return Err(Error::Incomparable { differences });
+                        }
+                        if known.dim != set.dim || *initial != values.initial {
+                            return Err(Error::Inconsistent(format!(
+                                "{} is of other lengths or initial values in another part",
+                                set.key
+                            )));
+                        }
+                        known.tasks.extend_from_slice(&set.tasks);
+                        all.extend(rows);
+                    }
+                }
+            }
+        }
+        tasks.sort_by(|a, b| a.id.cmp(&b.id));
+        sets.sort_by(|(a, ..), (b, ..)| a.key.cmp(&b.key));
+        let sets = sets.into_iter().map(|(set, rows, initial)| {
+            let rows = Rows::of_values(&rows, set.dim);
+            (set, SetValues { rows, initial })
+        });
+        Self::new(name.to_owned(), description.to_owned(), tasks, sets.collect(), Vec::new())
+    }
+
     fn keeping(&self, keep: impl Fn(&str) -> bool) -> Self {
         let sets = self.sets.iter().filter_map(|(set, values)| {
             let kept: Vec<usize> = (0..set.tasks.len()).filter(|i| keep(&set.tasks[*i])).collect();

@@ -49,7 +49,7 @@ fn loaded() -> Loaded {
     let origin = Origin::Server { url: "/zoos/z.safetensors".into(), first: true };
     let sets = zoo.sets().cloned().collect();
     let (modified, small, sha256) = (None, None, "cd".repeat(32));
-    Loaded { zoo, sets, origin, bytes: 1, sha256, modified, whole: true, small }
+    Loaded { zoo, sets, origin, bytes: 1, sha256, modified, whole: true, small, sharded: None }
 }
 
 fn wish(target: Option<&str>, method: Option<&str>, similarity: Option<&str>) -> View {

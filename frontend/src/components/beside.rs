@@ -11,7 +11,9 @@ pub fn BesideSwitch() -> impl IntoView {
     let others = Memo::new(move |_| {
         let own = store.view.with(|view| view.method.clone());
         store.loaded.with(|loaded| {
-            let methods = loaded.as_ref().map_or(Vec::new(), |loaded| loaded.methods());
+            // Of a zoo in shards only the nearest tasks by one method are there.
+            let loaded = loaded.as_ref().filter(|loaded| loaded.sharded.is_none());
+            let methods = loaded.map_or(Vec::new(), |loaded| loaded.methods());
             methods.into_iter().filter(|(key, _)| Some(key) != own.as_ref()).collect::<Vec<_>>()
         })
     });

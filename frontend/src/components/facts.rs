@@ -19,7 +19,16 @@ pub fn Facts() -> impl IntoView {
 fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
     let zoo = &loaded.zoo;
     let description = Some(zoo.description().trim().to_owned()).filter(|text| !text.is_empty());
-    let tasks = words::count(zoo.tasks().len() as u64);
+    let tasks = loaded.sharded.as_ref().map_or(zoo.tasks().len() as u64, |all| all.tasks);
+    let tasks = words::count(tasks);
+    let files = loaded.sharded.as_ref().map(|all| {
+        format!(
+            "{} in {}, beside their index",
+            words::size(loaded.bytes),
+            words::counted(all.files as u64, "file")
+        )
+    });
+    let sharded = files.is_some();
     let hash = loaded.sha256.clone();
     let from = match &loaded.origin {
         Origin::File(name) => format!("{name}, from this device"),
@@ -44,9 +53,9 @@ fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
             <dt>"Tasks"</dt>
             <dd>{tasks}</dd>
             {recipe}
-            <dt>"File"</dt>
+            <dt>{if sharded { "Files" } else { "File" }}</dt>
             <dd class="from">
-                {words::size(loaded.bytes)} ", "
+                {files.unwrap_or_else(|| words::size(loaded.bytes))} ", "
                 {match address {
                     Some(address) => {
                         view! {

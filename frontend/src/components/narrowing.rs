@@ -3,8 +3,8 @@
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
-use std::collections::BTreeSet;
 use tupate_zoo::narrow::{self, CLASSES, Narrow};
+use tupate_zoo::shards::Facets;
 
 /// The fields, folded away until one is used.
 #[component]
@@ -14,22 +14,26 @@ pub fn Narrowing() -> impl IntoView {
     let words = move || store.view.with(|view| words::narrowed(&Narrow::of(&view.filters)));
     let passing = move || {
         store.answer.with(|answer| match answer {
-            Some(Ok(answer)) if answer.all != answer.ranking.sources.len() => {
-                format!("{} of {} sources", answer.ranking.sources.len(), answer.all)
+            Some(Ok(answer)) if answer.all != answer.passing => {
+                let [passing, all] = [answer.passing, answer.all].map(|n| words::count(n as u64));
+                format!("{passing} of {all} sources")
             }
             _ => String::new(),
         })
     };
     // What a stranger's zoo lists may be long: the fields show as much as helps.
-    let options = move |of: fn(&tupate_zoo::TaskEntry) -> Option<&str>| {
-        store.loaded.with(|loaded| {
-            let tasks = loaded.iter().flat_map(|loaded| loaded.zoo.tasks());
-            let values: BTreeSet<&str> = tasks.filter_map(of).collect();
-            values.into_iter().take(500).map(str::to_owned).collect::<Vec<_>>()
+    let facets = Memo::new(move |_| {
+        store.loaded.with(|loaded| match loaded {
+            Some(loaded) => match &loaded.sharded {
+                Some(sharded) => sharded.facets.clone(),
+                None => Facets::of(loaded.zoo.tasks()),
+            },
+            None => Facets::default(),
         })
-    };
-    let families = Memo::new(move |_| options(|task| Some(&task.family)));
-    let licences = Memo::new(move |_| options(|task| Some(task.licence.as_deref().unwrap_or(""))));
+    });
+    let families = Memo::new(move |_| facets.with(|f| f.families.iter().cloned().collect()));
+    let licences =
+        Memo::new(move |_| facets.with(|f| f.licences.iter().cloned().collect::<Vec<_>>()));
     let chosen = move |name: &'static str| {
         Signal::derive(move || {
             store.view.with(|view| {
@@ -39,12 +43,11 @@ pub fn Narrowing() -> impl IntoView {
         })
     };
     let classes = Memo::new(move |_| {
-        let there: BTreeSet<_> = store.loaded.with(|loaded| {
-            loaded.iter().flat_map(|l| l.zoo.tasks()).map(|task| task.class).collect()
-        });
-        let of = CLASSES.into_iter().filter(|class| there.contains(class));
-        of.map(|class| (class.short().to_owned(), words::similarity_label(words::class(class))))
-            .collect::<Vec<_>>()
+        facets.with(|facets| {
+            let of = CLASSES.into_iter().filter(|class| facets.classes.contains(class.short()));
+            of.map(|class| (class.short().to_owned(), words::similarity_label(words::class(class))))
+                .collect::<Vec<_>>()
+        })
     });
     let plain = |values: Vec<String>| values.into_iter().map(|v| (v.clone(), v)).collect();
     view! {

@@ -23,6 +23,8 @@ struct Shown {
     /// Place in `rows` by task.
     at: BTreeMap<String, usize>,
     all: usize,
+    /// How many pass the filters, of which `all` are here.
+    passing: usize,
     gains: Option<Gains>,
     beside: Option<Beside>,
 }
@@ -41,6 +43,7 @@ impl Shown {
             rows,
             at,
             all: sources.len(),
+            passing: answer.passing,
             gains: answer.gains.clone(),
             beside: answer.beside.clone().and_then(Result::ok),
         }
@@ -353,6 +356,13 @@ fn data(task: &TaskEntry) -> impl IntoView + use<> {
 #[component]
 fn More(shown: Memo<Option<Shown>>, most: RwSignal<usize>) -> impl IntoView {
     let left = Memo::new(move |_| shown.with(|s| s.as_ref().map_or(0, |s| s.all - s.rows.len())));
+    let beyond = move || {
+        shown.with(|s| {
+            let s = s.as_ref().filter(|s| s.passing > s.all)?;
+            let [here, passing] = [s.all, s.passing].map(|n| words::count(n as u64));
+            Some(format!("The {here} closest of {passing} sources."))
+        })
+    };
     view! {
         <Show when=move || { left.get() > 0 }>
             <button
@@ -366,5 +376,6 @@ fn More(shown: Memo<Option<Shown>>, most: RwSignal<usize>) -> impl IntoView {
                 }}
             </button>
         </Show>
+        {move || beyond().map(|text| view! { <p class="hint" data-testid="beyond">{text}</p> })}
     }
 }

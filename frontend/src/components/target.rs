@@ -42,7 +42,31 @@ pub fn TargetPicker() -> impl IntoView {
             })
         })
     });
+    // Of a zoo in shards, those that its workers find.
+    let all = Memo::new(move |_| {
+        store.loaded.with(|loaded| Some(loaded.as_ref()?.sharded.as_ref()?.tasks))
+    });
+    let searched = RwSignal::new(None::<Vec<TaskEntry>>);
+    Effect::new(move |_| {
+        let (typed, sharded) = (query.get(), all.get().is_some());
+        if !sharded || typed.trim().is_empty() {
+            return searched.set(None);
+        }
+        leptos::task::spawn_local(async move {
+            let tasks = store.search(typed.clone()).await;
+            // Typed on meanwhile, or gone.
+            if query.try_get_untracked() == Some(typed) {
+                let _ = searched.try_set(tasks);
+                let first =
+                    searched.try_with_untracked(|s| s.as_ref().is_some_and(|s| !s.is_empty()));
+                active.set(first.unwrap_or_default().then_some(0));
+            }
+        });
+    });
     let found = Memo::new(move |_| {
+        if let Some(searched) = searched.get() {
+            return searched;
+        }
         let query = query.get();
         tasks.with(|tasks| {
             filter::find(tasks, &query).into_iter().cloned().collect::<Vec<TaskEntry>>()
@@ -115,6 +139,14 @@ pub fn TargetPicker() -> impl IntoView {
         activate(first.filter(|_| untrack(shown) > 0));
     };
     let count = move || {
+        if let Some(all) = all.get() {
+            let all = words::count(all);
+            return match (found.with(Vec::len), searched.with(Option::is_some)) {
+                (0, true) => "No task matches".to_owned(),
+                (n, true) => format!("The first {n} of {all} tasks that match"),
+                (_, false) => format!("Type to search {all} tasks"),
+            };
+        }
         let (n, all) = (found.with(Vec::len), tasks.with(Vec::len));
         match (n, query.with(|query| query.trim().is_empty())) {
             (0, _) => "No task matches".to_owned(),

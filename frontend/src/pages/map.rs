@@ -215,7 +215,8 @@ fn follow(store: Store, scene: Scene) {
                 method.as_ref() == Some(&set.key) && loaded.zoo.sets().any(|own| own.key == set.key)
             });
         // Where all tasks are shown, another target is no other map.
-        let target = target.filter(|_| set.is_some_and(|set| set.tasks.len() > MOST));
+        let part = loaded.sharded.is_some();
+        let target = target.filter(|_| part || set.is_some_and(|set| set.tasks.len() > MOST));
         Some((loaded.sha256.clone(), there, method, similarity, target))
     });
     Effect::new(move |_| {
@@ -253,16 +254,21 @@ fn follow(store: Store, scene: Scene) {
 #[component]
 fn LeftOut() -> impl IntoView {
     let scene = expect_context::<Scene>();
+    let store = expect_context::<Store>();
     move || {
         let shown = scene.map()?;
-        let left_out = shown.map.left_out;
+        let all = store.loaded.with(|loaded| Some(loaded.as_ref()?.sharded.as_ref()?.tasks));
+        let left_out = match all {
+            Some(all) => (all as usize).saturating_sub(shown.map.tasks.len()),
+            None => shown.map.left_out,
+        };
         (left_out > 0).then(|| {
             view! {
                 <p class="hint" data-testid="left-out">
                     {format!(
                         "This set has {} more: the map shows the target with the {} closest to it.",
                         words::counted(left_out as u64, "task"),
-                        words::count((MOST - 1) as u64),
+                        words::count(shown.map.tasks.len().saturating_sub(1) as u64),
                     )}
                 </p>
             }

@@ -38,8 +38,16 @@ impl Cancel {
 
 /// Takes an address apart; relative ones are the page's own.
 pub fn address(text: &str) -> Option<Address> {
-    let base = window().location().href().ok()?;
-    let url = Url::new_with_base(text.trim(), &base).ok()?;
+    based(text.trim(), &window().location().href().ok()?)
+}
+
+/// The address of a file in the folder of another one.
+pub fn beside(address: &Address, file: &str) -> Option<Address> {
+    based(file, &address.href)
+}
+
+fn based(text: &str, base: &str) -> Option<Address> {
+    let url = Url::new_with_base(text, base).ok()?;
     let own = window().location().origin().is_ok_and(|origin| origin == url.origin());
     Some(Address { href: url.href(), scheme: url.protocol(), host: url.hostname(), own })
 }
@@ -84,17 +92,16 @@ async fn ask(address: &Address, request: &RequestInit) -> Result<Response, JsVal
     JsFuture::from(answer).await.map(JsCast::unchecked_into)
 }
 
-/// The bytes behind an address; `progress` is told how many there are so far,
-/// and how many to expect where the host says so.
-///
-/// # Errors
-/// When they do not all arrive.
-pub async fn fetch(
-    address: &Address,
-    wanted: &Wanted,
-    cancel: &Cancel,
-    progress: impl Fn(u64, Option<u64>),
-) -> Result<Answer, Trouble> {
+/// What a host began to answer.
+struct Begun {
+    response: Response,
+    body: ReadableStream,
+    /// Bytes to expect, where the host says so.
+    length: Option<u64>,
+}
+
+/// Asks, and refuses what is no file or a larger one than is wanted.
+async fn begin(address: &Address, wanted: &Wanted, cancel: &Cancel) -> Result<Begun, Trouble> {
     let signal = cancel.signal();
     let request = RequestInit::new();
     request.set_signal(Some(&signal));
@@ -130,12 +137,56 @@ pub async fn fetch(
         let _ = JsFuture::from(body.cancel()).await;
         return Err(Trouble::TooLarge { size: Some(size) });
     }
+    Ok(Begun { response, body, length })
+}
+
+/// The bytes behind an address; `progress` is told how many there are so far,
+/// and how many to expect where the host says so.
+///
+/// # Errors
+/// When they do not all arrive.
+pub async fn fetch(
+    address: &Address,
+    wanted: &Wanted,
+    cancel: &Cancel,
+    progress: impl Fn(u64, Option<u64>),
+) -> Result<Answer, Trouble> {
+    let Begun { response, body, length } = begin(address, wanted, cancel).await?;
     let progress = |received| progress(received, length.filter(|length| *length >= received));
     Ok(Answer {
-        bytes: read(body, length, wanted.most, &signal, progress).await?,
+        bytes: read(body, length, wanted.most, &cancel.signal(), progress).await?,
         part: wanted.part.is_some() && response.status() == PARTIAL,
-        modified: header("last-modified"),
+        modified: response.headers().get("last-modified").ok().flatten(),
     })
+}
+
+/// Bytes outside of the program's memory, to be handed on.
+pub type Buffer = Uint8Array;
+
+/// A file of a length that is known beforehand, for somebody else: the program never has
+/// its bytes.
+///
+/// # Errors
+/// When they do not all arrive, or there are more.
+pub async fn fetch_buffer(
+    address: &Address,
+    length: u64,
+    cancel: &Cancel,
+    progress: impl Fn(u64),
+) -> Result<Buffer, Trouble> {
+    let Begun { body, .. } = begin(address, &Wanted::whole(length), cancel).await?;
+    let buffer = Uint8Array::new_with_length(length as u32);
+    let mut received = 0;
+    let take = |chunk: &Uint8Array| {
+        buffer.set(chunk, received as u32);
+        received += u64::from(chunk.length());
+        progress(received);
+    };
+    pump(body, length, &cancel.signal(), take).await?;
+    match received == length {
+        true => Ok(buffer),
+        false => Err(Trouble::Broken { received }),
+    }
 }
 
 /// What tells, without fetching it, whether a file is still the one that was
@@ -175,12 +226,29 @@ pub(super) async fn read(
     signal: &AbortSignal,
     progress: impl Fn(u64),
 ) -> Result<Vec<u8>, Trouble> {
-    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut bytes = Vec::new();
     // A promise, not a fact: trusted for no more than a typical zoo.
     bytes.reserve(expected.unwrap_or(0).min(64 << 20) as usize);
+    let take = |chunk: &Uint8Array| {
+        let received = bytes.len();
+        bytes.resize(received + chunk.length() as usize, 0);
+        chunk.copy_to(&mut bytes[received..]);
+        progress(bytes.len() as u64);
+    };
+    pump(stream, limit, signal, take).await?;
+    Ok(bytes)
+}
+
+/// Takes a stream's chunks until it is done, or has more bytes than it may.
+async fn pump(
+    stream: ReadableStream,
+    limit: u64,
+    signal: &AbortSignal,
+    mut take: impl FnMut(&Uint8Array),
+) -> Result<(), Trouble> {
+    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    let mut received = 0;
     loop {
-        let received = bytes.len() as u64;
         let step = JsFuture::from(reader.read()).await;
         if signal.aborted() {
             give_up(&reader).await;
@@ -191,16 +259,14 @@ pub(super) async fn read(
         let Ok(Ok(chunk)) = field("value").map(JsCast::dyn_into::<Uint8Array>) else {
             // Without a value the stream is done, or not one of bytes.
             let done = field("done").is_ok_and(|done| done.is_truthy());
-            return if done { Ok(bytes) } else { Err(Trouble::Broken { received }) };
+            return if done { Ok(()) } else { Err(Trouble::Broken { received }) };
         };
-        let total = received + u64::from(chunk.length());
-        if total > limit {
+        received += u64::from(chunk.length());
+        if received > limit {
             give_up(&reader).await;
             return Err(Trouble::TooLarge { size: None });
         }
-        bytes.resize(total as usize, 0);
-        chunk.copy_to(&mut bytes[received as usize..]);
-        progress(total);
+        take(&chunk);
     }
 }
 

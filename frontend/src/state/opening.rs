@@ -54,8 +54,11 @@ impl Store {
         self.guest.set(None);
         let shown = self.loaded.with_untracked(Option::is_some);
         if shown && same_file(&self.view.get_untracked(), &wish) {
-            let loaded = self.loaded.get_untracked();
-            return loaded.into_iter().for_each(|loaded| self.adopt(&loaded, &wish, entry));
+            let Some(loaded) = self.loaded.get_untracked() else { return };
+            return match loaded.sharded {
+                Some(_) => self.ask_shards(wish, None, entry),
+                None => self.adopt(&loaded, &wish, entry),
+            };
         }
         let kept = self.kept.with_value(|kept| {
             let same = |l: &&Arc<Loaded>| {
@@ -186,6 +189,10 @@ impl Store {
                 return;
             }
             match read {
+                Ok(guest) if loaded.sharded.is_some() => {
+                    let view = self.view.get_untracked();
+                    self.ask_shards(view, Some(Arc::new(guest)), Entry::Replace);
+                }
                 Ok(guest) => {
                     self.guest.set(Some(Arc::new(guest)));
                     platform::focus("answer-head");
@@ -218,6 +225,7 @@ impl Store {
             cancel.call_off();
         }
         self.turn.update_value(|turn| *turn += 1);
+        self.wanted.set_value(None);
         self.pending.set(None);
         self.doubt.set(None);
         self.failure.set(None);
@@ -292,6 +300,9 @@ impl Store {
 
     fn adopt(self, loaded: &Arc<Loaded>, wish: &View, entry: Entry) {
         self.elsewhere.set(None);
+        if loaded.sharded.is_none() {
+            self.shards.set_value(None);
+        }
         let view = complete(loaded, wish);
         self.kept.update_value(|kept| {
             kept.retain(|other| other.sha256 != loaded.sha256 || other.origin != loaded.origin);

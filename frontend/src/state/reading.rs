@@ -72,6 +72,10 @@ impl Store {
                 }
             }
         };
+        if is_index(&bytes) {
+            let loaded = self.open_shards(source, bytes, wish, cancel, turn).await?;
+            return Ok(Read { loaded, rest: None });
+        }
         self.report(turn, |p| p.checking = true);
         platform::sleep(0).await;
         let loaded = self.check(source, bytes, self.origin_of(source), modified)?;
@@ -201,6 +205,7 @@ impl Store {
             modified,
             whole: false,
             small: None,
+            sharded: None,
         };
         Ok(Fetched::Part(Box::new(Read { loaded, rest: Some(Rest { parts, length }) })))
     }
@@ -286,6 +291,11 @@ impl Fault {
     fn zoo(failure: Failure) -> Self {
         Self::Zoo(Box::new(failure))
     }
+}
+
+/// Whether a file is no zoo and may be the index of one in shards.
+fn is_index(file: &[u8]) -> bool {
+    file.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// The sets that a view is made of; all of them where that cannot be told.

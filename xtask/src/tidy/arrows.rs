@@ -73,6 +73,12 @@ const CRATES: &[Rule] = &[
         arrows: &["tupate-api", "tupate-embedding", "tupate-metrics", "tupate-tasks", "tupate-zoo"],
         never: &["axum", "candle-core", "candle-nn", "tokenizers", "tokio"],
     },
+    Rule {
+        name: "tupate-engine",
+        folder: "engine",
+        arrows: &["tupate-zoo"],
+        never: &["leptos", "tokio", "web-sys"],
+    },
     Rule { name: "tupate-e2e", folder: "e2e", arrows: &[], never: &["candle-core"] },
     Rule { name: "xtask", folder: "xtask", arrows: &[], never: &["candle-core", "tokio"] },
 ];
@@ -81,7 +87,9 @@ const CRATES: &[Rule] = &[
 pub fn packages_of_the_page() -> impl Iterator<Item = &'static str> {
     CRATES
         .iter()
-        .filter(|rule| rule.folder.starts_with("common/") || rule.folder == "frontend")
+        .filter(|rule| {
+            rule.folder.starts_with("common/") || ["frontend", "engine"].contains(&rule.folder)
+        })
         .map(|rule| rule.name)
 }
 
@@ -97,7 +105,7 @@ pub fn check(context: &Context) -> Result<Vec<Finding>> {
         // The page is never built for anything but wasm32, and the backend
         // never for it; what is shared must be pure on both.
         let targets: &[&str] = match rule.folder {
-            "frontend" => &["wasm32-unknown-unknown"],
+            "frontend" | "engine" => &["wasm32-unknown-unknown"],
             folder if folder.starts_with("common/") => {
                 &["x86_64-unknown-linux-gnu", "wasm32-unknown-unknown"]
             }

@@ -81,10 +81,19 @@ pub enum ZooCommand {
         #[arg(value_name = "FILE|URL")]
         zoo: String,
     },
+    /// Cut zoos of equal recipes into shards, beside an index that names them.
+    ///
+    /// A zoo in shards may have more tasks than one file should hold. The index and the
+    /// shards lie in one folder, on any file host; `tupate rank --zoo`, `tupate zoo show`,
+    /// `tupate zoo verify` and the page take the index.
+    #[command(
+        after_long_help = "Example:\n  tupate zoo shard part-*.safetensors --tasks 50000 --dtype int8 --out adapters/\n  tupate rank --zoo adapters/index.json --target mine --top 10"
+    )]
+    Shard(ShardArgs),
     /// Say what is in a zoo.
     #[command(after_long_help = "Example:\n  tupate zoo show samples.safetensors")]
     Show {
-        /// A zoo file, or its http(s) address.
+        /// A zoo file or an index of shards, or its http(s) address.
         #[arg(value_name = "FILE|URL")]
         zoo: String,
         #[command(flatten)]
@@ -93,12 +102,35 @@ pub enum ZooCommand {
     /// Check every checksum of a zoo.
     #[command(after_long_help = "Example:\n  tupate zoo verify samples.safetensors")]
     Verify {
-        /// A zoo file, or its http(s) address.
+        /// A zoo file or an index of shards, or its http(s) address.
         #[arg(value_name = "FILE|URL")]
         zoo: String,
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// `tupate zoo shard`.
+#[derive(Debug, Args)]
+pub struct ShardArgs {
+    /// Zoo files, or their http(s) addresses; no two with the same task.
+    #[arg(required = true, value_name = "FILE|URL")]
+    pub zoos: Vec<String>,
+    /// The folder to write to, new or empty.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Tasks in a shard, at most.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub tasks: u32,
+    /// The zoo's name; without it the first file's.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What the zoo is, in a sentence or two; without it the first file's.
+    #[arg(long)]
+    pub description: Option<String>,
+    /// How values are stored.
+    #[arg(long, value_enum, default_value_t = Precision::F16)]
+    pub dtype: Precision,
 }
 
 /// A zoo that is to be written.
@@ -196,7 +228,7 @@ impl Precision {
 #[command(after_long_help = "Example:\n  tupate rank --zoo samples.safetensors --target \
                              sample_entailment --similarity centred --top 3")]
 pub struct RankArgs {
-    /// A zoo file, or its http(s) address.
+    /// A zoo file or the index of a zoo in shards, or its http(s) address.
     #[arg(long, value_name = "FILE|URL")]
     pub zoo: String,
     /// A task of the zoo, a run, an adapter folder, or a file of `tupate embed`.

@@ -7,6 +7,7 @@ pub mod evaluate;
 mod npy;
 pub mod rank;
 pub mod serve;
+mod shards;
 pub mod task;
 pub mod threads;
 pub mod token;
@@ -41,6 +42,13 @@ fn print(line: &str) -> Result<(), Failure> {
 /// Reads and checks a zoo.
 fn read_zoo(source: &str) -> Result<(Zoo, Vec<u8>), Failure> {
     let bytes = fetch::bytes(source)?;
-    let zoo = Zoo::parse(&bytes).map_err(|e| Failure::from(e).while_doing(source))?;
-    Ok((zoo, bytes))
+    if let Ok(Some(index)) = shards::index_of(source, &bytes) {
+        return Err(shards::refuse(source, &index));
+    }
+    Ok((parse_zoo(source, &bytes)?, bytes))
+}
+
+/// The zoo of a file's bytes.
+fn parse_zoo(source: &str, bytes: &[u8]) -> Result<Zoo, Failure> {
+    Zoo::parse(bytes).map_err(|e| Failure::from(e).while_doing(source))
 }

@@ -1,9 +1,10 @@
 //! `tupate zoo`.
 
 use super::embed::{Wishes, of_run};
-use super::{npy, print, print_json, read_zoo, truth};
+use super::{npy, parse_zoo, print, print_json, read_zoo, shards, truth};
 use crate::cli::{NewZoo, NpyArgs, TruthArgs, ZooCommand};
 use crate::failure::Failure;
+use crate::fetch;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tupate_tasks::{Projection, Values};
@@ -22,6 +23,7 @@ pub fn run(command: ZooCommand) -> Result<(), Failure> {
             diff(&old, &new, &similarity, output.json)
         }
         ZooCommand::Card { zoo } => card(&zoo),
+        ZooCommand::Shard(args) => shards::make(&args),
         ZooCommand::Show { zoo, output } => show(&zoo, output.json),
         ZooCommand::Verify { zoo, output } => verify(&zoo, output.json),
     }
@@ -211,7 +213,11 @@ fn entry(run: &Run) -> TaskEntry {
 }
 
 fn show(source: &str, as_json: bool) -> Result<(), Failure> {
-    let (zoo, bytes) = read_zoo(source)?;
+    let bytes = fetch::bytes(source)?;
+    if let Some(index) = shards::index_of(source, &bytes)? {
+        return shards::show(&index, &bytes, as_json);
+    }
+    let zoo = parse_zoo(source, &bytes)?;
     if as_json {
         return print_json(&json!({
             "name": zoo.name(), "description": zoo.description(),
@@ -267,8 +273,12 @@ fn show(source: &str, as_json: bool) -> Result<(), Failure> {
 }
 
 fn verify(source: &str, as_json: bool) -> Result<(), Failure> {
+    let bytes = fetch::bytes(source)?;
+    if let Some(index) = shards::index_of(source, &bytes)? {
+        return shards::verify(source, index, &bytes, as_json);
+    }
     // Reading a zoo checks every sum in it.
-    let (zoo, bytes) = read_zoo(source)?;
+    let zoo = parse_zoo(source, &bytes)?;
     let sha256 = sha256_hex(&bytes);
     if as_json {
         return print_json(&json!({

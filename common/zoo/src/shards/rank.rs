@@ -1,9 +1,7 @@
 //! Ranking over all shards, wherever they are held.
 
 use super::{Ask, Index, Nearest, Question, Reply, Shard};
-use crate::{
-    EmbeddingSet, Error, Fusion, Ranking, Similarity, Target, TaskEntry, Zoo, choose, merge,
-};
+use crate::{EmbeddingSet, Error, Fusion, Ranking, Similarity, Target, TaskEntry, Zoo, choose};
 
 /// What is wanted of a zoo in shards.
 #[derive(Clone, Copy, Debug)]
@@ -140,9 +138,18 @@ impl Shards {
         let shard = self.index.shards.iter().find(|shard| shard.file == file);
         let shard =
             shard.ok_or_else(|| Error::Inconsistent(format!("the index names no {file}")))?;
-        let zoo = self.index.open(shard, bytes)?;
-        self.shards.push(Shard::new(zoo));
+        self.hold(self.index.open(shard, bytes)?);
         Ok(())
+    }
+
+    /// Takes in the zoo that [`Index::open`] gave.
+    pub fn hold(&mut self, zoo: Zoo) {
+        self.shards.push(Shard::new(zoo));
+    }
+
+    /// Whether one of them has a task of this id.
+    pub fn knows(&self, task: &str) -> bool {
+        self.shards.iter().any(|shard| shard.zoo().task(task).is_some())
     }
 
     /// Puts a question to all of them.
@@ -169,7 +176,6 @@ impl Shards {
         if parts.is_empty() {
             return Ok(None);
         }
-        let parts = parts.iter().map(|zoo| ("a shard", zoo));
-        merge(&self.index.name, &self.index.description, parts).map(Some)
+        Zoo::together(&self.index.name, &self.index.description, &parts).map(Some)
     }
 }

@@ -116,6 +116,13 @@ pub struct Facets {
 }
 
 impl Facets {
+    /// Of these tasks.
+    pub fn of<'a>(tasks: impl IntoIterator<Item = &'a TaskEntry>) -> Self {
+        let mut facets = Self::default();
+        tasks.into_iter().for_each(|task| facets.add(task));
+        facets
+    }
+
     fn add(&mut self, task: &TaskEntry) {
         let licence = task.licence.as_deref().unwrap_or("");
         for (all, own) in [
@@ -322,11 +329,7 @@ impl Shard {
 
     fn facets(&self, key: &str) -> Result<Facets, Error> {
         let set = self.zoo.set(Some(key))?;
-        let mut facets = Facets::default();
-        for row in 0..set.tasks.len() {
-            facets.add(self.task(key, row));
-        }
-        Ok(facets)
+        Ok(Facets::of((0..set.tasks.len()).map(|row| self.task(key, row))))
     }
 }
 
