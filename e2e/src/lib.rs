@@ -27,7 +27,7 @@ pub use front::Front;
 pub use journey::{Journey, Tolerate};
 pub use origin::{Asked, Origin, Sharing, closed_port};
 pub use page::{Page, Source, State};
-pub use program::{Program, evaluate, import, rank, token};
+pub use program::{Program, evaluate, import, rank, shard, token};
 
 use anyhow::{Context, Result};
 use std::time::Duration;

@@ -33,7 +33,7 @@ pub struct Origin {
 #[derive(Debug)]
 struct Files {
     sharing: Sharing,
-    by_name: Mutex<HashMap<&'static str, Vec<u8>>>,
+    by_name: Mutex<HashMap<String, Vec<u8>>>,
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -59,7 +59,8 @@ impl Origin {
             .await
             .context("no free port for a second origin")?;
         let address = listener.local_addr().context("the second origin has no address")?;
-        let by_name = Mutex::new(files.into());
+        let files = files.map(|(name, content)| (name.to_owned(), content));
+        let by_name = Mutex::new(HashMap::from(files));
         let files = Arc::new(Files { sharing, by_name, asked: Mutex::default() });
         let router = Router::new().route("/{name}", get(file)).with_state(files.clone());
         let server = tokio::spawn(async move {
@@ -74,9 +75,14 @@ impl Origin {
         format!("http://{}/{name}", self.address)
     }
 
-    /// Puts a file in the place of another.
-    pub fn replace(&self, name: &'static str, content: Vec<u8>) {
-        lock(&self.files.by_name).insert(name, content);
+    /// Puts a file in the place of another, or beside the others.
+    pub fn replace(&self, name: &str, content: Vec<u8>) {
+        lock(&self.files.by_name).insert(name.to_owned(), content);
+    }
+
+    /// Hosts a file no longer.
+    pub fn remove(&self, name: &str) {
+        lock(&self.files.by_name).remove(name);
     }
 
     /// What was asked for so far.

@@ -145,6 +145,23 @@ pub fn import(tasks: usize, dim: usize, seed: u64) -> Result<Vec<u8>> {
     std::fs::read(&out).context("there is no zoo")
 }
 
+/// `tupate zoo shard`: the folder with the index and the shards of a zoo.
+///
+/// # Errors
+/// When the program refuses.
+pub fn shard(zoo: &[u8], tasks: usize) -> Result<tempfile::TempDir> {
+    let folder = tempfile::TempDir::new().context("no place for shards")?;
+    let file = folder.path().join("zoo.safetensors");
+    std::fs::write(&file, zoo)?;
+    let out = folder.path().join("shards");
+    let mut command = Command::new(settings::program()?);
+    command.args(["zoo", "shard"]).arg(&file).arg("--out").arg(&out);
+    command.args(["--dtype", "f32", "--tasks"]).arg(tasks.to_string());
+    let output = command.output().context("cannot start the program under test")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(folder)
+}
+
 /// What `tupate evaluate` says of a zoo against a truth table: its JSON.
 ///
 /// # Errors

@@ -259,7 +259,7 @@ mod tests {
             ("tidy --cuda", "`--cuda` is an option of `build`, not of `tidy`"),
             ("test --listen x", "`--listen` is an option of `run`, not of `test`"),
             ("run --port 1", "invalid option '--port'"),
-            ("bench", "there is no benchmark ``; there are tune, zoo, serve, page"),
+            ("bench", "there is no benchmark ``; there are tune, zoo, serve, page, shards"),
             ("tidy --write", "`--write` is an option of `golden` and `bench`, not of `tidy`"),
             ("experiment --data x", "`experiment` needs the name of a folder of experiments/"),
             ("experiment x", "`experiment` needs `--data DIR`, the folder of the tasks"),

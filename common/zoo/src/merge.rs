@@ -1,6 +1,7 @@
 //! Several zoos as one.
 
 use crate::{Error, NewEmbedding, TransferMatrix, Zoo};
+use std::collections::BTreeMap;
 
 /// Joins zoos that hold the same recipes: their tasks side by side in the same
 /// sets, their transfer matrices next to each other. A task that several hold
@@ -23,21 +24,30 @@ pub fn merge<'a>(
         same_recipes(*other, *first)?;
     }
     let mut embeddings: Vec<NewEmbedding> = Vec::new();
+    // By task, because there may be very many of them.
+    let mut known: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (_, zoo) in &zoos {
+        let mut tasks = BTreeMap::new();
+        for task in zoo.tasks() {
+            tasks.insert(&task.id, task);
+        }
         for set in zoo.sets() {
             for (id, row) in set.tasks.iter().zip(zoo.rows(set)) {
-                let task = zoo.task(id).expect("a zoo knows the tasks of its sets").clone();
                 let embedding = NewEmbedding {
-                    task,
+                    // A zoo knows the tasks of its sets.
+                    task: tasks[id].clone(),
                     recipe: set.recipe.clone(),
                     values: row,
                     initial: zoo.initial(set).map(<[f32]>::to_vec),
                 };
-                let known = embeddings.iter().find(|known| {
-                    known.task.id == *id && known.recipe.differences(&set.recipe).is_empty()
-                });
-                match known {
-                    None => embeddings.push(embedding),
+                let of_task = known.entry(id.clone()).or_default();
+                let same = of_task.iter().map(|at| &embeddings[*at]);
+                let mut same = same.filter(|e| e.recipe.differences(&set.recipe).is_empty());
+                match same.next() {
+                    None => {
+                        of_task.push(embeddings.len());
+                        embeddings.push(embedding);
+                    }
                     Some(known) if known.values == embedding.values => {}
                     Some(_) => {
                         return Err(Error::Inconsistent(format!(

@@ -3,6 +3,7 @@
 
 mod page;
 mod serve;
+mod shards;
 mod tune;
 mod zoo;
 
@@ -27,6 +28,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "zoo", run: zoo::run },
     Bench { name: "serve", run: serve::run },
     Bench { name: "page", run: page::run },
+    Bench { name: "shards", run: shards::run },
 ];
 
 /// The names, for messages.
