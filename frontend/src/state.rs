@@ -169,6 +169,14 @@ impl Store {
         self.choose(Entry::Push, |view| view.target = Some(id));
     }
 
+    /// The view's own target, in place of an adapter.
+    pub fn dismiss_guest(self) {
+        self.guest.set(None);
+        if self.loaded.with_untracked(|l| l.as_ref().is_some_and(|l| l.sharded.is_some())) {
+            self.ask_shards(self.view.get_untracked(), None, Entry::Replace);
+        }
+    }
+
     /// Another embedding set or ensemble.
     pub fn choose_method(self, key: String) {
         self.choose(Entry::Replace, |view| view.method = Some(key));

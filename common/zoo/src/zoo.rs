@@ -263,14 +263,20 @@ impl Zoo {
     /// tasks goes.
     #[must_use]
     pub fn without(&self, tasks: &[String]) -> Self {
-        self.keeping(|task| !tasks.iter().any(|other| other == task))
+        let gone: BTreeSet<&str> = tasks.iter().map(String::as_str).collect();
+        let kept = |ids: &[&str]| (0..ids.len()).filter(|i| !gone.contains(ids[*i])).collect();
+        self.keeping(kept)
     }
 
     /// The zoo with some of its tasks alone; see [`Zoo::without`].
     #[must_use]
     pub fn with_only(&self, tasks: &[String]) -> Self {
         let wanted: BTreeSet<&str> = tasks.iter().map(String::as_str).collect();
-        self.keeping(|task| wanted.contains(task))
+        self.keeping(|ids| match ids.is_sorted() {
+            // As files have them; of very many tasks few are looked up, and none scanned.
+            true => wanted.iter().filter_map(|id| ids.binary_search(id).ok()).collect(),
+            false => (0..ids.len()).filter(|i| wanted.contains(ids[*i])).collect(),
+        })
     }
 
     /// One zoo of parts of it, which hold other tasks each; see [`Zoo::with_only`].
@@ -312,18 +318,24 @@ impl Zoo {
         Self::new(name.to_owned(), description.to_owned(), tasks, sets.collect(), Vec::new())
     }
 
-    fn keeping(&self, keep: impl Fn(&str) -> bool) -> Self {
+    /// The zoo with those tasks alone whose places among given ids `kept` gives.
+    fn keeping(&self, kept: impl Fn(&[&str]) -> Vec<usize>) -> Self {
         let sets = self.sets.iter().filter_map(|(set, values)| {
-            let kept: Vec<usize> = (0..set.tasks.len()).filter(|i| keep(&set.tasks[*i])).collect();
+            let ids: Vec<&str> = set.tasks.iter().map(String::as_str).collect();
+            let kept = kept(&ids);
             let tasks: Vec<String> = kept.iter().map(|i| set.tasks[*i].clone()).collect();
             let values =
                 SetValues { rows: values.rows.select(&kept), initial: values.initial.clone() };
-            (!tasks.is_empty()).then(|| (EmbeddingSet { tasks, ..set.clone() }, values))
+            let (key, recipe) = (set.key.clone(), set.recipe.clone());
+            let set =
+                EmbeddingSet { key, recipe, tasks, dim: set.dim, has_initial: set.has_initial };
+            (!set.tasks.is_empty()).then_some((set, values))
         });
+        let ids: Vec<&str> = self.tasks.iter().map(|task| task.id.as_str()).collect();
         Self {
             name: self.name.clone(),
             description: self.description.clone(),
-            tasks: self.tasks.iter().filter(|task| keep(&task.id)).cloned().collect(),
+            tasks: kept(&ids).into_iter().map(|i| self.tasks[i].clone()).collect(),
             sets: sets.collect(),
             transfer: self.transfer.clone(),
         }

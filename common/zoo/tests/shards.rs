@@ -211,6 +211,12 @@ fn tasks_are_found_by_parts_of_their_names_and_gathered_as_a_zoo() {
     let Reply::Search(found) = shards.answer(&question).unwrap() else { panic!() };
     let found: Vec<_> = found.iter().map(|task| &*task.id).collect();
     assert_eq!(found, ["t000", "t001", "t002", "t003", "t004", "t005", "t006"]);
+    // The id alone is ASCII or not; both are found in any case.
+    for (text, count) in [("", 9), ("T00", 9), ("task t008", 1), ("TÄSK", 0)] {
+        let question = Question::Search { set: set(), text: text.into(), most: 99 };
+        let Reply::Search(found) = shards.answer(&question).unwrap() else { panic!() };
+        assert_eq!(found.len(), count, "{text}");
+    }
     let Reply::Facets(facets) = shards.answer(&Question::Facets { set: set() }).unwrap() else {
         panic!()
     };

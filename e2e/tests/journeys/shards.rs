@@ -1,6 +1,6 @@
 //! Zoos in shards: in workers, by the engine, as the command line ranks them.
 
-use crate::{fragment, sha256};
+use crate::{fragment, sha256, zoo_bytes};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use thirtyfour::{By, Key};
 use tupate_e2e::{
-    Journey, Origin, Page, Sharing, Source, State, Tolerate, import, rank, shard, until,
+    Journey, Origin, Page, Sharing, Source, State, Tolerate, import, rank, settings, shard, until,
 };
 
 /// Tasks of the zoo under test, and of each shard.
@@ -28,7 +28,11 @@ struct Hosted {
 
 impl Hosted {
     async fn start() -> Result<Self> {
-        let folder = shard(&import(TASKS, 24, 3)?, OF_A_SHARD)?;
+        Self::of(&import(TASKS, 24, 3)?, OF_A_SHARD).await
+    }
+
+    async fn of(zoo: &[u8], tasks: usize) -> Result<Self> {
+        let folder = shard(zoo, tasks)?;
         let index = folder.path().join("shards/index.json");
         let origin = Origin::start(Sharing::Everyone, [("index.json", fs::read(&index)?)]).await?;
         let mut shards = Vec::new();
@@ -47,6 +51,29 @@ impl Hosted {
     fn url(&self) -> String {
         self.origin.url("index.json")
     }
+}
+
+/// The sample zoo in shards, and an adapter of this device among them.
+#[tokio::test]
+async fn an_adapter_among_shards() -> Result<()> {
+    let hosted = Hosted::of(&zoo_bytes()?, 2).await?;
+    let folder = settings::run("sample_topic")?.join("late");
+    let journey = Journey::start("shards-adapter", &[]).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            let wish = [("zoo", &*hosted.url()), ("method", "lora.late")];
+            page.load(&fragment(&wish)).await?;
+            let own = page.until("the zoo's own target", |s| !s.sources.is_empty()).await?;
+            let names = ["adapter_config.json", "adapter_model.safetensors", "tupate.json"];
+            let files: Vec<_> =
+                names.iter().map(|name| folder.join(name).display().to_string()).collect();
+            page.find("adapter-files").await?.send_keys(files.join("\n")).await?;
+            let target = folder.display().to_string();
+            page.until_ranked(&rank(&hosted.index, &target, "lora.late", "cosine")?).await?;
+            page.click("guest-close").await?;
+            page.until_ranked(&own.sources).await.map(drop)
+        })
+        .await
 }
 
 /// What the command line says, as far as the page draws it at first.

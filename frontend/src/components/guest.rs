@@ -24,7 +24,7 @@ pub fn GuestCard() -> impl IntoView {
                         type="button"
                         class="quiet"
                         data-testid="guest-close"
-                        on:click=move |_| store.guest.set(None)
+                        on:click=move |_| store.dismiss_guest()
                     >
                         "Back to the zoo's tasks"
                     </button>

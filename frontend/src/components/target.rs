@@ -13,6 +13,9 @@ use tupate_zoo::TaskEntry;
 /// Entries shown at once; typing finds the others.
 const SHOWN: usize = 200;
 
+/// Milliseconds without another letter until very many tasks are searched.
+const PATIENCE: i32 = 120;
+
 fn option_id(at: usize) -> String {
     format!("target-option-{at}")
 }
@@ -53,6 +56,10 @@ pub fn TargetPicker() -> impl IntoView {
             return searched.set(None);
         }
         leptos::task::spawn_local(async move {
+            platform::sleep(PATIENCE).await;
+            if query.try_get_untracked().as_ref() != Some(&typed) {
+                return;
+            }
             let tasks = store.search(typed.clone()).await;
             // Typed on meanwhile, or gone.
             if query.try_get_untracked() == Some(typed) {

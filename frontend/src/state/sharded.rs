@@ -59,13 +59,16 @@ impl Store {
             match loaded {
                 Ok(loaded) => {
                     let loaded = Arc::new(loaded);
-                    let view = complete(&loaded, &wish);
-                    let guested = guest.is_some();
+                    // An adapter has no place in a link: the view keeps its own target.
+                    let view = guest.is_none().then(|| complete(&loaded, &wish));
                     self.guest.set(guest);
                     self.loaded.set(Some(loaded));
-                    self.show(view, entry);
-                    if guested {
-                        platform::focus("answer-head");
+                    match view {
+                        Some(view) => self.show(view, entry),
+                        None => {
+                            self.view.set(wish);
+                            platform::focus("answer-head");
+                        }
                     }
                 }
                 Err(failure) => self.failure.set(Some(failure)),
