@@ -2,7 +2,7 @@
 //! ones shown, as a zoo of their own.
 
 use crate::answer::{Answer, Loaded, Origin, choose_set, choose_similarity};
-use crate::failure::{Failure, LARGEST_FILE, Trouble};
+use crate::failure::{Failure, Trouble};
 use crate::guest::Guest;
 use crate::platform::{self, Cancel, Engine};
 use crate::source::Source;
@@ -117,12 +117,11 @@ async fn open(
             };
             let fetched = platform::fetch_buffer(&place, shard.bytes, &cancel, progress).await;
             let buffer = fetched.map_err(|trouble| match trouble {
-                // Longer or shorter than the index says.
-                Trouble::TooLarge { size: Some(size) } if size <= LARGEST_FILE => Failure::zoo(
-                    &place.href,
-                    &[],
-                    &Error::Damaged(format!("it has {size} bytes, the index says {}", shard.bytes)),
-                ),
+                Trouble::TooLarge { size } => {
+                    let size = size.map_or("more".to_owned(), |size| size.to_string());
+                    let why = format!("it has {size} bytes, the index says {}", shard.bytes);
+                    Failure::zoo(&place.href, &[], &Error::Damaged(why))
+                }
                 trouble => Failure::transport(&place.href, &place.host, &trouble),
             })?;
             if let Some(checked) = checked.take() {

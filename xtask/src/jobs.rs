@@ -7,7 +7,9 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     collections::VecDeque,
+    fs,
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
@@ -55,6 +57,35 @@ pub const CELL: &str = " ← ";
 
 /// Prepares and gives a command; `--threads N` is added to it.
 pub type Start<'a> = Box<dyn FnOnce() -> Result<Command> + 'a>;
+
+/// How a run of `tupate tune` is started: where it was interrupted, it goes on; anew where
+/// there is nothing to go on with, or this program cannot. `prepare` is called before it
+/// is started anew, in an emptied place.
+pub fn of_run<'a>(
+    out: &Path,
+    resumable: bool,
+    command: impl Fn() -> Command,
+    prepare: impl FnOnce() -> Result<()> + 'a,
+) -> Vec<Start<'a>> {
+    let mut attempts: Vec<Start<'a>> = Vec::new();
+    if resumable {
+        let mut again = command();
+        again.arg("--resume");
+        attempts.push(Box::new(move || Ok(again)));
+    }
+    let (anew, out) = (command(), out.to_path_buf());
+    attempts.push(Box::new(move || {
+        if out.exists() {
+            fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+        }
+        let folder = out.parent().context("a run lies in a folder")?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        prepare()?;
+        Ok(anew)
+    }));
+    attempts
+}
 
 /// What a running job says.
 enum Said {

@@ -90,26 +90,13 @@ fn tune(context: &Context, program: &Path) -> Result<String> {
             continue;
         }
         let command = || Command::from(context.command(program, &words).arg("--out").arg(&out));
-        let mut attempts: Vec<jobs::Start> = Vec::new();
         // An interrupted run goes on where it was, if this program still can.
-        if same && out.join("resume").is_dir() {
-            resumed += 1;
-            let mut again = command();
-            again.arg("--resume");
-            attempts.push(Box::new(move || Ok(again)));
-        }
-        let anew = command();
-        attempts.push(Box::new(move || {
-            if out.exists() {
-                fs::remove_dir_all(&out)
-                    .with_context(|| format!("cannot remove {}", out.display()))?;
-            }
-            let folder = out.parent().context("a run lies in a folder")?;
-            fs::create_dir_all(folder)
-                .and_then(|()| fs::write(&key_file, key))
-                .with_context(|| format!("cannot write {}", key_file.display()))?;
-            Ok(anew)
-        }));
+        let resumable = same && out.join("resume").is_dir();
+        resumed += u64::from(resumable);
+        let attempts = jobs::of_run(&out, resumable, command, move || {
+            fs::write(&key_file, key)
+                .with_context(|| format!("cannot write {}", key_file.display()))
+        });
         jobs.push(Job {
             name: task.to_owned(),
             units: epochs,

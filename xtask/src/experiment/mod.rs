@@ -220,25 +220,12 @@ impl Experiment<'_> {
             let command = self.context.command(&self.program, &options);
             Command::from(command.arg("--data").arg(&self.links).arg("--out").arg(&out))
         };
-        let mut attempts: Vec<jobs::Start<'a>> = Vec::new();
-        if out.join("resume").is_dir() {
-            let mut again = command();
-            again.arg("--resume");
-            attempts.push(Box::new(move || Ok(again)));
-        }
-        let anew = command();
-        attempts.push(Box::new(move || {
-            if out.exists() {
-                fs::remove_dir_all(&out)?;
-            }
-            fs::create_dir_all(out.parent().context("a run lies in a folder")?)?;
-            Ok(anew)
-        }));
+        let resumable = out.join("resume").is_dir();
         Job {
             name: format!("{} by {}, seed {seed}", task.id, method.name),
             units: self.plan.tuning.epochs,
             unit: jobs::EPOCH,
-            attempts,
+            attempts: jobs::of_run(&out, resumable, command, || Ok(())),
             end: Box::new(move || self.pack(table, task, seed)),
         }
     }

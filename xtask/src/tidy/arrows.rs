@@ -235,6 +235,6 @@ mod tests {
                 );
             }
         }
-        assert_eq!(packages_of_the_page().count(), 6);
+        assert_eq!(packages_of_the_page().count(), 7);
     }
 }
