@@ -10,6 +10,7 @@ use futures::future::{join_all, try_join_all};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use tupate_zoo::link::View;
 use tupate_zoo::shards::{Closest, Facets, Index, Question, Reply, Wish, rank};
 use tupate_zoo::{Error, Target, TaskEntry, Zoo, sha256_hex};
@@ -44,15 +45,22 @@ pub struct Sharded {
 /// Something that takes time.
 pub type Soon<T> = Pin<Box<dyn Future<Output = T>>>;
 
+/// Is told of bytes that are there, and bytes in all.
+pub type Told = Box<dyn Fn(u64, u64)>;
+
+/// Fetches all shards of the index behind a source.
+type Open = fn(Source, Vec<u8>, Cancel, Told) -> Soon<Result<Rc<Shards>, Failure>>;
+
+/// Ranks the sources of a view's target, or of an adapter.
+type Ask = fn(Rc<Shards>, View, Option<Arc<Guest>>) -> Soon<Result<Loaded, Failure>>;
+
 /// What the rest of the page calls.
 #[derive(Clone, Copy, Debug)]
 pub struct Handling {
-    /// Fetches all shards of the index behind a source; `told` of bytes that are there and
-    /// bytes in all.
-    pub open:
-        fn(Source, Vec<u8>, Cancel, Box<dyn Fn(u64, u64)>) -> Soon<Result<Rc<Shards>, Failure>>,
+    /// Fetches all shards of the index behind a source.
+    pub open: Open,
     /// The sources nearest to the target of a view, or to an adapter.
-    pub ask: fn(Rc<Shards>, View, Option<std::sync::Arc<Guest>>) -> Soon<Result<Loaded, Failure>>,
+    pub ask: Ask,
     /// Tasks whose names hold a text.
     pub search: fn(Rc<Shards>, View, String) -> Soon<Vec<TaskEntry>>,
 }
@@ -89,7 +97,7 @@ async fn open(
     source: Source,
     bytes: Vec<u8>,
     cancel: Cancel,
-    told: Box<dyn Fn(u64, u64)>,
+    told: Told,
 ) -> Result<Rc<Shards>, Failure> {
     let what = source.name();
     let index = Index::parse(&bytes).map_err(|error| Failure::zoo(&what, &bytes, &error))?;

@@ -226,9 +226,8 @@ pub(super) async fn read(
     signal: &AbortSignal,
     progress: impl Fn(u64),
 ) -> Result<Vec<u8>, Trouble> {
-    let mut bytes = Vec::new();
     // A promise, not a fact: trusted for no more than a typical zoo.
-    bytes.reserve(expected.unwrap_or(0).min(64 << 20) as usize);
+    let mut bytes = Vec::with_capacity(expected.unwrap_or(0).min(64 << 20) as usize);
     let take = |chunk: &Uint8Array| {
         let received = bytes.len();
         bytes.resize(received + chunk.length() as usize, 0);

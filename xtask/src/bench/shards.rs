@@ -16,7 +16,7 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
     let folder = context.target.join("xtask/shards");
     steps.take("shards", || {
         context
-            .cargo(["run", "--release", "--package", "tupate-zoo", "--example", "shards", "--"])
+            .cargo(["run", "--release", "--package", "tupate-engine", "--example", "shards", "--"])
             .arg(&folder)
             .args(SIZE)
             .quiet()

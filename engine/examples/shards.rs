@@ -1,5 +1,5 @@
 //! Writes a zoo in shards with made-up embeddings, to try and measure large ones:
-//! `cargo run --release -p tupate-zoo --example shards -- DIR SHARDS TASKS DIM`.
+//! `cargo run --release -p tupate-engine --example shards -- DIR SHARDS TASKS DIM`.
 
 use std::error::Error;
 use std::path::PathBuf;
