@@ -7,6 +7,7 @@ pub mod evaluate;
 mod npy;
 pub mod rank;
 pub mod serve;
+pub mod site;
 pub mod task;
 pub mod threads;
 pub mod token;

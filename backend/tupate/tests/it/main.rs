@@ -5,5 +5,6 @@ mod baseline;
 mod cli;
 mod killed;
 mod serve;
+mod site;
 mod support;
 mod zoos;
