@@ -11,8 +11,11 @@ mod looks;
 mod map;
 mod parts;
 mod ranking;
+mod shifts;
+mod site;
 mod speed;
 mod tabs;
+mod truth;
 mod tune;
 
 use anyhow::{Context, Result};
