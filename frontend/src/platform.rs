@@ -32,6 +32,12 @@ fn root() -> Option<web_sys::Element> {
     window().document()?.document_element()
 }
 
+/// The folder of the page on its host, without a slash at the end: empty for the root.
+fn folder() -> String {
+    let path = window().location().pathname().unwrap_or_default();
+    path.rsplit_once('/').map_or_else(String::new, |(folder, _)| folder.to_owned())
+}
+
 /// The fragment of the page's address.
 pub fn fragment() -> String {
     window().location().hash().unwrap_or_default()

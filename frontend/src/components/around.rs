@@ -125,7 +125,10 @@ impl Surroundings {
     pub fn follow(self) {
         Effect::new(move |_| {
             let slow = self.store.pending.with(|pending| pending.as_ref().is_some_and(|p| p.slow));
-            if (self.store.is_ready() || slow) && matches!(self.at.get_untracked(), At::NotAsked) {
+            let shown = self.store.loaded.with(Option::is_some);
+            if (shown || self.store.is_ready() || slow)
+                && matches!(self.at.get_untracked(), At::NotAsked)
+            {
                 self.fetch();
             }
         });

@@ -116,8 +116,7 @@ impl Store {
     }
 
     /// Whether the file behind a copy that is shown has changed.
-    pub(super) async fn ask_for_newer(self, source: &Source, turn: u64) {
-        let Source::Copy(kept) = source else { return };
+    pub(super) async fn ask_for_newer(self, kept: &Kept, turn: u64) {
         if self.changed(kept).await == Some(true) && self.turn.get_value() == turn {
             self.newer.set(Some(Newer { kept: kept.clone(), unknown: false }));
         }
