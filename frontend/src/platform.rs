@@ -158,6 +158,9 @@ pub fn date(moment: f64) -> String {
     format!("{}-{:02}-{:02}", date.get_full_year(), date.get_month() + 1, date.get_date())
 }
 
+/// After so many milliseconds the browser has painted what was due.
+pub const PAINTED: i32 = 30;
+
 /// Waits. With 0 the browser gets time to paint.
 pub async fn sleep(milliseconds: i32) {
     let promise = js_sys::Promise::new(&mut |resolve, _| {

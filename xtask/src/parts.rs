@@ -41,12 +41,13 @@ return part.ok && !named
 : WebAssembly.instantiateStreaming(part, imports);
 }
 ";
-/// Nothing is inlined any more: it makes modules that are larger when compressed.
+/// Functions that are called from several places are inlined no more: it makes modules
+/// that are larger when compressed. Those with one caller are: browsers compile each
+/// function on its first call, and there are fewer.
 const SMALL: &[&str] = &[
     "-Oz",
     "--always-inline-max-function-size=0",
     "--flexible-inline-max-function-size=0",
-    "--one-caller-inline-max-function-size=0",
     // The first kilobyte is the far end of the stack: nothing else points there.
     "--low-memory-unused",
     "--strip-debug",

@@ -37,9 +37,8 @@ pub async fn until_installed(page: &Page) -> Result<()> {
     let script = "const done = arguments[0];
         (async () => {
             if (!navigator.serviceWorker.controller) return false;
-            const cache = await caches.open('tupate-shell');
             // The page is kept last, when all that it names is.
-            return (await cache.match('./')) !== undefined;
+            return (await caches.match('./')) !== undefined;
         })().then(done, () => done(false));";
     until("the page to be kept", async || {
         let there: Value = page.browser().execute_async(script, Vec::new()).await?.convert()?;

@@ -20,7 +20,10 @@ pub fn measured(folder: &Path, tasks: &[String]) -> Result<(PathBuf, PathBuf)> {
 pub fn tasks() -> Result<Vec<String>> {
     let mut tasks = Vec::new();
     for run in std::fs::read_dir(settings::zoo()?.with_file_name("runs"))? {
-        tasks.push(run?.file_name().into_string().ok().context("the name of a run")?);
+        let run = run?;
+        if run.path().is_dir() {
+            tasks.push(run.file_name().into_string().ok().context("the name of a run")?);
+        }
     }
     tasks.sort();
     Ok(tasks)

@@ -11,6 +11,7 @@ use super::target::TargetPicker;
 use super::trust::Trust;
 use crate::failure::Failure;
 use crate::later::Draw;
+use crate::platform::{self, PAINTED};
 use crate::state::Store;
 use leptos::prelude::*;
 
@@ -137,6 +138,8 @@ impl Surroundings {
     fn fetch(self) {
         self.at.set(At::Coming);
         leptos::task::spawn_local(async move {
+            // Asking takes its time, too: what is there already is painted before.
+            platform::sleep(PAINTED).await;
             let came = (self.store.later.around)().await;
             self.at.set(came.map_or(At::Missing, At::Here));
         });
