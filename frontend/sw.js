@@ -1,7 +1,8 @@
 // Keeps the page's own files, so that it opens without a network. Zoos are kept by the
 // page itself; whatever else is asked for goes its way untouched.
 
-const SHELL = "tupate-shell";
+// Several of these pages may lie side by side on one host: each keeps its own.
+const SHELL = `tupate-shell${new URL(self.registration.scope).pathname.replace(/\/$/, "")}`;
 // Longer than this, nobody should look at nothing where a copy is at hand.
 const PATIENCE_MS = 2500;
 // Names that change with their content; leading zeros of the number are not written.
@@ -30,6 +31,8 @@ async function keep(response) {
     await Promise.all(gone.map((file) => cache.delete(file)));
 }
 
+// The copy is shown at once, and made anew for the next visit; the page itself says when
+// there is a newer one. Who reloads wants the newest.
 async function open(event) {
     const kept = await caches.match(page());
     // Asked for at most the page's own path: its query is the page's affair.
@@ -42,6 +45,10 @@ async function open(event) {
     });
     if (!kept) {
         return answer;
+    }
+    if (!event.request.isReloadNavigation) {
+        event.waitUntil(answer.catch(() => {}));
+        return kept;
     }
     const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS, kept));
     return Promise.race([answer.then((response) => (response.ok ? response : kept)), late]).catch(
@@ -77,7 +84,7 @@ self.addEventListener("fetch", (event) => {
         if (path === page()) {
             event.respondWith(open(event));
         }
-    } else if (HASHED.test(path) || /\/(app\.webmanifest|icon\.svg)$/.test(path)) {
+    } else if (HASHED.test(path) || /\/(app\.webmanifest|favicon\.svg)$/.test(path)) {
         event.respondWith(caches.match(event.request).then((kept) => kept ?? fetch(event.request)));
     }
 });

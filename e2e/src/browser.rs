@@ -28,6 +28,9 @@ const FLAGS: [&str; 11] = [
     "--window-size=1280,800",
 ];
 
+/// From this width on, in points, scroll bars have a place of their own.
+const DESKTOP: u32 = 1024;
+
 /// A browser of its own. It ends with [`Browser::quit`]; dropping it kills it.
 /// After the browser its driver is killed, then the profile removed.
 #[derive(Debug)]
@@ -70,6 +73,9 @@ impl Browser {
         let metrics =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", metrics).await?;
+        // Phones and tablets draw theirs over the page, where they take no room.
+        let hidden = json!({ "hidden": width < DESKTOP });
+        self.driver.cdp().send_raw("Emulation.setScrollbarsHidden", hidden).await?;
         Ok(())
     }
 

@@ -37,6 +37,7 @@ struct Behind {
     /// The number in the names of the program's files.
     number: OnceLock<String>,
     lost: Mutex<Option<&'static str>>,
+    held: Mutex<Option<&'static str>>,
 }
 
 impl Front {
@@ -57,6 +58,7 @@ impl Front {
             newer: AtomicBool::new(false),
             number: OnceLock::new(),
             lost: Mutex::new(None),
+            held: Mutex::new(None),
         });
         let router = Router::new().fallback(pass).with_state(behind.clone());
         let server = tokio::spawn(async move {
@@ -79,6 +81,12 @@ impl Front {
     /// From now on files whose path contains this are not to be had; `None` for none.
     pub fn lose(&self, path: Option<&'static str>) {
         *self.behind.lost.lock().unwrap_or_else(PoisonError::into_inner) = path;
+    }
+
+    /// From now on requests whose path contains this get no answer, and no refusal either;
+    /// `None` for none.
+    pub fn hold(&self, path: Option<&'static str>) {
+        *self.behind.held.lock().unwrap_or_else(PoisonError::into_inner) = path;
     }
 
     /// From now on there is a newer page.
@@ -111,6 +119,10 @@ async fn asked(behind: &Behind, path: &str) -> Result<Answer> {
     let lost = *behind.lost.lock().unwrap_or_else(PoisonError::into_inner);
     if lost.is_some_and(|lost| path.contains(lost)) {
         return Ok((StatusCode::NOT_FOUND, Vec::new(), Vec::new()));
+    }
+    let held = *behind.held.lock().unwrap_or_else(PoisonError::into_inner);
+    if held.is_some_and(|held| path.contains(held)) {
+        std::future::pending::<()>().await;
     }
     let newer = behind.newer.load(Ordering::Relaxed);
     let number = behind.number.get().map_or(NEWER, String::as_str);

@@ -15,6 +15,7 @@
 
 mod browser;
 mod front;
+mod host;
 mod journey;
 mod origin;
 mod page;
@@ -24,10 +25,11 @@ pub mod settings;
 
 pub use browser::Browser;
 pub use front::Front;
+pub use host::FileHost;
 pub use journey::{Journey, Tolerate};
 pub use origin::{Asked, Origin, Sharing, closed_port};
 pub use page::{Page, Source, State};
-pub use program::{Program, evaluate, import, rank, shard, token};
+pub use program::{Program, evaluate, import, pack, rank, shard, site, token};
 
 use anyhow::{Context, Result};
 use std::time::Duration;

@@ -6,7 +6,7 @@ use crate::settings;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// `tupate serve`.
@@ -112,15 +112,57 @@ pub fn rank(zoo: &Path, target: &str, set: &str, similarity: &str) -> Result<Vec
     Ok(ranking.sources)
 }
 
-/// `tupate zoo import-npy`: a zoo of random vectors, `[tasks, dim]`, the same for the
-/// same `seed`. Returns its bytes.
+/// `tupate site`: the page with these zoos, for file hosts.
+///
+/// # Errors
+/// When the program refuses.
+pub fn site(zoos: &[&Path], folder: &Path) -> Result<()> {
+    let mut command = Command::new(settings::program()?);
+    command.arg("site").arg("--out").arg(folder).arg("--zoo").args(zoos);
+    let output = command.output().context("cannot start the program under test")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// `tupate zoo pack`: runs as one zoo, with measured transfer.
+///
+/// # Errors
+/// When the program refuses.
+pub fn pack(runs: &[PathBuf], name: &str, truth: &Path, out: &Path) -> Result<()> {
+    let mut command = Command::new(settings::program()?);
+    command.args(["zoo", "pack", "--name", name, "--setting", "invented", "--truth"]);
+    command.arg(truth).arg("--out").arg(out).args(runs);
+    let output = command.output().context("cannot start the program under test")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Families of the tasks of [`import`]: how their names begin.
+const FAMILIES: [&str; 8] = [
+    "topic",
+    "sentiment",
+    "inference",
+    "paraphrase",
+    "similarity",
+    "acceptability",
+    "emotion",
+    "intent",
+];
+
+/// How much of a vector is its family's; the rest is its own.
+const SHARED: f32 = 0.6;
+
+/// `tupate zoo import-npy`: a zoo of invented vectors, `[tasks, dim]`, in families, the
+/// same for the same `seed`. Returns its bytes.
 ///
 /// # Errors
 /// When the program refuses.
 pub fn import(tasks: usize, dim: usize, seed: u64) -> Result<Vec<u8>> {
     let folder = tempfile::TempDir::new().context("no place for arrays")?;
-    let mut state = seed;
+    let mut own = Numbers(seed);
     for task in 0..tasks {
+        let family = task % FAMILIES.len();
+        let mut shared = Numbers(seed.wrapping_add(1 + family as u64));
         // The format's first version; its header ends at a multiple of 64 bytes.
         let mut head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({dim},), }}");
         let padded = (10 + head.len() + 1).next_multiple_of(64) - 11;
@@ -130,16 +172,16 @@ pub fn import(tasks: usize, dim: usize, seed: u64) -> Result<Vec<u8>> {
         bytes.extend(u16::try_from(head.len())?.to_le_bytes());
         bytes.extend(head.as_bytes());
         for _ in 0..dim {
-            // Knuth's linear congruential generator: any numbers do.
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let unit = (state >> 40) as f32 / (1_u64 << 24) as f32;
-            bytes.extend((unit - 0.5).to_le_bytes());
+            let value = SHARED * shared.draw() + (1.0 - SHARED) * own.draw();
+            bytes.extend(value.to_le_bytes());
         }
-        std::fs::write(folder.path().join(format!("task{task:03}.npy")), bytes)?;
+        let name = format!("{}-{:03}.npy", FAMILIES[family], task / FAMILIES.len());
+        std::fs::write(folder.path().join(name), bytes)?;
     }
     let out = folder.path().join("zoo.safetensors");
     let mut command = Command::new(settings::program()?);
-    command.args(["zoo", "import-npy"]).arg(folder.path()).arg("--out").arg(&out);
+    command.args(["zoo", "import-npy", "--name", "Invented tasks", "--source", "Tupate's tests"]);
+    command.arg(folder.path()).arg("--out").arg(&out);
     let output = command.output().context("cannot start the program under test")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::read(&out).context("there is no zoo")
@@ -160,6 +202,17 @@ pub fn shard(zoo: &[u8], tasks: usize) -> Result<tempfile::TempDir> {
     let output = command.output().context("cannot start the program under test")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(folder)
+}
+
+/// Knuth's linear congruential generator: any numbers do.
+struct Numbers(u64);
+
+impl Numbers {
+    /// From -0.5 to 0.5.
+    fn draw(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 40) as f32 / (1_u64 << 24) as f32 - 0.5
+    }
 }
 
 /// What `tupate evaluate` says of a zoo against a truth table: its JSON.

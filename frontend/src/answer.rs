@@ -10,7 +10,7 @@ use tupate_zoo::link::{FILE_SCHEME, MAX_INLINE, View};
 use tupate_zoo::narrow::Narrow;
 use tupate_zoo::{
     EmbeddingSet, Error, FUSIONS, Fusion, Query, Ranking, SIMILARITIES, Similarity, Target, Zoo,
-    choose, rank, sha256_hex,
+    choose, rank,
 };
 
 /// Where a zoo came from.
@@ -76,18 +76,23 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// A zoo of which the whole file is there.
+    /// A zoo of which the whole file is there, and the file's sha256.
     ///
     /// # Errors
     /// As [`Zoo::parse`].
-    pub fn whole(file: &[u8], origin: Origin, modified: Option<String>) -> Result<Self, Error> {
+    pub fn whole(
+        file: &[u8],
+        sha256: String,
+        origin: Origin,
+        modified: Option<String>,
+    ) -> Result<Self, Error> {
         let zoo = Zoo::parse(file)?;
         Ok(Self {
             sets: zoo.sets().cloned().collect(),
             zoo,
             origin,
             bytes: file.len() as u64,
-            sha256: sha256_hex(file),
+            sha256,
             modified,
             whole: true,
             small: (file.len() <= MAX_INLINE).then(|| file.to_vec()),

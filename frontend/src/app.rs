@@ -39,7 +39,11 @@ pub fn App(
         let (kept, ready) = (kept.unwrap_or(false), ready());
         if ready && !kept {
             // Not before the first ranking: its files have the line to themselves.
-            leptos::task::spawn_local(platform::keep_shell());
+            leptos::task::spawn_local(async move {
+                if platform::keep_shell().await && platform::is_outdated().await == Some(true) {
+                    outdated.set(true);
+                }
+            });
         }
         kept || ready
     });
@@ -87,7 +91,7 @@ pub fn App(
             <ThemeToggle />
         </header>
         <Show when=move || outdated.get()>
-            <section class="message note outdated" role="status" data-testid="outdated">
+            <section class="message note afloat outdated" role="status" data-testid="outdated">
                 <p>"There is a newer version of this page. What you see stays until you reload."</p>
                 <button type="button" on:click=|_| platform::reload()>
                     "Reload"

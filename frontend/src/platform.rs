@@ -34,6 +34,12 @@ fn root() -> Option<web_sys::Element> {
     window().document()?.document_element()
 }
 
+/// The folder of the page on its host, without a slash at the end: empty for the root.
+fn folder() -> String {
+    let path = window().location().pathname().unwrap_or_default();
+    path.rsplit_once('/').map_or_else(String::new, |(folder, _)| folder.to_owned())
+}
+
 /// The fragment of the page's address.
 pub fn fragment() -> String {
     window().location().hash().unwrap_or_default()
@@ -153,6 +159,9 @@ pub fn date(moment: f64) -> String {
     let date = js_sys::Date::new(&JsValue::from_f64(moment));
     format!("{}-{:02}-{:02}", date.get_full_year(), date.get_month() + 1, date.get_date())
 }
+
+/// After so many milliseconds the browser has painted what was due.
+pub const PAINTED: i32 = 30;
 
 /// Waits. With 0 the browser gets time to paint.
 pub async fn sleep(milliseconds: i32) {

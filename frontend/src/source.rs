@@ -76,7 +76,7 @@ pub fn checked_address(text: &str) -> Result<Address, Failure> {
 /// # Errors
 /// When there is a server and its answer cannot be used.
 pub async fn ask_server() -> Result<Option<Info>, Failure> {
-    let (Some(address), Some(cancel)) = (platform::address("/api/v1/info"), Cancel::new()) else {
+    let (Some(address), Some(cancel)) = (platform::address("api/v1/info"), Cancel::new()) else {
         return Ok(None);
     };
     match platform::fetch(&address, &Wanted::whole(LARGEST_LIST), &cancel, |_, _| ())

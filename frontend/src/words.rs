@@ -130,12 +130,25 @@ pub fn method(method: &MethodSpec) -> &'static str {
 
 /// The name of an embedding set on its switch: `LoRA, late`.
 pub fn set_label(set: &EmbeddingSet) -> String {
-    let label = format!("{}, {}", method(&set.recipe.method), set.recipe.checkpoint.name());
+    let (recipe, name) = (&set.recipe, method(&set.recipe.method));
+    // When others took their vectors is their affair.
+    let label = match recipe.method {
+        MethodSpec::Imported { .. } => name.to_owned(),
+        _ => format!("{name}, {}", recipe.checkpoint.name()),
+    };
     let usual = format!("{}.{}", set.recipe.method.name(), set.recipe.checkpoint.name());
     match set.key.strip_prefix(&usual) {
         Some("") => label,
         Some(suffix) => format!("{label} ({})", suffix.trim_start_matches('.')),
         None => set.key.clone(),
+    }
+}
+
+/// What an embedding set is made of, in a sentence.
+pub fn of_set(recipe: &Recipe) -> String {
+    match &recipe.method {
+        MethodSpec::Imported { source } => format!("Vectors from {source}."),
+        method => format!("{method}; parameters taken {}.", checkpoint(recipe.checkpoint)),
     }
 }
 
@@ -307,5 +320,11 @@ mod tests {
         assert_eq!(set_label(&set), "BitFit, late (2)");
         set.key = "mine".into();
         assert_eq!(set_label(&set), "mine");
+        assert!(of_set(&set.recipe).ends_with("taken late: at the best validation score."));
+        // Of what another program made nobody knows when.
+        set.recipe.method = MethodSpec::Imported { source: "prompts".into() };
+        set.key = "imported.late.flatten".into();
+        assert_eq!(set_label(&set), "Imported (flatten)");
+        assert_eq!(of_set(&set.recipe), "Vectors from prompts.");
     }
 }

@@ -26,12 +26,28 @@ const BUDGET: usize = 260_000;
 const PLACE: &str = "<link data-trunk rel=\"rust\" data-trunk-skip";
 /// The module that fetches the other parts, as the splitter names it.
 const LOADER: &str = "__wasm_split.js";
-/// Nothing is inlined any more: it makes modules that are larger when compressed.
+/// How the splitter starts a part that has been fetched: browsers refuse it where the host
+/// does not call the file what it is.
+const STREAMED: &str = "WebAssembly.instantiateStreaming(src, imports)";
+/// What stands there instead, and what it calls: of such a host the bytes are taken, as
+/// wasm-bindgen takes the first part.
+const STARTED: &str = "start(src, imports)";
+const START: &str = "\
+async function start(src, imports) {
+const part = await src;
+const named = part.headers.get(\"content-type\") === \"application/wasm\";
+return part.ok && !named
+? WebAssembly.instantiate(await part.arrayBuffer(), imports)
+: WebAssembly.instantiateStreaming(part, imports);
+}
+";
+/// Functions that are called from several places are inlined no more: it makes modules
+/// that are larger when compressed. Those with one caller are: browsers compile each
+/// function on its first call, and there are fewer.
 const SMALL: &[&str] = &[
     "-Oz",
     "--always-inline-max-function-size=0",
     "--flexible-inline-max-function-size=0",
-    "--one-caller-inline-max-function-size=0",
     // The first kilobyte is the far end of the stack: nothing else points there.
     "--low-memory-unused",
     "--strip-debug",
@@ -131,8 +147,8 @@ fn program(context: &Context) -> Result<Vec<Part>> {
         |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
     let module = format!("{NAME}_bg.wasm");
     let mut parts = vec![
-        Part::new(&script, dense(&read(&bound.join(&script))?)?),
-        Part::new(LOADER, dense(&read(&cut.join(LOADER))?)?),
+        Part::new(&script, dense(&read(&bound.join(&script))?)?.into_bytes()),
+        Part::new(LOADER, anywhere(&dense(&read(&cut.join(LOADER))?)?)?),
         Part::new(&module, small(context, &bound.join(&module))?),
     ];
     let mut others = split.split_modules;
@@ -142,15 +158,21 @@ fn program(context: &Context) -> Result<Vec<Part>> {
         parts.push(Part::new(name, small(context, &other)?));
     }
     for (name, bytes) in engine::files(context, FEATURES)? {
-        let bytes = if name.ends_with(".js") { dense(&bytes)? } else { bytes };
+        let bytes = if name.ends_with(".js") { dense(&bytes)?.into_bytes() } else { bytes };
         parts.push(Part::new(&name, bytes));
     }
     Ok(parts)
 }
 
+/// The loader, for hosts that do not know what they send.
+fn anywhere(loader: &str) -> Result<Vec<u8>> {
+    ensure!(loader.contains(STREAMED), "the splitter's loader does not say {STREAMED}");
+    Ok((loader.replace(STREAMED, STARTED) + START).into_bytes())
+}
+
 /// A script without what only readers read: indentation, and comments that have lines of
 /// their own. Neither tool writes strings that go over several lines.
-fn dense(script: &[u8]) -> Result<Vec<u8>> {
+fn dense(script: &[u8]) -> Result<String> {
     let script = std::str::from_utf8(script).context("a script is not text")?;
     let (mut dense, mut inside) = (String::with_capacity(script.len()), false);
     for line in script.lines().map(str::trim) {
@@ -161,7 +183,7 @@ fn dense(script: &[u8]) -> Result<Vec<u8>> {
         }
         inside &= !line.ends_with("*/");
     }
-    Ok(dense.into_bytes())
+    Ok(dense)
 }
 
 /// A module without what only debuggers read, and as small as wasm-opt can make it.
@@ -377,8 +399,23 @@ mod tests {
     fn a_dense_script_has_every_line_that_does_something() {
         let script = "/**\n * @param {number} a\n */\nfunction f(a) {\n    // Why.\n\n    \
                       return a / 2; /* why */\n}\n/* one line */\nf(1);\n";
-        let dense = String::from_utf8(dense(script.as_bytes()).unwrap()).unwrap();
+        let dense = dense(script.as_bytes()).unwrap();
         assert_eq!(dense, "function f(a) {\nreturn a / 2; /* why */\n}\nf(1);\n");
+    }
+
+    #[test]
+    fn every_part_is_started_by_the_function_that_knows_other_hosts() {
+        let written =
+            format!("one = (imports) => ({STREAMED});\ntwo = (imports) => ({STREAMED});\n");
+        let loader = String::from_utf8(anywhere(&written).unwrap()).unwrap();
+        let (parts, function) = loader.split_at(loader.find("async function").unwrap());
+        assert_eq!(
+            parts,
+            "one = (imports) => (start(src, imports));\ntwo = (imports) => (start(src, imports));\n"
+        );
+        assert!(function.contains("arrayBuffer()"), "{function}");
+        // Another loader would be passed on as it is, and nobody would notice.
+        assert!(anywhere("one = (imports) => other(src);").is_err());
     }
 
     #[test]

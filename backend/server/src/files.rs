@@ -34,6 +34,11 @@ impl ZooFiles {
         Ok(zoos)
     }
 
+    /// What there is, in the order of the paths.
+    pub fn iter(&self) -> impl Iterator<Item = (&ZooSummary, &StoredZoo)> {
+        self.zoos.iter().map(|(summary, zoo)| (summary, zoo))
+    }
+
     fn add(&mut self, path: PathBuf, names: &mut BTreeSet<String>) -> Result<(), Error> {
         let content = match fs::read(&path) {
             Ok(content) => content,

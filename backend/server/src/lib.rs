@@ -43,6 +43,7 @@ mod routes;
 mod runs;
 mod server;
 mod service;
+mod site;
 mod store;
 mod zoos;
 
@@ -60,6 +61,7 @@ pub use rates::Rates;
 pub use runs::{RunLimits, RunParts, Runs};
 pub use server::{Config, Limits, Server};
 pub use service::{Job, ServiceOffers, Signal, TuneError, TuneService, Watch};
+pub use site::Site;
 pub use store::{
     Change, CreateRun, Created, FileStore, NewToken, OwnedRun, Owner, PublishedZoo, RunStore,
     SqliteStore, Store, StoreError, TokenStore,

@@ -15,7 +15,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tupate_zoo::sha256_hex;
 
-const INDEX: &str = "index.html";
+/// The file that is the page itself.
+pub(crate) const INDEX: &str = "index.html";
 
 const NOT_BUILT: &str = "\
 This server was built without its page. Build both with
@@ -49,13 +50,18 @@ pub(crate) struct File {
 impl Page {
     /// The page that was built into this program; empty when there was none.
     pub fn embedded() -> Self {
-        Self::from_files(Dist::iter().filter_map(|name| {
+        Self::from_files(Self::embedded_files())
+    }
+
+    /// The files of that page, by their paths relative to `index.html`.
+    pub fn embedded_files() -> impl Iterator<Item = (String, Bytes)> {
+        Dist::iter().filter_map(|name| {
             let content = match Dist::get(&name)?.data {
                 Cow::Borrowed(content) => Bytes::from_static(content),
                 Cow::Owned(content) => Bytes::from(content),
             };
             Some((name.into_owned(), content))
-        }))
+        })
     }
 
     /// A page of these files, by their paths relative to `index.html`. A file

@@ -54,6 +54,50 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     })
 }
 
+/// Writes a new folder of files, given by paths relative to it, whole or not at all: to a
+/// temporary name beside it, to the disk, then into place. An empty folder may be there.
+///
+/// # Errors
+/// When something else is there, the disk is full, and so on; then nothing is left behind.
+pub fn write_folder<'a>(
+    path: &Path,
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<(), WriteError> {
+    let name = path.file_name().ok_or_else(|| {
+        let kind = io::ErrorKind::InvalidInput;
+        let source = io::Error::new(kind, "this is not the name of a folder");
+        WriteError { path: path.to_owned(), source }
+    })?;
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}{TEMPORARY}", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    // Another file than the folder may be the one that cannot be written.
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| WriteError { path, source }
+    };
+    let written = (|| {
+        std::fs::create_dir_all(&temporary).map_err(at(path))?;
+        for (name, bytes) in files {
+            let file = temporary.join(name);
+            let folder = file.parent().unwrap_or(&temporary);
+            std::fs::create_dir_all(folder).map_err(at(&path.join(name)))?;
+            let write = || {
+                let mut file = File::create(&file)?;
+                file.write_all(bytes)?;
+                file.sync_all()
+            };
+            write().map_err(at(&path.join(name)))?;
+        }
+        std::fs::rename(&temporary, path).map_err(at(path))
+    })();
+    written.inspect_err(|_| {
+        // The first error is the one to tell; a leftover is best removed quietly.
+        let _ = std::fs::remove_dir_all(&temporary);
+    })
+}
+
 /// Whether a file is one that [`write_atomically`] was about to put into place.
 pub(crate) fn is_temporary(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(TEMPORARY))
@@ -105,6 +149,29 @@ mod tests {
         assert!(error.to_string().starts_with("cannot write"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_folder_is_there_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/site");
+        let files = [("index.html", &b"page"[..]), ("zoos/a", b"zoo")];
+        write_folder(&path, files).unwrap();
+        assert_eq!(std::fs::read(path.join("zoos/a")).unwrap(), b"zoo");
+        // What is there stays as it is.
+        let error = write_folder(&path, [("index.html", &b"other"[..])]).unwrap_err();
+        assert!(error.to_string().contains("new/site"), "{error}");
+        assert_eq!(std::fs::read(path.join("index.html")).unwrap(), b"page");
+        // A file cannot be a folder, too.
+        let other = dir.path().join("new/other");
+        std::fs::create_dir(&other).unwrap();
+        let error = write_folder(&other, [("a", &b"1"[..]), ("a/b", b"2")]).unwrap_err();
+        assert!(error.to_string().contains("new/other/a/b"), "{error}");
+        assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(dir.path().join("new")).unwrap().count(), 2);
+        // An empty folder is as good as none.
+        write_folder(&other, files).unwrap();
+        assert_eq!(std::fs::read(other.join("index.html")).unwrap(), b"page");
     }
 
     #[test]

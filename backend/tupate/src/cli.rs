@@ -7,7 +7,7 @@ mod transfer;
 mod zoo;
 
 pub use baseline::*;
-pub use serve::{LogFormat, ServeArgs, TokenCommand};
+pub use serve::{LogFormat, ServeArgs, SiteArgs, TokenCommand};
 pub use transfer::TransferArgs;
 pub use zoo::{EvaluateArgs, NewZoo, NpyArgs, RankArgs, ShardArgs, TruthArgs, ZooCommand};
 
@@ -64,6 +64,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Serve zoos and the page, and tune runs that are asked for over HTTP.
     Serve(ServeArgs),
+    /// Write the page and zoos as a folder that any file host can show.
+    Site(SiteArgs),
     /// Tokens, with which a server may be asked to tune and publish.
     #[command(subcommand)]
     Token(TokenCommand),

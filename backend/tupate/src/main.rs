@@ -40,6 +40,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Transfer(args) => commands::transfer::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
+        Command::Site(args) => commands::site::run(&args),
         Command::Token(command) => commands::token::run(command),
         Command::Work => tuning::work::run(),
         Command::Completions { shell } => {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Answer of `GET /api/v1/info`: who is answering, and which zoos it serves.
+/// Answer of `GET /api/v1/info`: who is answering, and which zoos it serves. A site of
+/// plain files has it as a file of that path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Info {
@@ -24,7 +25,8 @@ pub struct Info {
 pub struct ZooFile {
     /// The zoo's own name.
     pub name: String,
-    /// Where to get it, relative to the server: `/zoos/NAME.safetensors`.
+    /// Where to get it, relative to the server: `/zoos/NAME.safetensors`; of a site of
+    /// plain files, relative to the page.
     pub url: String,
     /// Size in bytes.
     pub bytes: u64,

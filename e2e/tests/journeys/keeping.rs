@@ -3,7 +3,10 @@
 use crate::{fragment, sha256, zoo_bytes};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use tupate_e2e::{Journey, Origin, Page, Sharing, Tolerate, import, settings, until};
+use tupate_e2e::{
+    FileHost, Front, Journey, Origin, Page, Program, Sharing, State, Tolerate, import, settings,
+    site, until,
+};
 
 /// The sha256 of the zoos that the library lists.
 pub async fn kept(page: &Page) -> Result<Vec<String>> {
@@ -34,9 +37,8 @@ pub async fn until_installed(page: &Page) -> Result<()> {
     let script = "const done = arguments[0];
         (async () => {
             if (!navigator.serviceWorker.controller) return false;
-            const cache = await caches.open('tupate-shell');
             // The page is kept last, when all that it names is.
-            return (await cache.match('./')) !== undefined;
+            return (await caches.match('./')) !== undefined;
         })().then(done, () => done(false));";
     until("the page to be kept", async || {
         let there: Value = page.browser().execute_async(script, Vec::new()).await?.convert()?;
@@ -69,6 +71,80 @@ async fn without_a_network_after_the_first_visit() -> Result<()> {
             ensure!(after.sources == before.sources, "other sources: {after:#?}");
             let bare = page.load("").await?;
             ensure!(bare.sha256 == before.sha256 && bare.error.is_none(), "no zoo: {bare:#?}");
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_later_visit_waits_for_nobody() -> Result<()> {
+    let zoo = settings::zoo()?;
+    let program = Program::serve(&[&zoo])?;
+    let front = Front::start(program.base()).await?;
+    let journey = Journey::at("at-once", &front.base()).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            let before = page.load("").await?;
+            until_installed(page).await?;
+            turn(page, "Library").await?;
+            until_kept(page, &sha256(&zoo_bytes()?)).await?;
+            // Neither the page nor the list of zoos is answered any more.
+            front.hold(Some("/"));
+            page.browser().goto("about:blank").await?;
+            page.browser().goto(front.base()).await?;
+            until("the ranking", async || {
+                let state = page.state().await?;
+                ensure!(state.sources == before.sources, "the page shows {state:#?}");
+                ensure!(!state.ready, "the server has answered: {state:#?}");
+                Ok(())
+            })
+            .await?;
+            // What stands around it is there, too.
+            page.find("target-input").await?;
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
+async fn the_zoo_shown_first_gets_newer_or_is_another() -> Result<()> {
+    let folder = tempfile::TempDir::new()?;
+    let out = folder.path().join("site");
+    // Puts a site of one zoo in the place of what was there.
+    let publish = |name: &str, seed: u64| -> Result<String> {
+        let (file, zoo) = (folder.path().join(name), import(5, 16, seed)?);
+        std::fs::write(&file, &zoo)?;
+        if out.exists() {
+            std::fs::remove_dir_all(&out)?;
+        }
+        site(&[&file], &out)?;
+        Ok(sha256(&zoo))
+    };
+    let first = publish("first.safetensors", 1)?;
+    let host = FileHost::start(&out, "/", true).await?;
+    let journey = Journey::at("first-zoo", &host.base()).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            let shows = |digest: &str| {
+                let digest = digest.to_owned();
+                move |state: &State| state.sha256.as_ref() == Some(&digest)
+            };
+            page.load("").await?;
+            turn(page, "Library").await?;
+            until_kept(page, &first).await?;
+            let newer = publish("first.safetensors", 2)?;
+            // The copy at once, and a word that it is an old one.
+            let state = page.load("").await?;
+            ensure!(shows(&first)(&state), "not the copy: {state:#?}");
+            page.find("newer").await?;
+            page.click("renew").await?;
+            page.until("the new file", shows(&newer)).await?;
+            turn(page, "Library").await?;
+            until_kept(page, &newer).await?;
+            // Another zoo is no newer file: it is shown unasked.
+            let another = publish("another.safetensors", 3)?;
+            page.load("").await?;
+            page.until("the other zoo", shows(&another)).await?;
             Ok(())
         })
         .await

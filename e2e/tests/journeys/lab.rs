@@ -8,7 +8,7 @@ use std::path::Path;
 use tupate_e2e::{Journey, Page, Tolerate, evaluate, settings, until};
 
 /// A truth for these tasks, made up: with a blank and without transfer.
-fn truth(tasks: &[String]) -> String {
+pub fn truth(tasks: &[String]) -> String {
     let mut text = String::from("target,no-transfer");
     tasks.iter().for_each(|task| text.push_str(&format!(",{task}")));
     for (t, target) in tasks.iter().enumerate() {

@@ -13,8 +13,11 @@ mod million;
 mod parts;
 mod ranking;
 mod shards;
+mod shifts;
+mod site;
 mod speed;
 mod tabs;
+mod truth;
 mod tune;
 
 use anyhow::{Context, Result};

@@ -216,3 +216,54 @@ async fn at_every_size_in_both_themes() -> Result<()> {
         })
         .await
 }
+
+#[tokio::test]
+async fn of_few_and_of_many_tasks() -> Result<()> {
+    let artifacts = settings::artifacts()?;
+    let folder = tempfile::TempDir::new()?;
+    let counts = [20, 50, 500, 2000];
+    let mut zoos = Vec::new();
+    for tasks in counts {
+        let zoo = folder.path().join(format!("of{tasks}.safetensors"));
+        std::fs::write(&zoo, import(tasks, 32, 7)?)?;
+        zoos.push(zoo);
+    }
+    let paths: Vec<&std::path::Path> = zoos.iter().map(|zoo| &**zoo).collect();
+    let journey = Journey::start("map-many", &paths).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            let rows =
+                "return document.querySelectorAll('.heatmap .names:not(.single) text').length;";
+            for tasks in counts {
+                page.visit("map", &format!("zoo=/zoos/of{tasks}.safetensors&similarity=centred"))
+                    .await?;
+                drawn(page).await?;
+                page.browser().painted().await?;
+                page.browser().picture(&artifacts.join(format!("map-of-{tasks}.png"))).await?;
+                let said = text(page, "left-out").await?;
+                let wanted: &[&str] = match tasks {
+                    500 => &["up to 400 tasks"],
+                    2000 => &["1,000 tasks more", "999 closest", "up to 400 tasks"],
+                    _ => &[],
+                };
+                ensure!(said.is_empty() == wanted.is_empty(), "of {tasks} it says {said:?}");
+                for part in wanted {
+                    ensure!(said.contains(part), "of {tasks} it says {said:?}");
+                }
+                // Names are there at once where they have room, and from near of any number.
+                let names: usize = page.read(rows, Vec::new()).await?;
+                ensure!(names == if tasks == 20 { 20 } else { 0 }, "{names} names of {tasks}");
+                until("names of rows", async || {
+                    let names: usize = page.read(rows, Vec::new()).await?;
+                    if names == 0 {
+                        page.click("heatmap-in").await?;
+                    }
+                    ensure!(names > 0, "none yet");
+                    Ok(())
+                })
+                .await?;
+            }
+            Ok(())
+        })
+        .await
+}

@@ -2,6 +2,7 @@
 //! `cargo xtask bench page` runs.
 
 use crate::keeping::until_installed;
+use crate::shifts;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -54,15 +55,19 @@ struct Visit {
     bytes: u64,
     requests: u64,
     hosts: Vec<String>,
+    /// What moved by itself until the page was at rest.
+    #[serde(default)]
+    shift: f64,
 }
 
-async fn send(browser: &Browser, method: &str, parameters: Value) -> Result<()> {
+/// Tells the browser something that no driver knows.
+pub async fn send(browser: &Browser, method: &str, parameters: Value) -> Result<()> {
     browser.cdp().send_raw(method, parameters).await.with_context(|| method.to_owned())?;
     Ok(())
 }
 
 /// Makes the machine and the line slow, or takes the line away.
-async fn slow(browser: &Browser, offline: bool) -> Result<()> {
+pub async fn slow(browser: &Browser, offline: bool) -> Result<()> {
     send(browser, "Network.enable", json!({})).await?;
     send(browser, "Emulation.setCPUThrottlingRate", json!({ "rate": SLOWDOWN })).await?;
     let line = json!({
@@ -74,13 +79,15 @@ async fn slow(browser: &Browser, offline: bool) -> Result<()> {
 
 async fn visit(page: &Page) -> Result<Visit> {
     page.load("").await?;
-    until("the first source", async || {
+    let mut visit = until("the first source", async || {
         let visit: Visit = page.read(READ, Vec::new()).await?;
         ensure!(visit.painted.is_some() && visit.ranked.is_some(), "only {visit:?}");
         ensure!(visit.hosts.len() == 1, "others were asked: {:?}", visit.hosts);
         Ok(visit)
     })
-    .await
+    .await?;
+    visit.shift = shifts::shifted(page).await?.0;
+    Ok(visit)
 }
 
 #[tokio::test]
@@ -94,8 +101,10 @@ async fn first_and_second_visit() -> Result<()> {
         journey
             .travel(Tolerate::Host(program.base().into()), async |_, page| {
                 let browser = page.browser();
-                let script = json!({ "source": WATCH });
-                send(browser, "Page.addScriptToEvaluateOnNewDocument", script).await?;
+                for script in [WATCH, shifts::WATCH] {
+                    let script = json!({ "source": script });
+                    send(browser, "Page.addScriptToEvaluateOnNewDocument", script).await?;
+                }
                 slow(browser, false).await?;
                 first.push(visit(page).await?);
                 until_installed(page).await?;

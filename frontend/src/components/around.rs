@@ -11,6 +11,7 @@ use super::target::TargetPicker;
 use super::trust::Trust;
 use crate::failure::Failure;
 use crate::later::Draw;
+use crate::platform::{self, PAINTED};
 use crate::state::Store;
 use leptos::prelude::*;
 
@@ -125,7 +126,10 @@ impl Surroundings {
     pub fn follow(self) {
         Effect::new(move |_| {
             let slow = self.store.pending.with(|pending| pending.as_ref().is_some_and(|p| p.slow));
-            if (self.store.is_ready() || slow) && matches!(self.at.get_untracked(), At::NotAsked) {
+            let shown = self.store.loaded.with(Option::is_some);
+            if (shown || self.store.is_ready() || slow)
+                && matches!(self.at.get_untracked(), At::NotAsked)
+            {
                 self.fetch();
             }
         });
@@ -134,6 +138,8 @@ impl Surroundings {
     fn fetch(self) {
         self.at.set(At::Coming);
         leptos::task::spawn_local(async move {
+            // Asking takes its time, too: what is there already is painted before.
+            platform::sleep(PAINTED).await;
             let came = (self.store.later.around)().await;
             self.at.set(came.map_or(At::Missing, At::Here));
         });

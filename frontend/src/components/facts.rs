@@ -6,6 +6,7 @@ use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
 use std::sync::Arc;
+use tupate_tasks::MethodSpec;
 use tupate_zoo::EmbeddingSet;
 use tupate_zoo::link::{self, View};
 
@@ -80,9 +81,20 @@ fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
 }
 
 /// The recipe of one embedding set, as rows of the list of facts.
-fn recipe(set: &EmbeddingSet) -> impl IntoView + use<> {
+fn recipe(set: &EmbeddingSet) -> AnyView {
     let recipe = &set.recipe;
     let encoder = &recipe.encoder;
+    if let MethodSpec::Imported { source } = &recipe.method {
+        // Nothing else is known of what another program made.
+        let vectors = format!("{} values, from {source}", words::count(set.dim as u64));
+        return view! {
+            <dt>"Encoder"</dt>
+            <dd>{encoder.name.clone()}</dd>
+            <dt>"Vectors"</dt>
+            <dd>{vectors}</dd>
+        }
+        .into_any();
+    }
     view! {
         <dt>"Encoder"</dt>
         <dd>
@@ -104,6 +116,7 @@ fn recipe(set: &EmbeddingSet) -> impl IntoView + use<> {
             {if set.has_initial { ", initial values included" } else { ", initial values not included" }}
         </dd>
     }
+    .into_any()
 }
 
 /// The button that copies a link to what is shown.

@@ -108,7 +108,7 @@ fn newer(store: Store) -> impl IntoView {
                 )
             };
             view! {
-                <section class="message note" role="status" data-testid="newer">
+                <section class="message note afloat" role="status" data-testid="newer">
                     <h2>{title}</h2>
                     <p>{text}</p>
                     <button
@@ -117,6 +117,10 @@ fn newer(store: Store) -> impl IntoView {
                         on:click=move |_| store.renew(&kept)
                     >
                         {if newer.unknown { "Try again" } else { "Open the new file" }}
+                    </button>
+                    " "
+                    <button type="button" class="quiet" on:click=move |_| store.newer.set(None)>
+                        "Close this message"
                     </button>
                 </section>
             }
@@ -159,7 +163,7 @@ fn Progress() -> impl IntoView {
     let total = move || store.pending.with(|p| p.as_ref().and_then(|p| p.total));
     let received = move || store.pending.with(|p| p.as_ref().map_or(0, |p| p.received));
     view! {
-        <section class="message note progress" data-testid="progress" aria-label="Opening a zoo">
+        <section class="message note afloat progress" data-testid="progress" aria-label="Opening a zoo">
             <p>
                 <strong>{told(|p| format!("Opening {}", words::clipped(&p.what, 120)))}</strong>
                 <span class="figures">{told(stage)}</span>

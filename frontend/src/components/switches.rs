@@ -113,11 +113,7 @@ pub fn SetSwitch() -> impl IntoView {
                 let fusion = FUSIONS.iter().find(|fusion| Some(fusion.name) == chosen.as_deref());
                 return fusion.map_or_else(String::new, |fusion| fusion.describe.to_owned());
             };
-            format!(
-                "{}; parameters taken {}.",
-                set.recipe.method,
-                words::checkpoint(set.recipe.checkpoint)
-            )
+            words::of_set(&set.recipe)
         })
     });
     let choose = Callback::new(move |key: String| store.choose_method(key));

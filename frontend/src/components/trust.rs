@@ -1,6 +1,6 @@
 //! How far rankings like the one that is shown can be trusted.
 
-use crate::platform::{self, pictures::Breather};
+use crate::platform::{self, PAINTED, pictures::Breather};
 use crate::state::Store;
 use crate::trust::Pause;
 use leptos::prelude::*;
@@ -25,7 +25,7 @@ pub fn Trust() -> impl IntoView {
         let now = by.get();
         said.set(None);
         leptos::task::spawn_local(async move {
-            platform::sleep(30).await;
+            platform::sleep(PAINTED).await;
             if now.is_none() || by.try_get_untracked().as_ref() != Some(&now) {
                 return;
             }

@@ -61,8 +61,6 @@ struct Figures {
     /// `[methods]`.
     names: Vec<String>,
     rows: Vec<Row>,
-    /// Seeds of the truth.
-    seeds: usize,
     /// What the truth's setting is called.
     setting: String,
 }
@@ -227,7 +225,6 @@ fn work(store: Store, own: Own, lab: Lab) {
             lab.figures.set(Some(Arc::new(Figures {
                 names: rows.iter().map(name).collect(),
                 rows,
-                seeds: truth.seeds.len(),
                 setting: if setting == OWN { "your own tables".into() } else { setting },
             })));
             lab.busy.set(false);
@@ -245,19 +242,17 @@ fn TruthSwitch() -> impl IntoView {
         known.chain(has_own.then(|| (OWN.to_owned(), "Your own".to_owned()))).collect::<Vec<_>>()
     });
     let chosen = Signal::derive(move || setting(store, own));
-    let lab = expect_context::<Lab>();
     let describe = Signal::derive(move || {
-        let figures = lab.figures.get();
-        let seeds = figures.map_or(0, |figures| figures.seeds) as u64;
+        let said =
+            |what: &str, seeds: usize| format!("{what}; {}.", words::counted(seeds as u64, "seed"));
         match chosen.get().as_deref() {
-            Some(OWN) => format!("Your own measurements; {}.", words::counted(seeds, "seed")),
-            Some(_) if seeds > 0 => {
-                format!(
-                    "Transfer that was measured, in the zoo's file; {}.",
-                    words::counted(seeds, "seed")
-                )
-            }
-            _ => "Transfer that was measured, in the zoo's file.".into(),
+            Some(OWN) => said("Your own measurements", own.truth.with(Vec::len)),
+            chosen => store.loaded.with(|loaded| {
+                let mut known = loaded.iter().flat_map(|loaded| loaded.zoo.transfer());
+                let truth = known.find(|matrix| Some(&*matrix.setting) == chosen);
+                let seeds = truth.map_or(0, |matrix| matrix.seeds.len());
+                said("Transfer that was measured, in the zoo's file", seeds)
+            }),
         }
     });
     let choose = Callback::new(move |setting| store.adjust(|view| view.truth = Some(setting)));

@@ -10,6 +10,9 @@ use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
 
+/// How long what is being kept is waited for, in milliseconds.
+const PATIENCE: i32 = 3000;
+
 /// Draws the page.
 pub fn draw() -> AnyView {
     view! { <LibraryPage /> }.into_any()
@@ -31,13 +34,31 @@ pub fn LibraryPage() -> impl IntoView {
             format!("{}, {}", words::counted(library.len() as u64, "zoo"), words::size(bytes))
         })
     };
+    // Shown once it is known what is kept, or nothing of it would stay in its place. A zoo
+    // that is not kept in time comes later.
+    let coming = RwSignal::new(true);
+    Effect::new(move |_| {
+        if store.is_ready() && !store.is_being_kept() {
+            coming.set(false);
+        }
+    });
+    leptos::task::spawn_local(async move {
+        platform::sleep(PATIENCE).await;
+        let _ = coming.try_set(false);
+    });
     let none = move || store.started.get() && store.library.with(Vec::is_empty);
     let some = move || store.library.with(|library| !library.is_empty());
     view! {
         <h1>"The zoos you opened"</h1>
         <Messages />
         <DropZone />
-        <div class="columns">
+        <Show when=move || coming.get()>
+            <div class="columns skeleton" role="status" aria-label="Looking what is kept">
+                <div class="ghost ghost-chart"></div>
+                <div class="ghost ghost-chart"></div>
+            </div>
+        </Show>
+        <div class="columns" hidden=move || coming.get()>
             <section aria-labelledby="kept-head">
                 <h2 id="kept-head" class="hidden">
                     "Kept in this browser"

@@ -20,7 +20,7 @@ use crate::words;
 use leptos::prelude::*;
 use std::sync::Arc;
 use tupate_tasks::TaskClass;
-use tupate_zoo::map::{MOST, Map, Wish, map};
+use tupate_zoo::map::{MOST, Map, ORDERED_BEST, Wish, map};
 
 /// Draws the page.
 pub fn draw() -> AnyView {
@@ -250,7 +250,7 @@ fn follow(store: Store, scene: Scene) {
     });
 }
 
-/// Says what the map does not show.
+/// Says what the map does not show, and where its order is not the best.
 #[component]
 fn LeftOut() -> impl IntoView {
     let scene = expect_context::<Scene>();
@@ -262,14 +262,23 @@ fn LeftOut() -> impl IntoView {
             Some(all) => (all as usize).saturating_sub(shown.map.tasks.len()),
             None => shown.map.left_out,
         };
-        (left_out > 0).then(|| {
+        let fewer = (left_out > 0).then(|| {
+            format!(
+                "This set has {} more: the map shows the target with the {} closest to it. ",
+                words::counted(left_out as u64, "task"),
+                words::count(shown.map.tasks.len().saturating_sub(1) as u64),
+            )
+        });
+        let order = (shown.len() > ORDERED_BEST).then(|| {
+            format!(
+                "Rows follow the clustering, groups beside groups; up to {ORDERED_BEST} tasks they would also stand in its best order. Zoom in to read names."
+            )
+        });
+        (fewer.is_some() || order.is_some()).then(|| {
             view! {
                 <p class="hint" data-testid="left-out">
-                    {format!(
-                        "This set has {} more: the map shows the target with the {} closest to it.",
-                        words::counted(left_out as u64, "task"),
-                        words::count(shown.map.tasks.len().saturating_sub(1) as u64),
-                    )}
+                    {fewer}
+                    {order}
                 </p>
             }
         })

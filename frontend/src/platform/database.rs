@@ -10,6 +10,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{IdbDatabase, IdbOpenDbRequest, IdbRequest, IdbTransaction, IdbTransactionMode};
 
+/// How its name begins: several of these pages may lie side by side on one host, and each
+/// has its own.
 const NAME: &str = "tupate";
 const VERSION: u32 = 1;
 const FACTS: &str = "facts";
@@ -22,7 +24,8 @@ pub struct Database(IdbDatabase);
 impl Database {
     /// Opens it; `None` where the browser keeps nothing, as in some private windows.
     pub async fn open() -> Option<Self> {
-        let request = window().indexed_db().ok()??.open_with_u32(NAME, VERSION).ok()?;
+        let name = format!("{NAME}{}", super::folder());
+        let request = window().indexed_db().ok()??.open_with_u32(&name, VERSION).ok()?;
         let made = {
             let request = request.clone();
             Closure::once(move || stores(&request))

@@ -105,6 +105,9 @@ async fn begin(address: &Address, wanted: &Wanted, cancel: &Cancel) -> Result<Be
     let signal = cancel.signal();
     let request = RequestInit::new();
     request.set_signal(Some(&signal));
+    // A copy of the browser's own is asked for whether it is still right: what a host lists
+    // and what it hands out must be of one time.
+    request.set_cache(RequestCache::NoCache);
     if let (Some(part), Ok(headers)) = (&wanted.part, Headers::new()) {
         let bytes = format!("bytes={}-{}", part.start, part.end.saturating_sub(1));
         let _ = headers.set("Range", &bytes);

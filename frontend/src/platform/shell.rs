@@ -6,15 +6,19 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{RequestCache, RequestInit, Response};
 
-/// Has the browser keep the page's files, where it can.
-pub async fn keep_shell() {
+/// Has the browser keep the page's files, where it can. Says whether it had done so before:
+/// then what is shown is a copy, and there may be a newer page.
+pub async fn keep_shell() -> bool {
     let navigator = window().navigator();
+    let part = |of: &JsValue, name: &str| {
+        Reflect::get(of, &JsValue::from_str(name)).ok().filter(JsValue::is_object)
+    };
     // Absent on pages that came over plain http from another machine.
-    let there = Reflect::get(&navigator, &JsValue::from_str("serviceWorker"));
-    if there.is_ok_and(|workers| workers.is_object()) {
-        // Without it the page works as before, only not without a network.
-        let _ = JsFuture::from(navigator.service_worker().register("sw.js")).await;
-    }
+    let Some(workers) = part(&navigator, "serviceWorker") else { return false };
+    let before = part(&workers, "controller").is_some();
+    // Without it the page works as before, only not without a network.
+    let _ = JsFuture::from(navigator.service_worker().register("sw.js")).await;
+    before
 }
 
 /// Whether the server has another version of the page by now; `None` where it does not

@@ -5,7 +5,7 @@ use crate::answer::Loaded;
 use crate::failure::Trouble;
 use crate::later::Coming;
 use crate::library::{self, Kept};
-use crate::platform::{self, Database};
+use crate::platform::{self, Database, PAINTED};
 use crate::source::Source;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -30,6 +30,7 @@ impl Store {
         Effect::new(move |_| {
             if let Some(loaded) = self.loaded.get().filter(|loaded| loaded.whole) {
                 spawn_local(async move {
+                    platform::sleep(PAINTED).await;
                     // Where it cannot be had, the next visit will keep it.
                     if let Some(keep) = (self.later.keep)().await {
                         keep(self, loaded).await;
@@ -48,6 +49,15 @@ impl Store {
         if self.library.with_untracked(|library| *library != kept) {
             self.library.set(kept);
         }
+    }
+
+    /// Whether the zoo that is shown is on its way into the library.
+    pub fn is_being_kept(self) -> bool {
+        let there = |loaded: &Loaded| {
+            self.library.with(|l| l.iter().any(|kept| kept.sha256 == loaded.sha256))
+        };
+        let whole = self.loaded.with(|l| l.as_ref().is_some_and(|l| l.whole && !there(l)));
+        whole && self.not_kept.with(Option::is_none) && self.database.get_value().is_some()
     }
 
     async fn keep(self, loaded: &Arc<Loaded>) {
@@ -116,8 +126,7 @@ impl Store {
     }
 
     /// Whether the file behind a copy that is shown has changed.
-    pub(super) async fn ask_for_newer(self, source: &Source, turn: u64) {
-        let Source::Copy(kept) = source else { return };
+    pub(super) async fn ask_for_newer(self, kept: &Kept, turn: u64) {
         if self.changed(kept).await == Some(true) && self.turn.get_value() == turn {
             self.newer.set(Some(Newer { kept: kept.clone(), unknown: false }));
         }

@@ -2,7 +2,7 @@
 
 use super::reading::Read;
 use super::{Doubt, Entry, Pending, Store};
-use crate::answer::{Loaded, complete, same_file};
+use crate::answer::{Loaded, Origin, complete, same_file};
 use crate::failure::Failure;
 use crate::guest;
 use crate::library::Kept;
@@ -12,6 +12,7 @@ use futures::future::join;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use tupate_api::ZooFile;
 use tupate_embedding::folder;
 use tupate_zoo::link::{self, View};
@@ -21,16 +22,21 @@ const SLOW: i32 = 300;
 /// Files kept for the browser's back button: how many, and how large at most.
 const KEPT_FILES: usize = 4;
 const KEPT_BYTES: u64 = 32 << 20;
+
 impl Store {
     /// Asks the browser and the server what they have, and opens what the address asks
     /// for.
     pub fn start(self) {
-        spawn_local(async move {
+        let mut starting = Box::pin(async move {
+            let wish = View::from_fragment(&platform::fragment());
+            let kept = async {
+                if let Some(database) = Database::open().await {
+                    self.read_library(database).await;
+                }
+                self.open_at_once(&wish)
+            };
             // Neither waits for the other.
-            let (database, info) = join(Database::open(), source::ask_server()).await;
-            if let Some(database) = database {
-                self.read_library(database).await;
-            }
+            let (at_once, info) = join(kept, source::ask_server()).await;
             match info {
                 Ok(info) => self.server.set(info),
                 Err(failure) => {
@@ -39,12 +45,53 @@ impl Store {
                     return self.failure.set(Some(failure));
                 }
             }
-            self.go(View::from_fragment(&platform::fragment()), Entry::Replace);
             self.started.set(true);
+            match at_once {
+                // The visitor has turned to something else meanwhile.
+                Some((_, turn)) if self.turn.get_value() != turn => {}
+                Some((kept, turn)) if wish.sha256.is_some() || !self.is_displaced(&kept) => {
+                    // What is not read yet asks when it is.
+                    if self.pending.with_untracked(Option::is_none) {
+                        self.ask_for_newer(&kept, turn).await;
+                    }
+                }
+                _ => self.find(wish, Entry::Replace),
+            }
         });
+        // Both are asked now, and answer while the page is drawn.
+        if starting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            spawn_local(starting);
+        }
         window_event_listener(leptos::ev::hashchange, move |_| {
             self.go(View::from_fragment(&platform::fragment()), Entry::Replace);
         });
+    }
+
+    /// Opens what needs no word of the server's: a copy of the very file that is asked for,
+    /// or of the server's own. The latter may turn out to be an old one.
+    fn open_at_once(self, wish: &View) -> Option<(Kept, u64)> {
+        let kept = self.library.with_untracked(|library| {
+            let is_own = |kept: &&Kept| matches!(kept.origin, Origin::Server { first: true, .. });
+            match (&wish.sha256, wish.source()) {
+                (_, link::Source::Inline(_)) => None,
+                (Some(sha256), _) => library.iter().find(|kept| kept.sha256 == *sha256),
+                (None, link::Source::Own) => library.iter().find(is_own),
+                (None, _) => None,
+            }
+            .cloned()
+        })?;
+        self.open(Source::Copy(kept.clone()), wish.clone(), Entry::Replace);
+        Some((kept, self.turn.get_value()))
+    }
+
+    /// Whether the server shows another zoo than this copy of its own, not only a newer
+    /// file of the same.
+    fn is_displaced(self, kept: &Kept) -> bool {
+        let Origin::Server { url, first: true } = &kept.origin else { return false };
+        self.server.with_untracked(|server| {
+            let first = server.as_ref().and_then(|server| server.zoos.first());
+            first.is_some_and(|first| first.url != *url && first.sha256 != kept.sha256)
+        })
     }
 
     /// Shows what a link asks for.
@@ -69,6 +116,10 @@ impl Store {
         if let Some(kept) = kept {
             return self.adopt(&kept, &wish, entry);
         }
+        self.find(wish, entry);
+    }
+
+    fn find(self, wish: View, entry: Entry) {
         match self.source_of(&wish) {
             Ok(Some(source)) => self.open(source, wish, entry),
             Ok(None) => {
@@ -271,7 +322,12 @@ impl Store {
                     if let Some(rest) = rest {
                         self.complete_later(&source, &loaded, rest, &cancel, turn).await;
                     }
-                    self.ask_for_newer(&source, turn).await;
+                    // Before the start is over, who lists the file has not answered yet.
+                    if let Source::Copy(kept) = &source
+                        && self.started.get_untracked()
+                    {
+                        self.ask_for_newer(kept, turn).await;
+                    }
                 }
             }
         });

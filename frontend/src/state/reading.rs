@@ -3,6 +3,7 @@
 use super::{Entry, Newer, Pending, Store};
 use crate::answer::{Loaded, Origin, choose_method};
 use crate::failure::{Failure, LARGEST_FILE, Trouble};
+use crate::library::Kept;
 use crate::platform::{self, Cancel, Wanted};
 use crate::source::Source;
 use leptos::prelude::*;
@@ -10,13 +11,17 @@ use std::ops::Range;
 use std::sync::Arc;
 use tupate_zoo::link::View;
 use tupate_zoo::outline::{self, Outline, Part};
+use tupate_zoo::sha256_hex;
 
 /// Most bytes that are fetched whole before anything is shown.
 const FETCHED_WHOLE: u64 = 4 << 20;
 /// Bytes that are asked for where a header is expected: those of a few hundred tasks.
 const HEAD: u64 = 128 << 10;
 
-/// What has to be fetched yet of a file of which a part is shown.
+/// How long a copy's other sets wait, in milliseconds: what is shown is painted first.
+const AFTERWARDS: i32 = 100;
+
+/// What is not shown yet of a file of which a part is shown, and may have to be fetched.
 pub(super) struct Rest {
     parts: Vec<(u64, Vec<u8>)>,
     length: u64,
@@ -50,7 +55,17 @@ impl Store {
                 (file.read(cancel, told).await.map_err(|trouble| failed(&trouble))?, None)
             }
             Source::Copy(kept) => match self.copy(&kept.sha256).await {
-                Some(bytes) => (bytes, kept.modified.clone()),
+                Some(bytes) => {
+                    let failed = |e| Failure::zoo(&what, &bytes, &e);
+                    if let Some(loaded) = of_copy(kept, &bytes, wish).map_err(failed)? {
+                        let length = kept.bytes;
+                        return Ok(Read {
+                            loaded,
+                            rest: Some(Rest { parts: vec![(0, bytes)], length }),
+                        });
+                    }
+                    (bytes, kept.modified.clone())
+                }
                 None => return Err(Failure::copy_gone(&kept.name)),
             },
             Source::Server(_) | Source::Url(_) => {
@@ -91,7 +106,12 @@ impl Store {
         origin: Origin,
         modified: Option<String>,
     ) -> Result<Loaded, Failure> {
-        let loaded = Loaded::whole(&file, origin, modified)
+        // A copy's was computed when it was made, and is its key.
+        let sha256 = match source {
+            Source::Copy(kept) => kept.sha256.clone(),
+            _ => sha256_hex(&file),
+        };
+        let loaded = Loaded::whole(&file, sha256, origin, modified)
             .map_err(|error| Failure::zoo(&source.name(), &file, &error))?;
         match source {
             Source::Server(listed) if listed.sha256 != loaded.sha256 => {
@@ -221,7 +241,6 @@ impl Store {
         turn: u64,
     ) {
         let here = || self.turn.get_value() == turn;
-        let Some(address) = source.address() else { return };
         let fetched = async {
             let mut file = vec![0; rest.length as usize];
             let mut there = Vec::new();
@@ -231,7 +250,12 @@ impl Store {
                 file[at..end].copy_from_slice(&bytes[..end - at]);
                 there.push(at as u64..end as u64);
             }
-            for gap in gaps(&there, rest.length) {
+            let gaps = gaps(&there, rest.length);
+            if gaps.is_empty() {
+                platform::sleep(AFTERWARDS).await;
+            }
+            for gap in gaps {
+                let address = source.address().ok_or(Trouble::Unreachable)?;
                 let wanted = Wanted::part(gap.clone());
                 let answer = platform::fetch(&address, &wanted, cancel, |_, _| ()).await?;
                 let (at, end) = (gap.start as usize, gap.end as usize);
@@ -296,6 +320,28 @@ impl Fault {
 /// Whether a file is no zoo and may be the index of one in shards.
 fn is_index(file: &[u8]) -> bool {
     file.trim_ascii_start().first() == Some(&b'{')
+}
+
+/// Of a copy the sets that a view is made of, where it has others as well: every set is
+/// checked as it is opened, and the first ranking does not wait for all.
+fn of_copy(kept: &Kept, file: &[u8], wish: &View) -> Result<Option<Loaded>, tupate_zoo::Error> {
+    let outline = Outline::parse(file)?;
+    let keys = needed(&outline, wish);
+    if keys.len() == outline.sets().len() || outline.file_length() != kept.bytes {
+        return Ok(None);
+    }
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    Ok(Some(Loaded {
+        zoo: outline.open(&keys, &[(0, file)])?,
+        sets: outline.sets().to_vec(),
+        origin: kept.origin.clone(),
+        bytes: kept.bytes,
+        sha256: kept.sha256.clone(),
+        modified: kept.modified.clone(),
+        whole: false,
+        small: None,
+        sharded: None,
+    }))
 }
 
 /// The sets that a view is made of; all of them where that cannot be told.

@@ -30,8 +30,8 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
 
 fn table(found: &Value) -> Result<String> {
     let mut text = String::from(
-        "| visit | first paint | first ranking | longest task | over the line | requests |\n\
-         |---|--:|--:|--:|--:|--:|\n",
+        "| visit | first paint | first ranking | layout shift | longest task | over the line | requests |\n\
+         |---|--:|--:|--:|--:|--:|--:|\n",
     );
     for (visit, goals) in VISITS.iter().zip(GOALS) {
         let all = found[visit].as_array().with_context(|| format!("no {visit}"))?;
@@ -50,9 +50,11 @@ fn table(found: &Value) -> Result<String> {
         };
         writeln!(
             text,
-            "| {visit} | {} | {} | {:.0} ms | {:.0} kB | {:.0} |",
+            "| {visit} | {} | {} | {:.3} (worst {:.3}, goal 0) | {:.0} ms | {:.0} kB | {:.0} |",
             time("painted", goals.0)?,
             time("ranked", goals.1)?,
+            of("shift")?.0,
+            of("shift")?.1,
             of("longest_task")?.0,
             of("bytes")?.0 / 1000.0,
             of("requests")?.0,
@@ -80,8 +82,8 @@ mod tests {
     fn the_table_shows_medians_and_the_worst() {
         let visit = |ms: f64| {
             json!({
-                "painted": ms, "ranked": 2.0 * ms, "longest_task": 7, "bytes": 1500,
-                "requests": 3,
+                "painted": ms, "ranked": 2.0 * ms, "shift": ms / 1000.0, "longest_task": 7,
+                "bytes": 1500, "requests": 3,
             })
         };
         let visits = json!([visit(30.0), visit(10.0), visit(20.0)]);
@@ -91,7 +93,7 @@ mod tests {
         });
         let table = table(&found).unwrap();
         let line = "| first visit | 20 ms (worst 30, goal 500) | 40 ms (worst 60, goal 2000) | \
-                    7 ms | 2 kB | 3 |";
+                    0.020 (worst 0.030, goal 0) | 7 ms | 2 kB | 3 |";
         assert!(table.lines().any(|one| one == line), "{table}");
         assert!(super::table(&json!({})).is_err());
     }

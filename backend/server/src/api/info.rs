@@ -18,13 +18,14 @@ use tupate_api::{Info, Offers, Problem, Scope, TokenInfo, ZooFile};
 ))]
 pub(crate) async fn info(State(shared): State<Arc<Shared>>) -> Result<Response, Failure> {
     let zoos = shared.catalogue.list().await?.into_iter().map(zoo_file).collect();
-    let info = Info {
-        server: "tupate".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        zoos,
-        runs: shared.runs.is_some(),
-    };
+    let info = info_of(zoos, shared.runs.is_some());
     Ok(([NOT_STORED], Json(info)).into_response())
+}
+
+/// Who is answering, with these zoos.
+pub(crate) fn info_of(zoos: Vec<ZooFile>, runs: bool) -> Info {
+    let (server, version) = ("tupate".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    Info { server, version, zoos, runs }
 }
 
 /// A zoo as it is listed.

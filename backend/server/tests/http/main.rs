@@ -11,6 +11,7 @@ mod page;
 mod publish;
 mod runs;
 mod scripted;
+mod site;
 mod start;
 mod stores;
 mod support;

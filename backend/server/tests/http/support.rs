@@ -100,18 +100,21 @@ impl Running {
 /// A free port, and a page that does not depend on what was built.
 pub fn config() -> Config {
     let mut config = Config::new((Ipv4Addr::LOCALHOST, 0).into());
-    config.page = Page::from_files(
-        [
-            ("index.html", "<!doctype html><script>start()</script><p>page".repeat(50)),
-            ("app-0123456789abcdef.js", "start = () => {};\n".repeat(200)),
-            ("app-0123456789abcdef.js.br", "the twin made by the build".to_owned()),
-            ("app-0123456789abcdef_bg.wasm", "\0asm".to_owned()),
-            ("service-worker.js", "// worker".to_owned()),
-            ("manifest.webmanifest", "{}".to_owned()),
-        ]
-        .map(|(name, content)| (name.to_owned(), Bytes::from(content))),
-    );
+    config.page = Page::from_files(page_files());
     config
+}
+
+/// The files of a page that does not depend on what was built.
+pub fn page_files() -> [(String, Bytes); 6] {
+    [
+        ("index.html", "<!doctype html><script>start()</script><p>page".repeat(50)),
+        ("app-0123456789abcdef.js", "start = () => {};\n".repeat(200)),
+        ("app-0123456789abcdef.js.br", "the twin made by the build".to_owned()),
+        ("app-0123456789abcdef_bg.wasm", "\0asm".to_owned()),
+        ("service-worker.js", "// worker".to_owned()),
+        ("manifest.webmanifest", "{}".to_owned()),
+    ]
+    .map(|(name, content)| (name.to_owned(), Bytes::from(content)))
 }
 
 /// A small zoo file.

@@ -1,4 +1,4 @@
-//! Arguments of `tupate serve` and `tupate token`.
+//! Arguments of `tupate serve`, `tupate site` and `tupate token`.
 
 use super::Output;
 use clap::{Args, Subcommand, ValueEnum};
@@ -67,6 +67,27 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// `tupate site`.
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = "The folder holds the page that is inside this program, the zoos, and \
+                             the list of them that the page asks a server for. It works at any \
+                             path of a host, and without a network after the first visit; \
+                             rankings are made in the visitor's browser. Nothing can be tuned \
+                             there.\n\nExample:\n  tupate site --zoo samples.safetensors --out \
+                             site\n  python3 -m http.server --directory site"
+)]
+pub struct SiteArgs {
+    /// Zoo files, or folders of them; the first is shown first.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub zoo: Vec<PathBuf>,
+    /// The folder to write, which must be new or empty.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// Commands about tokens.

@@ -8,6 +8,7 @@ mod npy;
 pub mod rank;
 pub mod serve;
 mod shards;
+pub mod site;
 pub mod task;
 pub mod threads;
 pub mod token;

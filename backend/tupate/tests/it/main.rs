@@ -6,5 +6,6 @@ mod cli;
 mod killed;
 mod serve;
 mod shards;
+mod site;
 mod support;
 mod zoos;

@@ -1,0 +1,52 @@
+//! `tupate site`.
+
+use super::{print, print_json};
+use crate::cli::SiteArgs;
+use crate::failure::Failure;
+use serde_json::json;
+use std::path::Path;
+use tupate_server::{Page, Site, ZooFiles};
+use tupate_tuner::files::write_folder;
+
+pub fn run(args: &SiteArgs) -> Result<(), Failure> {
+    // Before anything long.
+    must_be_free(&args.out)?;
+    let zoos = ZooFiles::read(&args.zoo)?;
+    let site = Site::of(Page::embedded_files(), &zoos).ok_or_else(|| {
+        Failure::Run(
+            "this program was built without its page; `cargo xtask build` builds both".into(),
+        )
+    })?;
+    write_folder(&args.out, site.files.iter().map(|(name, content)| (&**name, &**content)))?;
+    let bytes: usize = site.files.iter().map(|(_, content)| content.len()).sum();
+    if args.output.json {
+        return print_json(&json!({
+            "out": args.out, "files": site.files.len(), "bytes": bytes, "zoos": site.zoos,
+        }));
+    }
+    print(&format!("{}: {} files, {bytes} bytes", args.out.display(), site.files.len()))?;
+    for zoo in &site.zoos {
+        print(&format!(
+            "  {}  {} ({} tasks, sha256 {})",
+            zoo.url, zoo.name, zoo.tasks, zoo.sha256
+        ))?;
+    }
+    eprintln!("note: put the folder on any file host, at any path");
+    Ok(())
+}
+
+/// A folder that is there must be empty: what is in it may be all that somebody has.
+fn must_be_free(out: &Path) -> Result<(), Failure> {
+    let taken = match std::fs::read_dir(out) {
+        Ok(mut entries) => entries.next().is_some().then_some("is not empty"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(_) => Some("is no folder that can be read"),
+    };
+    match taken {
+        Some(why) => Err(Failure::Usage(format!(
+            "{} {why}; choose another --out, or remove it",
+            out.display()
+        ))),
+        None => Ok(()),
+    }
+}
