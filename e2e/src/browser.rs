@@ -28,7 +28,7 @@ const FLAGS: [&str; 11] = [
     "--window-size=1280,800",
 ];
 
-/// From this width on, in points, scroll bars have a place of their own.
+/// From this width on, in points, a window is that of a desktop.
 const DESKTOP: u32 = 1024;
 
 /// A browser of its own. It ends with [`Browser::quit`]; dropping it kills it.
@@ -70,12 +70,11 @@ impl Browser {
     /// # Errors
     /// When the browser refuses.
     pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
+        // Phones and tablets draw their scroll bars over the page, where they take no room.
+        let mobile = width < DESKTOP;
         let metrics =
-            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
         self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", metrics).await?;
-        // Phones and tablets draw theirs over the page, where they take no room.
-        let hidden = json!({ "hidden": width < DESKTOP });
-        self.driver.cdp().send_raw("Emulation.setScrollbarsHidden", hidden).await?;
         Ok(())
     }
 

@@ -11,6 +11,7 @@ const SOURCES: &[&str] = &[
     "common",
     "xtask/src/parts.rs",
     "xtask/src/engine.rs",
+    "xtask/src/sheets.rs",
     "Cargo.toml",
     "Cargo.lock",
     "Trunk.toml",

@@ -4,7 +4,7 @@
 //! `Trunk.toml`), because the cut lies between the linker and wasm-bindgen, where
 //! trunk lets nobody in. Where to cut is said in `frontend/src/main.rs`.
 
-use crate::{context::Context, engine, files};
+use crate::{context::Context, engine, files, sheets};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha384};
@@ -98,6 +98,7 @@ pub fn into_page(context: &Context) -> Result<String> {
     let parts = named(&parts, &hash(&parts));
     let index = page.join("index.html");
     let html = fs::read_to_string(&index).context("trunk has made no index.html")?;
+    let html = sheets::join(&page, &html, &base)?;
     fs::write(&index, with_program(&html, &base, &parts)?)
         .with_context(|| format!("cannot write {}", index.display()))?;
     for part in &parts {

@@ -234,7 +234,9 @@ fn row_name(
     let gutter = gutter(width);
     let y = view.seen([0.0, (row as f64 + 0.5) / shown.len() as f64])[1];
     (0.0..=1.0).contains(&y).then(|| {
-        let most = ((gutter - 8.0) / labels::width("m")) as usize;
+        // Those that are marked are set bold, and wider.
+        let wide = if class.is_empty() { 1.0 } else { 1.12 };
+        let most = ((gutter - 8.0) / (wide * labels::width("m"))) as usize;
         let at = (y * (width - gutter)).clamp(6.0, width - gutter - 6.0) + 4.0;
         view! {
             <text class=class x=(gutter - 6.0).to_string() y=at.to_string() text-anchor="end">
