@@ -274,10 +274,15 @@ fn LeftOut() -> impl IntoView {
                 "Rows follow the clustering, groups beside groups; up to {ORDERED_BEST} tasks they would also stand in its best order. Zoom in to read names."
             )
         });
+        // A ranking subtracts the mean of all tasks, and here are a few.
+        let centred = store.view.with(|view| view.similarity.as_deref() == Some("centred"));
+        let mean = (all.is_some() && centred)
+            .then_some("The mean that is subtracted is that of the tasks on the map. ");
         (fewer.is_some() || order.is_some()).then(|| {
             view! {
                 <p class="hint" data-testid="left-out">
                     {fewer}
+                    {mean}
                     {order}
                 </p>
             }
