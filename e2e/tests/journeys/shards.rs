@@ -103,23 +103,23 @@ async fn a_zoo_in_shards_is_ranked_as_the_command_line_ranks_it() -> Result<()> 
             page.open_url(&hosted.url()).await?;
             let open = |state: &State| state.sha256.as_ref() == Some(&digest);
             let state = page.until("the zoo to be open", open).await?;
-            ensure!(state.target.as_deref() == Some("task000"), "{:?}", state.target);
-            page.until_ranked(&expected(&hosted.index, "task000", "cosine")?).await?;
+            ensure!(state.target.as_deref() == Some("acceptability-000"), "{:?}", state.target);
+            page.until_ranked(&expected(&hosted.index, "acceptability-000", "cosine")?).await?;
             until_text(page, "beyond", "The 200 closest of 499 sources.").await?;
 
             // By typing: the list holds the nearest alone.
             let field = page.find("target-input").await?;
             field.click().await?;
-            field.send_keys("sk333").await?;
-            let option = By::Css("[data-testid='target-option'][data-task='task333']");
+            field.send_keys("pic-033").await?;
+            let option = By::Css("[data-testid='target-option'][data-task='topic-033']");
             until("the task to be found", async || Ok(page.browser().find(option.clone()).await?))
                 .await?;
             page.press(Key::Enter).await?;
-            let taken = |state: &State| state.fragment.contains("target=task333");
+            let taken = |state: &State| state.fragment.contains("target=topic-033");
             page.until("the target to be taken", taken).await?;
-            page.until_ranked(&expected(&hosted.index, "task333", "cosine")?).await?;
+            page.until_ranked(&expected(&hosted.index, "topic-033", "cosine")?).await?;
             page.click("similarity-centred").await?;
-            let centred = expected(&hosted.index, "task333", "centred")?;
+            let centred = expected(&hosted.index, "topic-033", "centred")?;
             let state = page.until_ranked(&centred).await?;
             let link = state.fragment.trim_start_matches('#').to_owned();
 
@@ -130,9 +130,9 @@ async fn a_zoo_in_shards_is_ranked_as_the_command_line_ranks_it() -> Result<()> 
             other.into_browser().quit().await?;
             same?;
             page.read::<Value>("history.back(); return null", Vec::new()).await?;
-            let back = |state: &State| state.target.as_deref() == Some("task000");
+            let back = |state: &State| state.target.as_deref() == Some("acceptability-000");
             page.until("the target before", back).await?;
-            page.until_ranked(&expected(&hosted.index, "task000", "cosine")?).await?;
+            page.until_ranked(&expected(&hosted.index, "acceptability-000", "cosine")?).await?;
 
             // The nearest as a map.
             page.visit("map", &link).await?;
@@ -226,8 +226,8 @@ async fn a_shard_that_is_damaged_or_missing_is_named() -> Result<()> {
             refused(page, "404").await?;
             // Mended, it opens.
             hosted.origin.replace(name, sound);
-            page.load(&fragment(&[("zoo", &hosted.url()), ("target", "task007")])).await?;
-            page.until_ranked(&expected(&hosted.index, "task007", "cosine")?).await.map(drop)
+            page.load(&fragment(&[("zoo", &hosted.url()), ("target", "emotion-003")])).await?;
+            page.until_ranked(&expected(&hosted.index, "emotion-003", "cosine")?).await.map(drop)
         })
         .await
 }
