@@ -162,6 +162,19 @@ async fn from_a_file_to_a_zoo() -> Result<()> {
             .await?;
             ensure!(sentence.contains(" epochs, "), "{sentence}");
             ensure!(!sentence.contains(" 300 epochs"), "it was not finished early: {sentence}");
+            let saved = TempDir::new()?;
+            page.browser().save_to(saved.path()).await?;
+            for (hook, begins) in [("curves-svg", &b"<svg"[..]), ("curves-png", b"\x89PNG\r\n")] {
+                page.click(hook).await?;
+                until(hook, async || {
+                    let ending = hook.trim_start_matches("curves-");
+                    let file = saved.path().join(format!("tupate-tickets-curves.{ending}"));
+                    let bytes = std::fs::read(&file).context("not there yet")?;
+                    ensure!(bytes.starts_with(begins), "another beginning");
+                    Ok(())
+                })
+                .await?;
+            }
             page.click("publish").await?;
             let link = page.find("open-zoo").await?;
             pictures(page, "done").await?;

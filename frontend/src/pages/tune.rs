@@ -9,6 +9,7 @@ mod fields;
 mod form;
 mod landing;
 mod outcome;
+mod picture;
 mod preview;
 mod rows;
 mod run;

@@ -1,17 +1,25 @@
 //! Loss and validation score by epoch, drawn small.
 
+use super::picture;
 use super::watched::{Curve, Point, Watched};
+use crate::platform;
 use crate::words;
 use leptos::prelude::*;
 use std::fmt::Write;
 
 /// The drawing's inner size; it is stretched to the place that it has.
-const WIDTH: f64 = 300.0;
-const HEIGHT: f64 = 100.0;
+pub const WIDTH: f64 = 300.0;
+/// See [`WIDTH`].
+pub const HEIGHT: f64 = 100.0;
 
 /// Both, beside one another; `asked` is how many epochs there will be at most.
 #[component]
-pub fn Curves(watched: RwSignal<Watched>, asked: Memo<u64>) -> impl IntoView {
+pub fn Curves(
+    watched: RwSignal<Watched>,
+    asked: Memo<u64>,
+    /// What the run is called.
+    name: Memo<String>,
+) -> impl IntoView {
     let epochs = Memo::new(move |_| {
         watched.with(|watched| {
             let points = watched.curves.iter().flat_map(|curve| &curve.points);
@@ -25,6 +33,67 @@ pub fn Curves(watched: RwSignal<Watched>, asked: Memo<u64>) -> impl IntoView {
             <Plot watched epochs name="Loss" of=|point| point.loss />
             <Plot watched epochs name="Validation score" of=|point| point.score />
         </div>
+        <Save watched epochs name />
+    }
+}
+
+/// Buttons that save both as a picture, of use once there is something to see.
+#[component]
+fn Save(watched: RwSignal<Watched>, epochs: Memo<u64>, name: Memo<String>) -> impl IntoView {
+    let failed = RwSignal::new(false);
+    let some = Memo::new(move |_| watched.with(|w| w.curves.iter().any(|c| !c.points.is_empty())));
+    let drawn = move || {
+        let curves = watched.with_untracked(|watched| watched.curves.clone());
+        picture::svg(&name.get_untracked(), &curves, epochs.get_untracked())
+    };
+    let file = move |ending: &str| {
+        let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+        format!(
+            "tupate-{}-curves.{ending}",
+            name.get_untracked().chars().map(plain).collect::<String>()
+        )
+    };
+    let svg = move |_| {
+        failed.set(!platform::download(&file("svg"), "image/svg+xml", drawn().as_bytes()));
+    };
+    let png = move |_| {
+        leptos::task::spawn_local(async move {
+            let [width, height] = picture::SIZE;
+            let (text, file) = (drawn(), file("png"));
+            let png = platform::png_of(&text, width, height).await;
+            let saved = png.is_some_and(|png| platform::download(&file, "image/png", &png));
+            let _ = failed.try_set(!saved);
+        });
+    };
+    view! {
+        // There from the beginning, so that nothing moves when the first epoch is done.
+            <div class="picture-tools" role="group" aria-label="Save the curves">
+                <button
+                    type="button"
+                    class="tool"
+                    data-testid="curves-svg"
+                    aria-label="Save as SVG"
+                    disabled=move || !some.get()
+                    on:click=svg
+                >
+                    "SVG"
+                </button>
+                <button
+                    type="button"
+                    class="tool"
+                    data-testid="curves-png"
+                    aria-label="Save as PNG"
+                    disabled=move || !some.get()
+                    on:click=png
+                >
+                    "PNG"
+                </button>
+            </div>
+        <Show when=move || failed.get()>
+            <p class="hint" role="alert">
+                "This browser does not save it. Try the other format."
+            </p>
+        </Show>
     }
 }
 
@@ -92,17 +161,22 @@ fn Plot(
 
 /// Curves as paths.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Drawn {
-    paths: Vec<String>,
-    low: f64,
-    high: f64,
+pub struct Drawn {
+    /// One a curve.
+    pub paths: Vec<String>,
+    /// The least value.
+    pub low: f64,
+    /// The greatest one.
+    pub high: f64,
     first: f64,
-    last: f64,
+    /// The latest one.
+    pub last: f64,
     points: usize,
 }
 
 impl Drawn {
-    fn of(curves: &[Curve], epochs: u64, of: fn(&Point) -> f64) -> Self {
+    /// What `of` says of the points, up to so many epochs.
+    pub fn of(curves: &[Curve], epochs: u64, of: fn(&Point) -> f64) -> Self {
         let all = || curves.iter().flat_map(|curve| &curve.points);
         let values = || all().map(of).filter(|value| value.is_finite());
         let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));

@@ -29,7 +29,8 @@ pub fn RunView(desk: Desk, id: String) -> impl IntoView {
     let asked = Memo::new(move |_| {
         run.with(|run| run.as_ref().and_then(|run| run.spec.epochs)).map_or(20, u64::from)
     });
-    let title = move || run.with(|run| run.as_ref().map_or_else(|| "Run".to_owned(), name));
+    let title =
+        Memo::new(move |_| run.with(|run| run.as_ref().map_or_else(|| "Run".to_owned(), name)));
     let sentence = move || {
         let run = run.get();
         let best = desk.watched.with(|watched| watched.best());
@@ -59,7 +60,7 @@ pub fn RunView(desk: Desk, id: String) -> impl IntoView {
             </div>
             <Gauge progress />
             <Buttons desk id=id.clone() state finishing />
-            <Curves watched=desk.watched asked />
+            <Curves watched=desk.watched asked name=title />
             <Landing desk run state />
             <Publish desk id state run />
             <Settings run />
