@@ -12,7 +12,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use tupate_zoo::link::View;
-use tupate_zoo::shards::{Closest, Facets, Index, Question, Reply, Wish, rank};
+use tupate_zoo::narrow::Facets;
+use tupate_zoo::shards::{Closest, Index, Question, Reply, Wish, rank};
 use tupate_zoo::{Error, Target, TaskEntry, Zoo, sha256_hex};
 
 /// Sources that are shown of a target.

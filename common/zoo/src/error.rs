@@ -82,6 +82,16 @@ pub enum Error {
     Similarity(String),
 }
 
+impl Error {
+    /// Whether a size is one that the format allows.
+    pub(crate) fn within(what: &'static str, found: u64, limit: u64) -> Result<(), Self> {
+        match found <= limit {
+            true => Ok(()),
+            false => Err(Self::Limit { what, found, limit }),
+        }
+    }
+}
+
 fn list(differences: &[FieldDifference]) -> String {
     differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -258,6 +258,6 @@ fn damaged(why: &str) -> Error {
     Error::Damaged(format!("the zoo inside this link {why}"))
 }
 
-fn is_sha256(hex: &str) -> bool {
+pub(crate) fn is_sha256(hex: &str) -> bool {
     hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }

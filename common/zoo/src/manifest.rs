@@ -153,21 +153,12 @@ impl Manifest {
     }
 
     pub fn check(&self) -> Result<(), Error> {
-        if self.tasks.len() > MAX_TASKS {
-            return Err(Error::Limit {
-                what: "the number of tasks",
-                found: self.tasks.len() as u64,
-                limit: MAX_TASKS as u64,
-            });
-        }
-        for (what, found) in [
-            ("the number of embedding sets", self.embeddings.len()),
-            ("the number of transfer matrices", self.transfer.len()),
+        for (what, found, limit) in [
+            ("the number of tasks", self.tasks.len(), MAX_TASKS),
+            ("the number of embedding sets", self.embeddings.len(), MAX_SETS),
+            ("the number of transfer matrices", self.transfer.len(), MAX_SETS),
         ] {
-            if found > MAX_SETS {
-                let (found, limit) = (found as u64, MAX_SETS as u64);
-                return Err(Error::Limit { what, found, limit });
-            }
+            Error::within(what, found as u64, limit as u64)?;
         }
         let mut ids = BTreeSet::new();
         for task in &self.tasks {

@@ -1,6 +1,7 @@
 //! Narrowing the list of sources by what is known of them, as a link says.
 
 use crate::{Ranking, TaskEntry, Zoo};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use tupate_tasks::TaskClass;
 
@@ -21,6 +22,9 @@ pub const CLASSES: [TaskClass; 3] = [
     TaskClass::QuestionAnswering,
     TaskClass::SequenceLabelling,
 ];
+
+/// Values of one filter, at most.
+const MOST_FACETS: usize = 500;
 
 /// What a source must be to be listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +83,53 @@ impl Narrow {
         ranking.sources.retain(|source| there.contains(source.task.as_str()));
         for (at, source) in ranking.sources.iter_mut().enumerate() {
             source.rank = at + 1;
+        }
+    }
+}
+
+/// What there is to narrow by; of very many, those that were met first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facets {
+    /// Short names of classes.
+    pub classes: BTreeSet<String>,
+    /// Families.
+    pub families: BTreeSet<String>,
+    /// Licences of data; empty where none is stated.
+    pub licences: BTreeSet<String>,
+}
+
+impl Facets {
+    /// Of these tasks.
+    pub fn of<'a>(tasks: impl IntoIterator<Item = &'a TaskEntry>) -> Self {
+        let mut facets = Self::default();
+        tasks.into_iter().for_each(|task| facets.add(task));
+        facets
+    }
+
+    fn add(&mut self, task: &TaskEntry) {
+        let licence = task.licence.as_deref().unwrap_or("");
+        for (all, own) in [
+            (&mut self.classes, task.class.short()),
+            (&mut self.families, &*task.family),
+            (&mut self.licences, licence),
+        ] {
+            if !all.contains(own) && all.len() < MOST_FACETS {
+                all.insert(own.to_owned());
+            }
+        }
+    }
+
+    pub(crate) fn join(&mut self, other: Self) {
+        for (all, more) in [
+            (&mut self.classes, other.classes),
+            (&mut self.families, other.families),
+            (&mut self.licences, other.licences),
+        ] {
+            for own in more {
+                if all.len() < MOST_FACETS {
+                    all.insert(own);
+                }
+            }
         }
     }
 }

@@ -166,21 +166,24 @@ impl Rows {
     /// The mean of `more` and all rows but `without`, `[D]`.
     pub fn mean(&self, without: Option<usize>, more: &[f32]) -> Vec<f32> {
         let mut sum: Vec<f64> = more.iter().copied().map(f64::from).collect();
-        let mut n = 1.0;
-        for row in (0..self.len()).filter(|row| Some(*row) != without) {
-            n += 1.0;
-            sum.iter_mut().zip(self.row(row)).for_each(|(sum, x)| *sum += f64::from(x));
-        }
-        sum.into_iter().map(|sum| (sum / n) as f32).collect()
+        let rows = 1 + self.add_to(&mut sum, without);
+        sum.into_iter().map(|sum| (sum / rows as f64) as f32).collect()
     }
 
     /// The sum of all rows, `[D]`.
     pub fn sum(&self) -> Vec<f64> {
         let mut sum = vec![0.0; self.dim];
-        for row in self.iter() {
-            sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(x));
-        }
+        self.add_to(&mut sum, None);
         sum
+    }
+
+    /// Adds all rows but `without`, and says how many.
+    fn add_to(&self, sum: &mut [f64], without: Option<usize>) -> usize {
+        let rows = (0..self.len()).filter(|row| Some(*row) != without);
+        rows.map(|row| {
+            sum.iter_mut().zip(self.row(row)).for_each(|(sum, x)| *sum += f64::from(x));
+        })
+        .count()
     }
 
     /// Products with `direction` and squared lengths of the rows minus `origin`.

@@ -68,6 +68,9 @@ fn limits_are_written_down() {
         (tupate_zoo::link::MAX_FRAGMENT, "bytes of a link's fragment"),
         (tupate_zoo::link::MAX_INLINE, "bytes of a zoo inside a link, unpacked"),
         (tupate_zoo::npy::MAX_HEADER, "bytes of an .npy header"),
+        (tupate_zoo::shards::MAX_SHARDS, "shards of a zoo in shards"),
+        (tupate_zoo::shards::MAX_SHARD_BYTES as usize, "bytes of a shard"),
+        (tupate_zoo::shards::MAX_INDEX_BYTES, "bytes of an index of shards"),
     ] {
         let row = format!("| {limit} | {words} |");
         assert!(SPECIFICATION.contains(&row), "{row}");

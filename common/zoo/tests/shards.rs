@@ -217,6 +217,20 @@ fn tasks_are_found_by_parts_of_their_names_and_gathered_as_a_zoo() {
         let Reply::Search(found) = shards.answer(&question).unwrap() else { panic!() };
         assert_eq!(found.len(), count, "{text}");
     }
+    // A whole name comes before those that begin with it, and these before the others.
+    let named = |id: &str, name: &str| {
+        let mut new = embedding(id, Checkpoint::Late, &[1.0, 2.0]);
+        new.task.name = name.into();
+        new
+    };
+    let names = [("a", "Say it 1"), ("b", "It 11"), ("c", "IT 1"), ("d", "1"), ("it 1", "E")];
+    let zoo = Zoo::pack("n", "", names.map(|(id, name)| named(id, name))).unwrap();
+    let mut parts = split(&zoo, 2);
+    let question = Question::Search { set: set(), text: "it 1".into(), most: 3 };
+    let replies = parts.iter_mut().map(|shard| shard.answer(&question).unwrap());
+    let Reply::Search(found) = question.join(replies.collect::<Vec<_>>()) else { panic!() };
+    let found: Vec<_> = found.iter().map(|task| &*task.id).collect();
+    assert_eq!(found, ["c", "it 1", "b"]);
     let Reply::Facets(facets) = shards.answer(&Question::Facets { set: set() }).unwrap() else {
         panic!()
     };

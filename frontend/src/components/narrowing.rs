@@ -3,8 +3,7 @@
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
-use tupate_zoo::narrow::{self, CLASSES, Narrow};
-use tupate_zoo::shards::Facets;
+use tupate_zoo::narrow::{self, CLASSES, Facets, Narrow};
 
 /// The fields, folded away until one is used.
 #[component]

@@ -1,5 +1,6 @@
 //! The index of a zoo in shards: one small JSON file.
 
+use crate::link::is_sha256;
 use crate::{EmbeddingSet, Error, MAX_SETS, MAX_TASKS, Zoo, sha256_hex};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -133,7 +134,7 @@ impl Index {
         let mut bytes = serde_json::to_vec_pretty(self)
             .map_err(|e| Error::Inconsistent(format!("the index cannot be written: {e}")))?;
         bytes.push(b'\n');
-        limit("the index's length in bytes", bytes.len() as u64, MAX_INDEX_BYTES as u64)?;
+        Error::within("the index's length in bytes", bytes.len() as u64, MAX_INDEX_BYTES as u64)?;
         Ok(bytes)
     }
 
@@ -146,7 +147,7 @@ impl Index {
         struct Version {
             tupate_shards: String,
         }
-        limit("the index's length in bytes", file.len() as u64, MAX_INDEX_BYTES as u64)?;
+        Error::within("the index's length in bytes", file.len() as u64, MAX_INDEX_BYTES as u64)?;
         let version: Version = serde_json::from_slice(file)
             .map_err(|e| Error::NotAZoo(format!("neither a zoo nor an index of shards ({e})")))?;
         let found = version.tupate_shards;
@@ -220,8 +221,12 @@ impl Index {
     }
 
     fn check(&self) -> Result<(), Error> {
-        limit("the number of shards", self.shards.len() as u64, MAX_SHARDS as u64)?;
-        limit("the number of embedding sets", self.embeddings.len() as u64, MAX_SETS as u64)?;
+        Error::within("the number of shards", self.shards.len() as u64, MAX_SHARDS as u64)?;
+        Error::within(
+            "the number of embedding sets",
+            self.embeddings.len() as u64,
+            MAX_SETS as u64,
+        )?;
         let mut keys = BTreeSet::new();
         for set in &self.embeddings {
             if !keys.insert(&set.key) || set.dim == 0 {
@@ -232,10 +237,9 @@ impl Index {
         let (mut files, mut tasks) = (BTreeSet::new(), 0_u64);
         for shard in &self.shards {
             check_name(&shard.file)?;
-            limit("a shard's length in bytes", shard.bytes, MAX_SHARD_BYTES)?;
-            limit("the number of tasks of a shard", shard.tasks, MAX_TASKS as u64)?;
-            let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-            if shard.sha256.len() != 64 || !shard.sha256.bytes().all(hex) {
+            Error::within("a shard's length in bytes", shard.bytes, MAX_SHARD_BYTES)?;
+            Error::within("the number of tasks of a shard", shard.tasks, MAX_TASKS as u64)?;
+            if !is_sha256(&shard.sha256) {
                 return Err(Error::Inconsistent(format!(
                     "the index states no sha256 of {}",
                     shard.file
@@ -269,11 +273,4 @@ fn check_name(name: &str) -> Result<(), Error> {
         "a shard's name must be that of a .safetensors file beside the index, of letters, digits \
          and -_.+, not {name:?}"
     )))
-}
-
-fn limit(what: &'static str, found: u64, limit: u64) -> Result<(), Error> {
-    match found <= limit {
-        true => Ok(()),
-        false => Err(Error::Limit { what, found, limit }),
-    }
 }

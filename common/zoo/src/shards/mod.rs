@@ -21,4 +21,4 @@ mod search;
 
 pub use index::{Index, MAX_INDEX_BYTES, MAX_SHARD_BYTES, MAX_SHARDS, ShardFile, ShardedSet};
 pub use rank::{Closest, Shards, Wish, rank};
-pub use search::{Ask, Facets, Found, Nearest, Question, Reply, Shard, Total};
+pub use search::{Ask, Found, Nearest, Question, Reply, Shard, Total};

@@ -1,7 +1,7 @@
 //! Ranking over all shards, wherever they are held.
 
 use super::{Ask, Index, Nearest, Question, Reply, Shard};
-use crate::{EmbeddingSet, Error, Fusion, Ranking, Similarity, Target, TaskEntry, Zoo, choose};
+use crate::{EmbeddingSet, Error, Fusion, Ranking, Similarity, Target, Zoo, choose};
 
 /// What is wanted of a zoo in shards.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +23,6 @@ pub struct Wish<'a> {
 pub struct Closest {
     /// Key of the embedding set.
     pub set: String,
-    /// What is known of the target, if it is a task of the zoo.
-    pub target: Option<TaskEntry>,
     /// The ranking of those that pass the filters.
     pub ranking: Ranking,
     /// The sources with what is known of them, and how many there are.
@@ -43,26 +41,26 @@ pub async fn rank<E: From<Error>>(
 ) -> Result<Closest, E> {
     let set = chosen(index, wish)?;
     let key = set.key.clone();
-    let (target, entry, vector) = match wish.target {
+    let (target, own, vector) = match wish.target {
         Target::Task(task) => {
             let find = Question::Find { set: key.clone(), task: task.to_owned() };
-            let Reply::Find(Some((entry, vector))) = answer(find).await? else {
+            let Reply::Find(Some(vector)) = answer(find).await? else {
                 return Err(Error::Ambiguous(format!(
                     "no task {task} has {key} embeddings in the {} tasks of {}",
                     index.tasks, index.name
                 ))
                 .into());
             };
-            (task, Some(entry), vector)
+            (task, true, vector)
         }
-        Target::Embedding(embedding) => (&*embedding.task, None, embedding.values.clone()),
+        Target::Embedding(embedding) => (&*embedding.task, false, embedding.values.clone()),
     };
     let mean = match wish.similarity.of_all {
         false => None,
         true => match answer(Question::Total { set: key.clone() }).await? {
             Reply::Total(total) if total.sum.len() == vector.len() => {
                 // A target from elsewhere stands among the rows, too.
-                Some(total.mean(entry.is_none().then_some(&vector)))
+                Some(total.mean((!own).then_some(&vector)))
             }
             _ => return Err(lengths(vector.len(), set.dim).into()),
         },
@@ -86,7 +84,7 @@ pub async fn rank<E: From<Error>>(
         similarity,
         sources: nearest.ranked(),
     };
-    Ok(Closest { set: key, target: entry, ranking, nearest })
+    Ok(Closest { set: key, ranking, nearest })
 }
 
 fn chosen(index: &Index, wish: &Wish<'_>) -> Result<EmbeddingSet, Error> {

@@ -1,16 +1,13 @@
 //! What one shard is asked, and how the answers of several are joined.
 
 use super::rank::lengths;
-use crate::narrow::Narrow;
+use crate::narrow::{Facets, Narrow};
 use crate::select::RankedSource;
 use crate::similarity::{Scene, Similarity};
 use crate::{Error, TaskEntry, Zoo};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Values of one filter, at most.
-const MOST_FACETS: usize = 500;
+use std::collections::BTreeMap;
 
 /// A target, and how its sources are wanted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,61 +101,34 @@ impl Nearest {
     }
 }
 
-/// What there is to filter by; of very many, those that were met first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facets {
-    /// Short names of classes.
-    pub classes: BTreeSet<String>,
-    /// Families.
-    pub families: BTreeSet<String>,
-    /// Licences of data; empty where none is stated.
-    pub licences: BTreeSet<String>,
+/// Degrees to which a task fits what was typed.
+const FITS: usize = 3;
+
+/// What was typed, as [`fit`] wants it.
+fn wanted(text: &str) -> String {
+    text.trim().to_lowercase()
 }
 
-impl Facets {
-    /// Of these tasks.
-    pub fn of<'a>(tasks: impl IntoIterator<Item = &'a TaskEntry>) -> Self {
-        let mut facets = Self::default();
-        tasks.into_iter().for_each(|task| facets.add(task));
-        facets
-    }
-
-    fn add(&mut self, task: &TaskEntry) {
-        let licence = task.licence.as_deref().unwrap_or("");
-        for (all, own) in [
-            (&mut self.classes, task.class.short()),
-            (&mut self.families, &*task.family),
-            (&mut self.licences, licence),
-        ] {
-            if !all.contains(own) && all.len() < MOST_FACETS {
-                all.insert(own.to_owned());
-            }
-        }
-    }
-
-    fn join(&mut self, other: Self) {
-        for (all, more) in [
-            (&mut self.classes, other.classes),
-            (&mut self.families, other.families),
-            (&mut self.licences, other.licences),
-        ] {
-            for own in more {
-                if all.len() < MOST_FACETS {
-                    all.insert(own);
-                }
-            }
-        }
-    }
+/// How well a task's id or name fits a lower-case text: 0 where it is the text, 1 where it
+/// begins with it, 2 where it contains it. Among very many tasks whoever types a whole name
+/// must find it.
+fn fit(task: &TaskEntry, wanted: &str) -> Option<usize> {
+    let of = |text: &str| match place(text, wanted)? {
+        0 if text.len() == wanted.len() => Some(0),
+        0 => Some(1),
+        _ => Some(2),
+    };
+    of(&task.id).into_iter().chain(of(&task.name)).min()
 }
 
-/// Whether a text contains a lower-case one, in any case.
-fn contains(text: &str, wanted: &str) -> bool {
+/// Where a text contains a lower-case one, in any case.
+fn place(text: &str, wanted: &str) -> Option<usize> {
     // A million names are looked through: without a copy of each.
     if text.is_ascii() && !wanted.is_empty() {
-        let windows = || text.as_bytes().windows(wanted.len());
-        return windows().any(|window| window.eq_ignore_ascii_case(wanted.as_bytes()));
+        let mut windows = text.as_bytes().windows(wanted.len());
+        return windows.position(|window| window.eq_ignore_ascii_case(wanted.as_bytes()));
     }
-    text.to_lowercase().contains(wanted)
+    text.to_lowercase().find(wanted)
 }
 
 /// Descending score, ties by id.
@@ -190,7 +160,7 @@ pub enum Question {
         /// How many at most.
         most: usize,
     },
-    /// Tasks whose id or name contains a text, in any case.
+    /// Tasks whose id or name contains a text, in any case; those that begin with it first.
     Search {
         /// Key of the embedding set that must have them.
         set: String,
@@ -210,7 +180,7 @@ pub enum Question {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
     /// To [`Question::Find`].
-    Find(Option<(TaskEntry, Vec<f32>)>),
+    Find(Option<Vec<f32>>),
     /// To [`Question::Total`].
     Total(Total),
     /// To [`Question::Nearest`].
@@ -264,10 +234,9 @@ impl Shard {
         })
     }
 
-    fn find(&self, key: &str, task: &str) -> Result<Option<(TaskEntry, Vec<f32>)>, Error> {
+    fn find(&self, key: &str, task: &str) -> Result<Option<Vec<f32>>, Error> {
         let set = self.zoo.set(Some(key))?;
-        let row = set.tasks.iter().position(|id| id == task);
-        Ok(row.map(|row| (self.task(key, row).clone(), self.zoo.values(set).rows.row(row))))
+        Ok(self.zoo.row(set, task))
     }
 
     fn task(&self, key: &str, row: usize) -> &TaskEntry {
@@ -329,12 +298,18 @@ impl Shard {
     }
 
     fn search(&self, key: &str, text: &str, most: usize) -> Result<Vec<TaskEntry>, Error> {
-        let wanted = text.trim().to_lowercase();
+        let wanted = wanted(text);
         let set = self.zoo.set(Some(key))?;
-        let fits = |text: &str| contains(text, &wanted);
-        let tasks = (0..set.tasks.len()).map(|row| self.task(key, row));
-        let found = tasks.filter(|task| fits(&task.id) || fits(&task.name));
-        Ok(found.take(most).cloned().collect())
+        let mut found: [Vec<&TaskEntry>; FITS] = Default::default();
+        for row in 0..set.tasks.len() {
+            let task = self.task(key, row);
+            if let Some(found) = fit(task, &wanted).map(|fit| &mut found[fit])
+                && found.len() < most
+            {
+                found.push(task);
+            }
+        }
+        Ok(found.into_iter().flatten().take(most).cloned().collect())
     }
 
     fn facets(&self, key: &str) -> Result<Facets, Error> {
@@ -368,12 +343,15 @@ impl Question {
                 });
                 Reply::Nearest(Nearest::join(parts, *most))
             }
-            Self::Search { most, .. } => {
+            Self::Search { text, most, .. } => {
                 let parts = replies.filter_map(|reply| match reply {
                     Reply::Search(tasks) => Some(tasks),
                     _ => None,
                 });
-                Reply::Search(parts.flatten().take(*most).collect())
+                let (wanted, mut all) = (wanted(text), parts.flatten().collect::<Vec<_>>());
+                all.sort_by_cached_key(|task| fit(task, &wanted));
+                all.truncate(*most);
+                Reply::Search(all)
             }
             Self::Facets { .. } => {
                 let mut all = Facets::default();
