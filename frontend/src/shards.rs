@@ -110,7 +110,7 @@ async fn open(
     let started = try_join_all(engines.iter().map(|engine| engine.index(&bytes))).await;
     started.map_err(|why| Failure::engine(&what, &why))?;
 
-    let total: u64 = index.shards.iter().map(|shard| shard.bytes).sum();
+    let total = index.bytes();
     let there = std::cell::RefCell::new(vec![0; index.shards.len()]);
     let next = std::cell::Cell::new(0);
     // Each worker checks one file while the next one comes: no more wait in memory.
@@ -216,7 +216,7 @@ impl Shards {
             sets: zoo.sets().cloned().collect(),
             zoo,
             origin: self.origin.clone(),
-            bytes: self.index.shards.iter().map(|shard| shard.bytes).sum(),
+            bytes: self.index.bytes(),
             sha256: self.sha256.clone(),
             modified: None,
             whole: false,

@@ -54,15 +54,15 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     })
 }
 
-/// Writes a new folder of files, given by paths relative to it, whole or not at all: to a
-/// temporary name beside it, to the disk, then into place. An empty folder may be there.
+/// Makes a new folder, whole or not at all: `fill` is given one of a temporary name beside
+/// it, which is put into place afterwards. An empty folder may be there.
 ///
 /// # Errors
-/// When something else is there, the disk is full, and so on; then nothing is left behind.
-pub fn write_folder<'a>(
+/// Those of `fill`, and when something else is there; then nothing is left behind.
+pub fn new_folder<E: From<WriteError>>(
     path: &Path,
-    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-) -> Result<(), WriteError> {
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     let name = path.file_name().ok_or_else(|| {
         let kind = io::ErrorKind::InvalidInput;
         let source = io::Error::new(kind, "this is not the name of a folder");
@@ -72,29 +72,41 @@ pub fn write_folder<'a>(
     temporary.push(name);
     temporary.push(format!(".{}{TEMPORARY}", std::process::id()));
     let temporary = path.with_file_name(temporary);
-    // Another file than the folder may be the one that cannot be written.
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| WriteError { path, source }
-    };
+    let failed = |source| WriteError { path: path.to_owned(), source };
     let written = (|| {
-        std::fs::create_dir_all(&temporary).map_err(at(path))?;
-        for (name, bytes) in files {
-            let file = temporary.join(name);
-            let folder = file.parent().unwrap_or(&temporary);
-            std::fs::create_dir_all(folder).map_err(at(&path.join(name)))?;
-            let write = || {
-                let mut file = File::create(&file)?;
-                file.write_all(bytes)?;
-                file.sync_all()
-            };
-            write().map_err(at(&path.join(name)))?;
-        }
-        std::fs::rename(&temporary, path).map_err(at(path))
+        std::fs::create_dir_all(&temporary).map_err(failed)?;
+        fill(&temporary)?;
+        std::fs::rename(&temporary, path).map_err(failed)?;
+        Ok(())
     })();
     written.inspect_err(|_| {
         // The first error is the one to tell; a leftover is best removed quietly.
         let _ = std::fs::remove_dir_all(&temporary);
+    })
+}
+
+/// Writes a new folder of files, given by paths relative to it, as [`new_folder`] does, and
+/// to the disk.
+///
+/// # Errors
+/// When something else is there, the disk is full, and so on; then nothing is left behind.
+pub fn write_folder<'a>(
+    path: &Path,
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<(), WriteError> {
+    new_folder(path, |temporary| {
+        for (name, bytes) in files {
+            let file = temporary.join(name);
+            let write = || {
+                std::fs::create_dir_all(file.parent().unwrap_or(temporary))?;
+                let mut file = File::create(&file)?;
+                file.write_all(bytes)?;
+                file.sync_all()
+            };
+            // Another file than the folder may be the one that cannot be written.
+            write().map_err(|source| WriteError { path: path.join(name), source })?;
+        }
+        Ok(())
     })
 }
 

@@ -21,6 +21,7 @@ use crate::failure::Failure;
 use crate::fetch;
 use serde::Serialize;
 use std::io::Write;
+use std::path::Path;
 use tupate_zoo::Zoo;
 
 /// Prints one JSON document to stdout.
@@ -52,4 +53,20 @@ fn read_zoo(source: &str) -> Result<(Zoo, Vec<u8>), Failure> {
 /// The zoo of a file's bytes.
 fn parse_zoo(source: &str, bytes: &[u8]) -> Result<Zoo, Failure> {
     Zoo::parse(bytes).map_err(|e| Failure::from(e).while_doing(source))
+}
+
+/// A folder that is there must be empty: what is in it may be all that somebody has.
+fn must_be_free(out: &Path) -> Result<(), Failure> {
+    let taken = match std::fs::read_dir(out) {
+        Ok(mut entries) => entries.next().is_some().then_some("is not empty"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(_) => Some("is no folder that can be read"),
+    };
+    match taken {
+        Some(why) => Err(Failure::Usage(format!(
+            "{} {why}; choose another --out, or remove it",
+            out.display()
+        ))),
+        None => Ok(()),
+    }
 }

@@ -1,16 +1,17 @@
 //! Zoos in shards: cut, checked, opened, asked.
 
-use super::{print, print_json, read_zoo};
+use super::{must_be_free, print, print_json, read_zoo};
 use crate::cli::ShardArgs;
 use crate::failure::Failure;
 use crate::fetch;
 use crate::progress::Bar;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use tupate_metrics::at_once;
-use tupate_tuner::files::write_atomically;
+use tupate_tuner::files::{new_folder, write_atomically};
 use tupate_zoo::shards::{self, Closest, Index, Question, ShardFile, Shards, Wish};
 use tupate_zoo::{Error, Zoo, sha256_hex};
 
@@ -38,20 +39,30 @@ pub fn index_of(source: &str, bytes: &[u8]) -> Result<Option<Index>, Failure> {
 pub fn open(source: &str, index: Index) -> Result<Opened, Failure> {
     let zoos = zoos(source, &index)?;
     let mut shards = Shards::new(index.clone());
-    let mut homes: BTreeMap<String, &str> = BTreeMap::new();
+    let mut homes = Homes::default();
     for (zoo, file) in zoos.iter().zip(&index.shards) {
-        for task in zoo.tasks() {
-            if let Some(other) = homes.insert(task.id.clone(), &file.file) {
-                return Err(twice(&task.id, other, &file.file).while_doing(source));
-            }
-        }
+        homes.add(zoo, &file.file).map_err(|e| e.while_doing(source))?;
     }
     zoos.into_iter().for_each(|zoo| shards.hold(zoo));
     Ok(Opened { index, shards })
 }
 
-fn twice(task: &str, file: &str, other: &str) -> Failure {
-    Failure::from(Error::Inconsistent(format!("task {task} is in {file} and in {other}")))
+/// In which file each task is: in one alone.
+#[derive(Default)]
+struct Homes<'a>(BTreeMap<String, &'a str>);
+
+impl<'a> Homes<'a> {
+    fn add(&mut self, zoo: &Zoo, file: &'a str) -> Result<(), Failure> {
+        for task in zoo.tasks() {
+            if let Some(other) = self.0.insert(task.id.clone(), file) {
+                return Err(Failure::from(Error::Inconsistent(format!(
+                    "task {} is in {other} and in {file}",
+                    task.id
+                ))));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The zoos of all shards, in order, several at a time.
@@ -116,45 +127,34 @@ impl Opened {
 
 /// `tupate zoo shard`.
 pub fn make(args: &ShardArgs) -> Result<(), Failure> {
-    let full = args.out.read_dir().is_ok_and(|mut entries| entries.next().is_some());
-    if full {
-        return Err(Failure::Usage(format!(
-            "{} is not empty; choose a new folder with --out",
-            args.out.display()
-        )));
-    }
-    std::fs::create_dir_all(&args.out)
-        .map_err(|e| Failure::Run(format!("cannot create {}: {e}", args.out.display())))?;
-    let mut index: Option<Index> = None;
-    let mut homes: BTreeMap<String, String> = BTreeMap::new();
-    for source in &args.zoos {
-        let (zoo, _) = read_zoo(source)?;
-        for task in zoo.tasks() {
-            if let Some(other) = homes.insert(task.id.clone(), source.clone()) {
-                return Err(twice(&task.id, &other, source));
+    // Before anything long.
+    must_be_free(&args.out)?;
+    let mut index = Index::new("", "");
+    let mut homes = Homes::default();
+    new_folder(&args.out, |folder| {
+        for (at, source) in args.zoos.iter().enumerate() {
+            let (zoo, _) = read_zoo(source)?;
+            homes.add(&zoo, source)?;
+            if at == 0 {
+                let description = args.description.as_deref().unwrap_or(zoo.description());
+                index = Index::new(args.name.as_deref().unwrap_or(zoo.name()), description);
             }
+            cut(&zoo, &mut index, args, folder).map_err(|e| e.while_doing(source))?;
         }
-        let index = index.get_or_insert_with(|| {
-            let description = args.description.as_deref().unwrap_or(zoo.description());
-            Index::new(args.name.as_deref().unwrap_or(zoo.name()), description)
-        });
-        cut(&zoo, index, args).map_err(|e| e.while_doing(source))?;
-    }
-    let index = index.ok_or_else(|| Failure::Usage("no zoos are given".into()))?;
-    // Last: where it is, everything is.
-    let (file, bytes) = (args.out.join(INDEX), index.to_bytes()?);
-    write_atomically(&file, &bytes)?;
+        write_atomically(&folder.join(INDEX), &index.to_bytes()?)?;
+        Ok::<_, Failure>(())
+    })?;
     print(&format!(
         "{}: {} tasks in {} shards, {} bytes, sha256 {}",
-        file.display(),
+        args.out.join(INDEX).display(),
         index.tasks,
         index.shards.len(),
-        index.shards.iter().map(|shard| shard.bytes).sum::<u64>(),
-        sha256_hex(&bytes)
+        index.bytes(),
+        sha256_hex(&index.to_bytes()?)
     ))
 }
 
-fn cut(zoo: &Zoo, index: &mut Index, args: &ShardArgs) -> Result<(), Failure> {
+fn cut(zoo: &Zoo, index: &mut Index, args: &ShardArgs, folder: &Path) -> Result<(), Failure> {
     let ids: Vec<String> = zoo.tasks().iter().map(|task| task.id.clone()).collect();
     for ids in ids.chunks(args.tasks as usize) {
         // A shard is ranked by itself; what was measured between tasks stays behind.
@@ -167,14 +167,14 @@ fn cut(zoo: &Zoo, index: &mut Index, args: &ShardArgs) -> Result<(), Failure> {
             &sha256_hex(&bytes)[..12]
         );
         index.add(&name, &bytes, &shard)?;
-        write_atomically(&args.out.join(&name), &bytes)?;
+        write_atomically(&folder.join(&name), &bytes)?;
     }
     Ok(())
 }
 
 /// `tupate zoo show` of an index.
 pub fn show(index: &Index, bytes: &[u8], as_json: bool) -> Result<(), Failure> {
-    let length: u64 = index.shards.iter().map(|shard| shard.bytes).sum();
+    let length = index.bytes();
     let sha256 = sha256_hex(bytes);
     if as_json {
         return print_json(&json!({
@@ -212,7 +212,7 @@ pub fn show(index: &Index, bytes: &[u8], as_json: bool) -> Result<(), Failure> {
 /// `tupate zoo verify` of an index.
 pub fn verify(source: &str, index: Index, bytes: &[u8], as_json: bool) -> Result<(), Failure> {
     let Opened { index, .. } = open(source, index)?;
-    let length: u64 = index.shards.iter().map(|shard| shard.bytes).sum();
+    let length = index.bytes();
     let sha256 = sha256_hex(bytes);
     if as_json {
         return print_json(&json!({

@@ -1,10 +1,9 @@
 //! `tupate site`.
 
-use super::{print, print_json};
+use super::{must_be_free, print, print_json};
 use crate::cli::SiteArgs;
 use crate::failure::Failure;
 use serde_json::json;
-use std::path::Path;
 use tupate_server::{Page, Site, ZooFiles};
 use tupate_tuner::files::write_folder;
 
@@ -33,20 +32,4 @@ pub fn run(args: &SiteArgs) -> Result<(), Failure> {
     }
     eprintln!("note: put the folder on any file host, at any path");
     Ok(())
-}
-
-/// A folder that is there must be empty: what is in it may be all that somebody has.
-fn must_be_free(out: &Path) -> Result<(), Failure> {
-    let taken = match std::fs::read_dir(out) {
-        Ok(mut entries) => entries.next().is_some().then_some("is not empty"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(_) => Some("is no folder that can be read"),
-    };
-    match taken {
-        Some(why) => Err(Failure::Usage(format!(
-            "{} {why}; choose another --out, or remove it",
-            out.display()
-        ))),
-        None => Ok(()),
-    }
 }

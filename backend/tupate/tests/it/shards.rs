@@ -93,7 +93,7 @@ fn what_is_wrong_with_shards_is_said() {
         3,
         &["is in a.safetensors and in all.safetensors"],
     );
-    assert!(!dir.join("twice/index.json").exists());
+    assert!(!dir.join("twice").exists(), "nothing is left behind");
     fails(dir, "rank --zoo shards/index.json --target nobody", 2, &["no target nobody"]);
     for command in ["zoo card shards/index.json", "evaluate --zoo shards/index.json"] {
         fails(dir, command, 2, &["the index of a zoo in"]);

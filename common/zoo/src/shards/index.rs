@@ -98,6 +98,11 @@ impl Index {
         }
     }
 
+    /// The length of all shards together.
+    pub fn bytes(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.bytes).sum()
+    }
+
     /// The embedding sets, without any tasks: those are in the shards.
     pub fn sets(&self) -> Vec<EmbeddingSet> {
         self.embeddings.iter().map(ShardedSet::set).collect()
