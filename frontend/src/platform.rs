@@ -15,7 +15,7 @@ mod streams;
 
 pub use database::Database;
 pub use engine::{Engine, workers};
-pub use export::{download, png_of};
+pub use export::download;
 pub use fetch::{Answer, Buffer, Cancel, Wanted, address, beside, fetch, fetch_buffer, freshness};
 pub use files::{Dropped, LocalFile, drags_files, left_page};
 pub use shell::{is_outdated, keep_shell, reload};

@@ -19,7 +19,7 @@ use tupate_zoo::{Error, Target, TaskEntry, Zoo, sha256_hex};
 /// Sources that are shown of a target.
 const MOST: usize = 200;
 /// Tasks that are shown of those that match what was typed.
-const MATCHES: usize = 100;
+pub const MATCHES: usize = 100;
 
 /// A zoo in shards, all of them in workers. Dropped, the workers end.
 pub struct Shards {

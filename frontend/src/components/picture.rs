@@ -1,6 +1,6 @@
 //! What pictures have in common: how wide they are, zooming, moving, and being saved.
 
-use crate::platform::pictures;
+use crate::platform::pictures::{self, Standalone};
 use crate::viewport::{Gesture, Viewport};
 use leptos::ev::{KeyboardEvent, PointerEvent, WheelEvent};
 use leptos::prelude::*;
@@ -149,17 +149,30 @@ pub fn ZoomButtons(
 /// Buttons that save a picture.
 #[component]
 pub fn SaveButtons(
-    /// Id of the picture's element.
-    id: &'static str,
+    /// Prefix of the test hooks.
+    hook: &'static str,
     /// Name of the file, without its ending.
     name: Callback<(), String>,
     /// The picture, in a phrase.
     what: &'static str,
+    /// What makes it.
+    drawn: Callback<(), Option<Standalone>>,
+    /// Whether there is something to save yet.
+    #[prop(optional, into)]
+    ready: Option<Signal<bool>>,
 ) -> impl IntoView {
     let failed = RwSignal::new(false);
+    let disabled = move || ready.is_some_and(|ready| !ready.get());
+    let svg = move |_| {
+        let picture = drawn.run(());
+        failed.set(!picture.is_some_and(|picture| pictures::save_svg(&picture, &name.run(()))));
+    };
     let png = move |_| {
         leptos::task::spawn_local(async move {
-            let saved = pictures::save_png(id, &name.run(())).await;
+            let saved = match drawn.run(()) {
+                Some(picture) => pictures::save_png(&picture, &name.run(())).await,
+                None => false,
+            };
             let _ = failed.try_set(!saved);
         });
     };
@@ -168,17 +181,19 @@ pub fn SaveButtons(
             <button
                 type="button"
                 class="tool"
-                data-testid=format!("{id}-svg")
+                data-testid=format!("{hook}-svg")
                 aria-label="Save as SVG"
-                on:click=move |_| failed.set(!pictures::save_svg(id, &name.run(())))
+                disabled=disabled
+                on:click=svg
             >
                 "SVG"
             </button>
             <button
                 type="button"
                 class="tool"
-                data-testid=format!("{id}-png")
+                data-testid=format!("{hook}-png")
                 aria-label="Save as PNG"
+                disabled=disabled
                 on:click=png
             >
                 "PNG"

@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, Loaded};
 use crate::export::{Exports, File};
-use crate::platform;
+use crate::platform::{self, pictures};
 use crate::state::Store;
 use leptos::prelude::*;
 
@@ -52,9 +52,9 @@ pub fn Takeaway() -> impl IntoView {
                 return;
             };
             let picture = (exports.picture)(&loaded, &answer);
-            let png = platform::png_of(&picture.file.text, picture.width, picture.height).await;
-            let name = picture.file.name.replace(".svg", ".png");
-            let done = png.is_some_and(|png| platform::download(&name, "image/png", &png));
+            let name = picture.file.name.trim_end_matches(".svg");
+            let drawn = (picture.file.text, [picture.width, picture.height]);
+            let done = pictures::save_png(&drawn, name).await;
             failed.try_set((!done).then_some(REFUSED));
         });
     };

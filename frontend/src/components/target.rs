@@ -4,6 +4,7 @@
 use crate::filter::{self, Move};
 use crate::pages::rank::TARGET;
 use crate::platform;
+use crate::shards::MATCHES;
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
@@ -147,11 +148,12 @@ pub fn TargetPicker() -> impl IntoView {
     };
     let count = move || {
         if let Some(all) = all.get() {
-            let all = words::count(all);
+            let all = words::counted(all, "task");
             return match (found.with(Vec::len), searched.with(Option::is_some)) {
                 (0, true) => "No task matches".to_owned(),
-                (n, true) => format!("The first {n} of {all} tasks that match"),
-                (_, false) => format!("Type to search {all} tasks"),
+                (n, true) if n < MATCHES => format!("{n} of {all}"),
+                (n, true) => format!("The first {n} that match, of {all}"),
+                (_, false) => format!("Type to search {all}"),
             };
         }
         let (n, all) = (found.with(Vec::len), tasks.with(Vec::len));

@@ -13,8 +13,11 @@ use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 /// More workers than this are of no use: memory sets the pace.
 const MOST: usize = 8;
 
-/// Who waits for which answer.
-type Waiting = Rc<RefCell<BTreeMap<u32, Sender<Result<JsValue, String>>>>>;
+/// Who waits for which answer; nothing once the worker has failed.
+type Waiting = Rc<RefCell<Option<BTreeMap<u32, Sender<Result<JsValue, String>>>>>>;
+
+/// Why a worker that has failed gives no answer.
+const FAILED: &str = "a worker of this page cannot be started, or has stopped";
 
 /// A worker. Dropped, it ends, with all that it holds.
 pub struct Engine {
@@ -39,14 +42,14 @@ impl Engine {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let worker = Worker::new_with_options(&script, &options).ok()?;
-        let waiting = Waiting::default();
+        let waiting = Waiting::new(RefCell::new(Some(BTreeMap::new())));
         let heard = {
             let waiting = waiting.clone();
             Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
                 let data = event.data();
                 let field = |name: &str| Reflect::get(&data, &JsValue::from_str(name));
                 let id = field("id").ok().and_then(|id| id.as_f64()).map(|id| id as u32);
-                let waits = id.and_then(|id| waiting.borrow_mut().remove(&id));
+                let waits = id.and_then(|id| waiting.borrow_mut().as_mut()?.remove(&id));
                 let error = field("error").ok().and_then(|error| error.as_string());
                 if let Some(waits) = waits {
                     let value = field("value").unwrap_or(JsValue::UNDEFINED);
@@ -58,8 +61,8 @@ impl Engine {
         let failed = {
             let waiting = waiting.clone();
             Closure::<dyn FnMut(JsValue)>::new(move |_| {
-                for (_, waits) in std::mem::take(&mut *waiting.borrow_mut()) {
-                    let _ = waits.send(Err("a worker of this page cannot be started".into()));
+                for (_, waits) in waiting.borrow_mut().take().into_iter().flatten() {
+                    let _ = waits.send(Err(FAILED.into()));
                 }
             })
         };
@@ -113,10 +116,10 @@ impl Engine {
         values: &[JsValue],
         given: &[JsValue],
     ) -> Result<JsValue, String> {
-        let gone = || "a worker of this page has stopped".to_owned();
+        let gone = || FAILED.to_owned();
         let id = self.next.replace_with(|next| next.wrapping_add(1));
         let (waits, answer) = oneshot::channel();
-        self.waiting.borrow_mut().insert(id, waits);
+        self.waiting.borrow_mut().as_mut().ok_or_else(gone)?.insert(id, waits);
         let message = Object::new();
         let with = values.iter().collect::<Array>();
         for (name, value) in

@@ -2,12 +2,12 @@
 
 use super::window;
 use crate::failure::{Address, LARGEST_FILE, Trouble};
-use js_sys::{Reflect, Uint8Array};
+use js_sys::{Array, Reflect, Uint8Array};
 use std::ops::Range;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, AbortSignal, Headers, ReadableStream, ReadableStreamDefaultReader,
+    AbortController, AbortSignal, Blob, Headers, ReadableStream, ReadableStreamDefaultReader,
     ReferrerPolicy, RequestCache, RequestInit, RequestMode, Response, Url,
 };
 
@@ -178,18 +178,21 @@ pub async fn fetch_buffer(
     progress: impl Fn(u64),
 ) -> Result<Buffer, Trouble> {
     let Begun { body, .. } = begin(address, &Wanted::whole(length), cancel).await?;
-    let buffer = Uint8Array::new_with_length(length as u32);
-    let mut received = 0;
+    // What an index says is a stranger's word: only what comes takes memory.
+    let (chunks, mut received) = (Array::new(), 0);
     let take = |chunk: &Uint8Array| {
-        buffer.set(chunk, received as u32);
+        chunks.push(chunk);
         received += u64::from(chunk.length());
         progress(received);
     };
     pump(body, length, &cancel.signal(), take).await?;
-    match received == length {
-        true => Ok(buffer),
-        false => Err(Trouble::Broken { received }),
+    if received != length {
+        return Err(Trouble::Broken { received });
     }
+    let no_room = |_| Trouble::Unreadable("the browser has no memory for it.".into());
+    let whole = Blob::new_with_u8_array_sequence(&chunks).map_err(no_room)?;
+    let buffer = JsFuture::from(whole.array_buffer()).await.map_err(no_room)?;
+    Ok(Uint8Array::new(&buffer))
 }
 
 /// What tells, without fetching it, whether a file is still the one that was

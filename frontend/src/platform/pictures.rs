@@ -1,6 +1,7 @@
 //! Pictures in the browser: how large they are, where the pointer is, and saving them.
 
-use super::{download, element, png_of, sleep, window};
+use super::export::png_of;
+use super::{download, element, sleep, window};
 use std::cell::Cell;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -95,8 +96,11 @@ pub fn hold_pointer(event: &web_sys::PointerEvent) {
     }
 }
 
-/// The picture of this id as an SVG file that needs no style sheet, with its size.
-fn standalone(id: &str) -> Option<(String, [f64; 2])> {
+/// A picture as an SVG file that needs no style sheet, with its size.
+pub type Standalone = (String, [f64; 2]);
+
+/// The picture of this id for itself.
+pub fn standalone(id: &str) -> Option<Standalone> {
     let picture = element(id)?;
     let copy: Element = picture.clone_node_with_deep(true).ok()?.dyn_into().ok()?;
     let all = |of: &Element| of.query_selector_all("*").ok();
@@ -136,15 +140,13 @@ fn dress(from: &Element, to: &Element) {
     }
 }
 
-/// Saves the picture of this id as SVG; false where the browser does not.
-pub fn save_svg(id: &str, name: &str) -> bool {
-    let svg = standalone(id);
-    svg.is_some_and(|(text, _)| download(&format!("{name}.svg"), "image/svg+xml", text.as_bytes()))
+/// Saves a picture as SVG; false where the browser does not.
+pub fn save_svg((text, _): &Standalone, name: &str) -> bool {
+    download(&format!("{name}.svg"), "image/svg+xml", text.as_bytes())
 }
 
-/// Saves the picture of this id as PNG; false where the browser does not.
-pub async fn save_png(id: &str, name: &str) -> bool {
-    let Some((text, [width, height])) = standalone(id) else { return false };
-    let png = png_of(&text, width, height).await;
+/// Saves a picture as PNG; false where the browser does not.
+pub async fn save_png((text, [width, height]): &Standalone, name: &str) -> bool {
+    let png = png_of(text, *width, *height).await;
     png.is_some_and(|png| download(&format!("{name}.png"), "image/png", &png))
 }

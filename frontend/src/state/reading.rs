@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tupate_zoo::link::View;
 use tupate_zoo::outline::{self, Outline, Part};
 use tupate_zoo::sha256_hex;
+use tupate_zoo::shards::Index;
 
 /// Most bytes that are fetched whole before anything is shown.
 const FETCHED_WHOLE: u64 = 4 << 20;
@@ -87,7 +88,7 @@ impl Store {
                 }
             }
         };
-        if is_index(&bytes) {
+        if Index::is_begun_by(&bytes) {
             let loaded = self.open_shards(source, bytes, wish, cancel, turn).await?;
             return Ok(Read { loaded, rest: None });
         }
@@ -315,11 +316,6 @@ impl Fault {
     fn zoo(failure: Failure) -> Self {
         Self::Zoo(Box::new(failure))
     }
-}
-
-/// Whether a file is no zoo and may be the index of one in shards.
-fn is_index(file: &[u8]) -> bool {
-    file.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// Of a copy the sets that a view is made of, where it has others as well: every set is

@@ -3,6 +3,7 @@
 use super::{Figures, Lab};
 use crate::components::picture::{SaveButtons, measured};
 use crate::pages::map::file_name;
+use crate::platform::pictures;
 use crate::scale::Axis;
 use crate::state::Store;
 use crate::{labels, verdict, words};
@@ -90,7 +91,7 @@ pub fn Chart() -> impl IntoView {
                             if better { ", greater is better" } else { ", smaller is better" }
                         }}
                     </h2>
-                    <SaveButtons id="dot-plot" name what="the dot plot" />
+                    <SaveButtons hook="dot-plot" name what="the dot plot" drawn=Callback::new(|()| pictures::standalone("dot-plot")) />
                 </div>
                 <svg
                     id="dot-plot"

@@ -111,7 +111,7 @@ pub fn Heatmap() -> impl IntoView {
             <div class="picture-head">
                 <h2 id="heatmap-head">"Every two tasks"</h2>
                 <ZoomButtons zoom hook="heatmap" what="the heatmap" />
-                <SaveButtons id="heatmap" name what="the heatmap" />
+                <SaveButtons hook="heatmap" name what="the heatmap" drawn=Callback::new(|()| pictures::standalone("heatmap")) />
             </div>
             <svg
                 id="heatmap"

@@ -196,7 +196,7 @@ pub fn PlaneMap() -> impl IntoView {
                 <h2 id="plane-head">"Tasks in a plane"</h2>
                 <Planes />
                 <ZoomButtons zoom hook="plane" what="the plane" />
-                <SaveButtons id="plane" name what="the plane" />
+                <SaveButtons hook="plane" name what="the plane" drawn=Callback::new(|()| pictures::standalone("plane")) />
             </div>
             <svg
                 id="plane"

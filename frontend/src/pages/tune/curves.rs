@@ -2,7 +2,7 @@
 
 use super::picture;
 use super::watched::{Curve, Point, Watched};
-use crate::platform;
+use crate::components::picture::SaveButtons;
 use crate::words;
 use leptos::prelude::*;
 use std::fmt::Write;
@@ -28,72 +28,24 @@ pub fn Curves(
             end(done, if rests { done } else { asked.get() })
         })
     });
+    let some = Signal::derive(move || {
+        watched.with(|watched| watched.curves.iter().any(|curve| !curve.points.is_empty()))
+    });
+    let file = Callback::new(move |()| {
+        let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+        format!("tupate-{}-curves", name.get_untracked().chars().map(plain).collect::<String>())
+    });
+    let drawn = Callback::new(move |()| {
+        let curves = watched.with_untracked(|watched| watched.curves.clone());
+        Some(picture::of(&name.get_untracked(), &curves, epochs.get_untracked()))
+    });
     view! {
         <div class="curves">
             <Plot watched epochs name="Loss" of=|point| point.loss />
             <Plot watched epochs name="Validation score" of=|point| point.score />
         </div>
-        <Save watched epochs name />
-    }
-}
-
-/// Buttons that save both as a picture, of use once there is something to see.
-#[component]
-fn Save(watched: RwSignal<Watched>, epochs: Memo<u64>, name: Memo<String>) -> impl IntoView {
-    let failed = RwSignal::new(false);
-    let some = Memo::new(move |_| watched.with(|w| w.curves.iter().any(|c| !c.points.is_empty())));
-    let drawn = move || {
-        let curves = watched.with_untracked(|watched| watched.curves.clone());
-        picture::svg(&name.get_untracked(), &curves, epochs.get_untracked())
-    };
-    let file = move |ending: &str| {
-        let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
-        format!(
-            "tupate-{}-curves.{ending}",
-            name.get_untracked().chars().map(plain).collect::<String>()
-        )
-    };
-    let svg = move |_| {
-        failed.set(!platform::download(&file("svg"), "image/svg+xml", drawn().as_bytes()));
-    };
-    let png = move |_| {
-        leptos::task::spawn_local(async move {
-            let [width, height] = picture::SIZE;
-            let (text, file) = (drawn(), file("png"));
-            let png = platform::png_of(&text, width, height).await;
-            let saved = png.is_some_and(|png| platform::download(&file, "image/png", &png));
-            let _ = failed.try_set(!saved);
-        });
-    };
-    view! {
         // There from the beginning, so that nothing moves when the first epoch is done.
-            <div class="picture-tools" role="group" aria-label="Save the curves">
-                <button
-                    type="button"
-                    class="tool"
-                    data-testid="curves-svg"
-                    aria-label="Save as SVG"
-                    disabled=move || !some.get()
-                    on:click=svg
-                >
-                    "SVG"
-                </button>
-                <button
-                    type="button"
-                    class="tool"
-                    data-testid="curves-png"
-                    aria-label="Save as PNG"
-                    disabled=move || !some.get()
-                    on:click=png
-                >
-                    "PNG"
-                </button>
-            </div>
-        <Show when=move || failed.get()>
-            <p class="hint" role="alert">
-                "This browser does not save it. Try the other format."
-            </p>
-        </Show>
+        <SaveButtons hook="curves" name=file what="the curves" drawn ready=some />
     }
 }
 

@@ -3,6 +3,7 @@
 use super::curves::{Drawn, HEIGHT, WIDTH};
 use super::watched::{Curve, Point};
 use crate::export::xml;
+use crate::platform::pictures::Standalone;
 use crate::words;
 use std::fmt::Write;
 
@@ -11,12 +12,9 @@ const ABOVE: f64 = 58.0;
 const LEFT: f64 = 64.0;
 const BELOW: f64 = 44.0;
 
-/// The size of the picture.
-pub const SIZE: [f64; 2] = [2.0 * (LEFT + WIDTH) + 24.0, ABOVE + HEIGHT + BELOW];
-
-/// Both drawings beside one another, as SVG.
-pub fn svg(run: &str, curves: &[Curve], epochs: u64) -> String {
-    let [width, height] = SIZE;
+/// Both drawings beside one another.
+pub fn of(run: &str, curves: &[Curve], epochs: u64) -> Standalone {
+    let [width, height] = [2.0 * (LEFT + WIDTH) + 24.0, ABOVE + HEIGHT + BELOW];
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"system-ui, sans-serif\" font-size=\"12\" \
@@ -28,7 +26,7 @@ pub fn svg(run: &str, curves: &[Curve], epochs: u64) -> String {
     let score = Drawn::of(curves, epochs, |point: &Point| point.score);
     panel(&mut svg, 2.0 * LEFT + WIDTH, "Validation score", &score, epochs);
     svg.push_str("</svg>");
-    svg
+    (svg, [width, height])
 }
 
 fn panel(svg: &mut String, left: f64, name: &str, drawn: &Drawn, epochs: u64) {
@@ -76,7 +74,7 @@ mod tests {
         let points = [(1, 0.9), (2, 0.4)];
         let points = points.map(|(epoch, loss)| Point { epoch, loss, score: 0.5 });
         let curve = Curve { learning_rate: 1e-3, points: points.into() };
-        let svg = svg("a < b", &[curve], 2);
+        let (svg, _) = of("a < b", &[curve], 2);
         for part in [
             ">a &lt; b</text>",
             ">Loss</text>",
