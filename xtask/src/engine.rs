@@ -4,14 +4,18 @@
 use crate::context::Context;
 use anyhow::{Context as _, Result};
 use std::fs;
+use xshell::Cmd;
 
 /// The package.
 const PACKAGE: &str = "tupate-engine";
 /// The worker's script, as it is written and as the page names it.
 pub const WORKER: &str = "engine-worker.js";
 /// Names of the modules, and the instructions that they are compiled for.
-const KINDS: &[(&str, &str)] =
-    &[("engine-simd", "+simd128"), ("engine-relaxed", "+simd128,+relaxed-simd")];
+const KINDS: &[(&str, &str)] = &[("engine-simd", PLAIN), ("engine-relaxed", RELAXED)];
+/// Plain SIMD of WebAssembly, as a compiler is told.
+pub const PLAIN: &str = "+simd128";
+/// Relaxed SIMD, too.
+pub const RELAXED: &str = "+simd128,+relaxed-simd";
 /// It computes: here speed counts, not size.
 const FAST: &[&str] = &[
     "-O3",
@@ -21,6 +25,16 @@ const FAST: &[&str] = &[
     "--strip-debug",
     "--strip-producers",
 ];
+
+/// Cargo's command for these instructions of WebAssembly; none for the least ones.
+pub fn compiled_for<'a>(cargo: Cmd<'a>, features: &str) -> Cmd<'a> {
+    if features.is_empty() {
+        return cargo;
+    }
+    // Told of this target alone, so that build scripts are not compiled anew.
+    let flags = format!("-C target-feature={features}");
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags)
+}
 
 /// All files, under the names that they call each other by.
 pub fn files(context: &Context, features: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
@@ -32,15 +46,8 @@ pub fn files(context: &Context, features: &[&str]) -> Result<Vec<(String, Vec<u8
     let mut files = vec![(WORKER.to_owned(), read(&worker)?)];
     let folder = context.target.join("xtask/engine");
     for (name, kind) in KINDS {
-        context
-            .cargo(["build", "--profile", "engine", "--target", target, "--package", PACKAGE])
-            .arg("--lib")
-            // Told of this target alone, so that build scripts are not compiled anew.
-            .env(
-                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-                format!("-C target-feature={kind}"),
-            )
-            .run()?;
+        let build = ["build", "--profile", "engine", "--target", target, "--package", PACKAGE];
+        compiled_for(context.cargo(build).arg("--lib"), kind).run()?;
         let linked =
             context.target.join(target).join("engine/tupate_engine").with_extension("wasm");
         context

@@ -1,6 +1,6 @@
 //! All checks, the cheapest first; the first that fails ends the run.
 
-use crate::{browser, context::Context, page, program, samples, steps::Steps, tidy, tools};
+use crate::{browser, context::Context, engine, page, program, samples, steps::Steps, tidy, tools};
 use anyhow::{Context as _, Result, ensure};
 use std::{
     fs,
@@ -91,8 +91,7 @@ fn tests(context: &Context) -> Result<String> {
 /// Kinds of instructions that a module for browsers is compiled for: a name, and what
 /// rustc is told.
 pub const WASM_KINDS: &[(&str, &str)] =
-    &[("wasm", ""), ("wasm simd128", "+simd128"), ("wasm relaxed SIMD", RELAXED)];
-const RELAXED: &str = "+simd128,+relaxed-simd";
+    &[("wasm", ""), ("wasm simd128", engine::PLAIN), ("wasm relaxed SIMD", engine::RELAXED)];
 
 /// The tests in a headless browser, by wasm-bindgen's own runner: the page's, and the
 /// products of rows with every kind of instructions.
@@ -123,14 +122,7 @@ pub fn wasm<'a>(
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
         .env("CHROMEDRIVER", browser.driver)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", settings);
-    // Told of this target alone, so that build scripts are not compiled anew.
-    Ok(match features {
-        "" => command,
-        _ => command.env(
-            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-            format!("-C target-feature={features}"),
-        ),
-    })
+    Ok(engine::compiled_for(command, features))
 }
 
 /// The driver's settings with this browser instead of the one they name.
