@@ -41,7 +41,8 @@ pub struct Shift {
 pub async fn shifted(page: &Page) -> Result<(f64, Vec<Shift>)> {
     page.browser().painted().await?;
     let shifts: Vec<Shift> = page.read("return window.shifts;", Vec::new()).await?;
-    Ok((shifts.iter().map(|shift| shift.value).sum(), shifts))
+    // The sum of none would be a negative zero.
+    Ok((shifts.iter().fold(0.0, |sum, shift| sum + shift.value), shifts))
 }
 
 /// Every page, and what is true of it when it has come to rest.
