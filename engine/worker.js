@@ -16,13 +16,19 @@ const ready = module.then(async ({ default: init, Engine }) => {
     return Engine;
 });
 
+const bytes = async (blob) => new Uint8Array(await blob.arrayBuffer());
+
 let engine;
 const calls = {
     kind: async () => kind,
     start: async (index) => {
         engine = new (await ready)(new Uint8Array(index));
     },
-    open: async (file, bytes) => engine.open(file, new Uint8Array(bytes)),
+    only: async (blob) => {
+        engine = (await ready).of_file(await bytes(blob));
+        return engine?.index();
+    },
+    open: async (file, blob) => engine.open(file, await bytes(blob)),
     ask: async (question) => engine.ask(question),
     gather: async (tasks) => engine.gather(tasks),
 };

@@ -24,6 +24,24 @@ impl Engine {
         Index::parse(index).map(|index| Self(Shards::new(index))).map_err(|e| e.to_string())
     }
 
+    /// For a zoo file that is the only shard of its zoo; nothing where it holds measured
+    /// transfer.
+    ///
+    /// # Errors
+    /// When it is no zoo.
+    pub fn of_file(file: &[u8]) -> Result<Option<Engine>, String> {
+        let shards = Shards::of_file(file).map_err(|e| e.to_string())?;
+        Ok(shards.map(Self))
+    }
+
+    /// The index file of its zoo.
+    ///
+    /// # Errors
+    /// When it would be longer than an index may be.
+    pub fn index(&self) -> Result<Vec<u8>, String> {
+        self.0.index().to_bytes().map_err(|e| e.to_string())
+    }
+
     /// Takes in the shard of this name.
     ///
     /// # Errors

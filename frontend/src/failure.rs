@@ -226,9 +226,9 @@ impl Failure {
     /// A worker that holds shards says this.
     pub fn engine(what: &str, why: &str) -> Self {
         Self::new(
-            "This zoo in shards cannot be used",
+            "This zoo cannot be ranked here",
             format!("{}: {}.", words::clipped(what, 200), words::clipped(why, 600)),
-            "Reload the page, close other pages if the zoo is large, or rank it on the command line with “tupate rank --zoo index.json”.",
+            "Reload the page, close other pages if the zoo is large, or rank it on the command line with “tupate rank --zoo FILE”.",
         )
     }
 

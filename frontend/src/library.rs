@@ -34,12 +34,22 @@ pub struct Kept {
 impl Kept {
     /// What there is to keep of a zoo that is open now.
     pub fn of(loaded: &Loaded, now: f64) -> Self {
-        let licences: BTreeSet<&str> =
-            loaded.zoo.tasks().iter().filter_map(|task| task.licence.as_deref()).collect();
+        let tasks = loaded.zoo.tasks();
+        let (count, licences): (_, BTreeSet<&str>) = match &loaded.sharded {
+            // Of its tasks, the nearest are there alone.
+            Some(all) => {
+                let stated = all.facets.licences.iter().filter(|licence| !licence.is_empty());
+                (all.tasks, stated.map(String::as_str).collect())
+            }
+            None => {
+                let stated = tasks.iter().filter_map(|task| task.licence.as_deref());
+                (tasks.len() as u64, stated.collect())
+            }
+        };
         Self {
             sha256: loaded.sha256.clone(),
             name: loaded.zoo.name().to_owned(),
-            tasks: loaded.zoo.tasks().len() as u64,
+            tasks: count,
             bytes: loaded.bytes,
             // What stood in a link has no other place.
             origin: match &loaded.origin {

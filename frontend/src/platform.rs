@@ -3,6 +3,7 @@
 //! Everything here is thin. What can be decided without a browser is decided
 //! elsewhere, where it can be tested natively.
 
+mod bytes;
 mod database;
 mod engine;
 mod export;
@@ -13,10 +14,11 @@ pub mod server;
 mod shell;
 mod streams;
 
+pub use bytes::Bytes;
 pub use database::Database;
 pub use engine::{Engine, workers};
 pub use export::download;
-pub use fetch::{Answer, Buffer, Cancel, Wanted, address, beside, fetch, fetch_buffer, freshness};
+pub use fetch::{Answer, Cancel, Wanted, address, beside, fetch, fetch_blob, freshness};
 pub use files::{Dropped, LocalFile, drags_files, left_page};
 pub use shell::{is_outdated, keep_shell, reload};
 pub use streams::{deflate, inflate};

@@ -1,11 +1,12 @@
-//! Zoos in shards: fetched into workers, asked there, and of all their tasks the nearest
-//! ones shown, as a zoo of their own.
+//! Zoos in shards, and in large files: held in workers, asked there, and of all their
+//! tasks the nearest ones shown, as a zoo of their own.
 
 use crate::answer::{Answer, Loaded, Origin, choose_set, choose_similarity};
 use crate::failure::{Failure, Trouble};
 use crate::guest::Guest;
-use crate::platform::{self, Cancel, Engine};
+use crate::platform::{self, Bytes, Cancel, Engine};
 use crate::source::Source;
+use crate::state::Store;
 use futures::future::{join_all, try_join_all};
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -15,18 +16,21 @@ use tupate_zoo::link::View;
 use tupate_zoo::narrow::Facets;
 use tupate_zoo::shards::{Closest, Index, Question, Reply, Wish, rank};
 use tupate_zoo::{Error, Target, TaskEntry, Zoo, sha256_hex};
+use web_sys::Blob;
 
 /// Sources that are shown of a target.
 const MOST: usize = 200;
 /// Tasks that are shown of those that match what was typed.
 pub const MATCHES: usize = 100;
 
-/// A zoo in shards, all of them in workers. Dropped, the workers end.
+/// A zoo's shards, all of them in workers. Dropped, the workers end.
 pub struct Shards {
     index: Index,
     engines: Vec<Rc<Engine>>,
     origin: Origin,
     sha256: String,
+    /// It is one file, and when its host says that it was changed.
+    file: Option<Option<String>>,
     facets: BTreeMap<String, Facets>,
 }
 
@@ -46,11 +50,26 @@ pub struct Sharded {
 /// Something that takes time.
 pub type Soon<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// Is told of bytes that are there, and bytes in all.
-pub type Told = Box<dyn Fn(u64, u64)>;
+/// An index of shards, or a file that is too large for the page's own program.
+pub struct LargeFile {
+    /// Where it is to be had.
+    pub source: Source,
+    /// Its bytes, if they were fetched.
+    pub bytes: Option<Bytes>,
+    /// When its host says that they were changed.
+    pub modified: Option<String>,
+}
 
-/// Fetches all shards of the index behind a source.
-type Open = fn(Source, Vec<u8>, Cancel, Told) -> Soon<Result<Rc<Shards>, Failure>>;
+/// What became of a large file.
+pub enum Opened {
+    /// Workers hold it, and what a view asked for is here.
+    Workers(Box<Loaded>),
+    /// They have no use for it: its bytes, and when they were changed.
+    Bytes(Vec<u8>, Option<String>),
+}
+
+/// Has workers take a file, and ranks what a view asks for.
+type Open = fn(Store, LargeFile, View, Cancel, u64) -> Soon<Result<Opened, Failure>>;
 
 /// Ranks the sources of a view's target, or of an adapter.
 type Ask = fn(Rc<Shards>, View, Option<Arc<Guest>>) -> Soon<Result<Loaded, Failure>>;
@@ -58,7 +77,7 @@ type Ask = fn(Rc<Shards>, View, Option<Arc<Guest>>) -> Soon<Result<Loaded, Failu
 /// What the rest of the page calls.
 #[derive(Clone, Copy, Debug)]
 pub struct Handling {
-    /// Fetches all shards of the index behind a source.
+    /// Has workers take a file, and ranks what a view asks for.
     pub open: Open,
     /// The sources nearest to the target of a view, or to an adapter.
     pub ask: Ask,
@@ -68,7 +87,9 @@ pub struct Handling {
 
 /// What the rest of the page calls.
 pub const HANDLING: Handling = Handling {
-    open: |source, bytes, cancel, told| Box::pin(open(source, bytes, cancel, told)),
+    open: |store, file, view, cancel, turn| {
+        Box::pin(store.open_in_workers(file, view, cancel, turn))
+    },
     ask: |shards, view, guest| Box::pin(async move { shards.ask(&view, guest.as_deref()).await }),
     search: |shards, view, text| Box::pin(async move { shards.search(&view, text).await }),
 };
@@ -94,20 +115,24 @@ impl Fault {
     }
 }
 
-async fn open(
-    source: Source,
-    bytes: Vec<u8>,
-    cancel: Cancel,
-    told: Told,
-) -> Result<Rc<Shards>, Failure> {
+/// Fetches the shards of an index; `told` is told of bytes that are there, and in all.
+///
+/// # Errors
+/// When it is no index, or a shard cannot be had or is not what the index says.
+pub async fn open(
+    source: &Source,
+    bytes: &[u8],
+    cancel: &Cancel,
+    told: impl Fn(u64, Option<u64>),
+) -> Result<Shards, Failure> {
     let what = source.name();
-    let index = Index::parse(&bytes).map_err(|error| Failure::zoo(&what, &bytes, &error))?;
+    let index = Index::parse(bytes).map_err(|error| Failure::zoo(&what, bytes, &error))?;
     let address = source.address().ok_or_else(|| Failure::shards_elsewhere(&what))?;
     let origin = Origin::Url(address.href.clone());
     let count = platform::workers().min(index.shards.len()).max(1);
     let engines: Option<Vec<_>> = (0..count).map(|_| Engine::start().map(Rc::new)).collect();
     let engines = engines.ok_or_else(|| Failure::engine(&what, "there is no worker to be had"))?;
-    let started = try_join_all(engines.iter().map(|engine| engine.index(&bytes))).await;
+    let started = try_join_all(engines.iter().map(|engine| engine.index(bytes))).await;
     started.map_err(|why| Failure::engine(&what, &why))?;
 
     let total = index.bytes();
@@ -120,12 +145,16 @@ async fn open(
             let at = next.replace(next.get() + 1);
             let place = platform::beside(&address, &shard.file)
                 .ok_or_else(|| Failure::no_address(&shard.file))?;
-            let progress = |received| {
+            let progress = |received, _| {
                 there.borrow_mut()[at] = received;
-                told(there.borrow().iter().sum(), total);
+                told(there.borrow().iter().sum(), Some(total));
             };
-            let fetched = platform::fetch_buffer(&place, shard.bytes, &cancel, progress).await;
-            let buffer = fetched.map_err(|trouble| match trouble {
+            let fetched = platform::fetch_blob(&place, shard.bytes, cancel, progress).await;
+            let received = fetched.and_then(|(blob, _)| match blob.size() as u64 {
+                received if received < shard.bytes => Err(Trouble::Broken { received }),
+                _ => Ok(blob),
+            });
+            let blob = received.map_err(|trouble| match trouble {
                 Trouble::TooLarge { size } => {
                     let size = size.map_or("more".to_owned(), |size| size.to_string());
                     let why = format!("it has {size} bytes, the index says {}", shard.bytes);
@@ -138,7 +167,7 @@ async fn open(
             }
             let (engine, file) = (engine.clone(), shard.file.clone());
             checked = Some(Box::pin(async move {
-                engine.open(&file, &buffer).await.map_err(|why| Failure::engine(&file, &why))
+                engine.open(&file, &blob).await.map_err(|why| Failure::engine(&file, &why))
             }));
         }
         match checked {
@@ -147,18 +176,35 @@ async fn open(
         }
     };
     try_join_all(engines.iter().map(&work)).await?;
-    let mut shards =
-        Shards { index, engines, origin, sha256: sha256_hex(&bytes), facets: BTreeMap::new() };
-    for set in shards.index.sets() {
-        let reply = shards.answer(Question::Facets { set: set.key.clone() }).await;
-        if let Reply::Facets(facets) = reply.map_err(|fault| fault.failure(&what))? {
-            shards.facets.insert(set.key, facets);
-        }
-    }
-    Ok(Rc::new(shards))
+    let sha256 = sha256_hex(bytes);
+    let shards = Shards { index, engines, origin, sha256, file: None, facets: BTreeMap::new() };
+    shards.with_facets().await.map_err(|fault| fault.failure(&what))
+}
+
+/// Has a worker take a file as the only shard of its zoo; `None` if it cannot, or has no
+/// use for it.
+pub async fn only(file: &Blob, origin: Origin, modified: Option<String>) -> Option<Shards> {
+    let engine = Engine::start()?;
+    let index = Index::parse(&engine.only(file).await.ok()??).ok()?;
+    let (sha256, engines) = (index.shards.first()?.sha256.clone(), vec![Rc::new(engine)]);
+    let (file, facets) = (Some(modified), BTreeMap::new());
+    let shards = Shards { index, engines, origin, sha256, file, facets };
+    shards.with_facets().await.ok()
 }
 
 impl Shards {
+    /// Asks for what the tasks can be filtered by.
+    async fn with_facets(mut self) -> Result<Self, Fault> {
+        for set in self.index.sets() {
+            if let Reply::Facets(facets) =
+                self.answer(Question::Facets { set: set.key.clone() }).await?
+            {
+                self.facets.insert(set.key, facets);
+            }
+        }
+        Ok(self)
+    }
+
     /// Puts a question to all workers.
     async fn answer(&self, question: Question) -> Result<Reply, Fault> {
         let text = serde_json::to_string(&question).map_err(|e| Fault::Engine(e.to_string()))?;
@@ -172,7 +218,11 @@ impl Shards {
         Ok(question.join(replies))
     }
 
-    async fn ask(&self, view: &View, guest: Option<&Guest>) -> Result<Loaded, Failure> {
+    /// The sources nearest to the target of a view, or to an adapter.
+    ///
+    /// # Errors
+    /// When the zoo cannot answer, or a worker has failed.
+    pub async fn ask(&self, view: &View, guest: Option<&Guest>) -> Result<Loaded, Failure> {
         let failed = |fault: Fault| fault.failure(&self.index.name);
         let sets = self.index.sets();
         let set = choose_set(&sets, view.method.as_deref());
@@ -218,8 +268,8 @@ impl Shards {
             origin: self.origin.clone(),
             bytes: self.index.bytes(),
             sha256: self.sha256.clone(),
-            modified: None,
-            whole: false,
+            modified: self.file.clone().flatten(),
+            whole: self.file.is_some(),
             small: None,
             sharded: Some(Box::new(sharded)),
         })

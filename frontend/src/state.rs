@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::guest::Guest;
 use crate::later::Later;
 use crate::library::Kept;
-use crate::platform::{self, Cancel, Database};
+use crate::platform::{self, Bytes, Cancel, Database};
 use crate::shards::Shards;
 use leptos::prelude::*;
 use std::rc::Rc;
@@ -97,8 +97,8 @@ pub struct Store {
     pub not_kept: RwSignal<Option<String>>,
     database: StoredValue<Option<Database>, LocalStorage>,
     /// sha256 and bytes of the file that was opened last, until it is kept.
-    fresh: StoredValue<Option<(String, Vec<u8>)>>,
-    /// The workers with the shards of what is shown, if it is in shards.
+    fresh: StoredValue<Option<(String, Bytes)>, LocalStorage>,
+    /// The workers with what is shown, if it is in shards or large.
     shards: StoredValue<Option<Rc<Shards>>, LocalStorage>,
     /// What the shards were asked for last, until they answer.
     wanted: StoredValue<Option<View>>,
@@ -135,7 +135,7 @@ impl Store {
             library: RwSignal::new(Vec::new()),
             not_kept: RwSignal::new(None),
             database: StoredValue::new_local(None),
-            fresh: StoredValue::new(None),
+            fresh: StoredValue::new_local(None),
             shards: StoredValue::new_local(None),
             wanted: StoredValue::new(None),
             turn: StoredValue::new(0),

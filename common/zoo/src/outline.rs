@@ -17,6 +17,10 @@ pub const FIRST: usize = 8;
 /// Greatest length of a header in bytes.
 pub const MAX_HEADER: u64 = 100_000_000;
 
+/// A longer header than this, in bytes, is that of some ten thousand tasks, of very many
+/// measured transfers or of both.
+const LARGE_HEADER: u64 = 2 << 20;
+
 /// A part of a file: where it starts, and its bytes.
 pub type Part<'a> = (u64, &'a [u8]);
 
@@ -44,6 +48,12 @@ pub fn head_length(start: &[u8]) -> Result<u64, Error> {
         )));
     }
     Ok(FIRST as u64 + length)
+}
+
+/// Whether so much belongs to a file, by its first [`FIRST`] bytes, that it takes a
+/// while to open it, and to rank: its numbers may be few.
+pub fn is_large(start: &[u8]) -> bool {
+    head_length(start).is_ok_and(|length| length > FIRST as u64 + LARGE_HEADER)
 }
 
 impl Outline {

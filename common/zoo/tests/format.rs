@@ -5,7 +5,7 @@ mod common;
 use common::{embedding, zoo};
 use proptest::prelude::*;
 use tupate_tasks::{Checkpoint, Projection};
-use tupate_zoo::outline::{FIRST, Outline, head_length};
+use tupate_zoo::outline::{FIRST, MAX_HEADER, Outline, head_length, is_large};
 use tupate_zoo::{Dtype, Error, TransferMatrix, Zoo, sha256_hex};
 
 fn header_length(bytes: &[u8]) -> usize {
@@ -344,6 +344,10 @@ fn one_set_is_read_from_its_own_bytes_alone() {
         assert_eq!(outline.ranges(&["none"]), []);
         assert!(Outline::parse(&file[..head - 1]).is_err());
     }
+    let large = |length: u64| is_large(&length.to_le_bytes());
+    assert!(!large(2 << 20) && large((2 << 20) + 1) && large(MAX_HEADER));
+    // For whoever reads it to refuse.
+    assert!(!large(MAX_HEADER + 1) && !is_large(&[0xff; 7]) && !is_large(b"{}      "));
     assert!(head_length(&[0; 7]).is_err());
     assert!(head_length(&[0xff; 8]).is_err());
 }

@@ -10,7 +10,10 @@ use tupate_metrics::at_once;
 use tupate_tasks::{Checkpoint, Recipe};
 use tupate_zoo::narrow::Narrow;
 use tupate_zoo::shards::{self, Closest, Index, Question, Reply, Shard, Shards, Wish};
-use tupate_zoo::{Dtype, Error, NewEmbedding, Query, SIMILARITIES, Similarity, Target, Zoo, rank};
+use tupate_zoo::{
+    Dtype, Error, NewEmbedding, Query, SIMILARITIES, Similarity, Target, TransferMatrix, Zoo, rank,
+    sha256_hex,
+};
 
 /// Tasks in `dim` dimensions that share most of their length.
 fn large(tasks: usize, dim: usize, seed: u64) -> Zoo {
@@ -123,6 +126,31 @@ proptest! {
     fn no_bytes_are_an_index_that_panics(bytes: Vec<u8>) {
         prop_assert!(Index::parse(&bytes).is_err());
     }
+}
+
+#[test]
+fn a_file_is_the_only_shard_of_its_zoo() {
+    let zoo = large(30, 8, 3);
+    let file = zoo.to_bytes(Dtype::F32).unwrap();
+    let mut shards = Shards::of_file(&file).unwrap().unwrap();
+    let index = Index::parse(&shards.index().to_bytes().unwrap()).unwrap();
+    assert_eq!((&*index.name, &*index.description), (zoo.name(), zoo.description()));
+    assert_eq!((index.tasks, index.bytes()), (30, file.len() as u64));
+    assert_eq!(index.shards[0].sha256, sha256_hex(&file));
+    let similarity = Similarity::named("centred").unwrap();
+    let target = Target::Task("t007");
+    let wish = Wish { target, method: None, similarity, filters: &[], most: 5 };
+    let answer = RefCell::new(&mut shards);
+    let asked = async |question: Question| answer.borrow_mut().answer(&question);
+    let closest = at_once(shards::rank(&index, &wish, &asked)).unwrap();
+    let found: Vec<_> = closest.ranking.sources.iter().map(|source| &source.task).collect();
+    let one = whole(&zoo, "t007", "centred");
+    assert_eq!(found, one.iter().take(5).map(|(task, _)| task).collect::<Vec<_>>());
+    // Which shards know nothing of.
+    let truth = TransferMatrix::from_csv(b"target,t001\nt000,0.5\n", "full-full", "accuracy");
+    let measured = zoo.with_transfer(vec![truth.unwrap()]).unwrap();
+    assert!(Shards::of_file(&measured.to_bytes(Dtype::F32).unwrap()).unwrap().is_none());
+    assert!(Shards::of_file(&file[..file.len() - 1]).is_err());
 }
 
 /// An index of two halves, and their files.

@@ -6,6 +6,7 @@ mod choices;
 mod foreign;
 mod keeping;
 mod lab;
+mod large;
 mod links;
 mod looks;
 mod map;

@@ -22,7 +22,7 @@ fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
     let description = Some(zoo.description().trim().to_owned()).filter(|text| !text.is_empty());
     let tasks = loaded.sharded.as_ref().map_or(zoo.tasks().len() as u64, |all| all.tasks);
     let tasks = words::count(tasks);
-    let files = loaded.sharded.as_ref().map(|all| {
+    let files = loaded.sharded.as_ref().filter(|_| !loaded.whole).map(|all| {
         format!(
             "{} in {}, beside their index",
             words::size(loaded.bytes),

@@ -3,8 +3,8 @@
 //! Two object stores with the same keys, so that the texts can be listed without
 //! reading the files.
 
-use super::window;
-use js_sys::{Array, Promise, Uint8Array};
+use super::{Bytes, window};
+use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -39,11 +39,11 @@ impl Database {
     ///
     /// # Errors
     /// The browser's reason, such as a full disk.
-    pub async fn put(&self, key: &str, facts: &str, file: &[u8]) -> Result<(), String> {
+    pub async fn put(&self, key: &str, facts: &str, file: &Bytes) -> Result<(), String> {
         let change = async || {
             let (transaction, key) = (self.transaction(true)?, JsValue::from_str(key));
             transaction.object_store(FACTS)?.put_with_key(&JsValue::from_str(facts), &key)?;
-            transaction.object_store(FILES)?.put_with_key(&Uint8Array::from(file), &key)?;
+            transaction.object_store(FILES)?.put_with_key(&file.to_value(), &key)?;
             complete(&transaction).await
         };
         change().await.map_err(|why| reason(&why))
@@ -93,13 +93,12 @@ impl Database {
     }
 
     /// A file's bytes, if it is kept.
-    pub async fn file(&self, key: &str) -> Option<Vec<u8>> {
+    pub async fn file(&self, key: &str) -> Option<Bytes> {
         let read = async || {
             let store = self.transaction(false)?.object_store(FILES)?;
             answer(&store.get(&JsValue::from_str(key))?).await
         };
-        let bytes: Uint8Array = read().await.ok()?.dyn_into().ok()?;
-        Some(bytes.to_vec())
+        Bytes::of_value(read().await.ok()?)
     }
 
     fn transaction(&self, write: bool) -> Result<IdbTransaction, JsValue> {

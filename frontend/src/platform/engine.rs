@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{Blob, MessageEvent, Worker, WorkerOptions, WorkerType};
 
 /// More workers than this are of no use: memory sets the pace.
 const MOST: usize = 8;
@@ -78,18 +78,25 @@ impl Engine {
     /// What the engine says.
     pub async fn index(&self, index: &[u8]) -> Result<(), String> {
         let index = Uint8Array::from(index);
-        self.call("start", &[index.buffer().into()], &[]).await.map(drop)
+        self.call("start", &[index.buffer().into()]).await.map(drop)
+    }
+
+    /// Hands over a file that is the only shard of its zoo; returns the zoo's index, or
+    /// `None` where the engine has no use for such a zoo.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn only(&self, file: &Blob) -> Result<Option<Vec<u8>>, String> {
+        let reply = self.call("only", &[file.into()]).await?;
+        Ok(reply.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec()))
     }
 
     /// Hands over a shard's file.
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn open(&self, file: &str, bytes: &Uint8Array) -> Result<(), String> {
-        // Given away, and not copied.
-        let buffer: JsValue = bytes.buffer().into();
-        let values = [JsValue::from_str(file), buffer.clone()];
-        self.call("open", &values, &[buffer]).await.map(drop)
+    pub async fn open(&self, name: &str, file: &Blob) -> Result<(), String> {
+        self.call("open", &[JsValue::from_str(name), file.into()]).await.map(drop)
     }
 
     /// Puts a question, in JSON as its answer.
@@ -97,7 +104,7 @@ impl Engine {
     /// # Errors
     /// What the engine says.
     pub async fn ask(&self, question: &str) -> Result<String, String> {
-        let reply = self.call("ask", &[JsValue::from_str(question)], &[]).await?;
+        let reply = self.call("ask", &[JsValue::from_str(question)]).await?;
         reply.as_string().ok_or_else(|| "a worker's answer is no text".to_owned())
     }
 
@@ -106,16 +113,11 @@ impl Engine {
     /// # Errors
     /// What the engine says.
     pub async fn gather(&self, tasks: &str) -> Result<Option<Vec<u8>>, String> {
-        let reply = self.call("gather", &[JsValue::from_str(tasks)], &[]).await?;
+        let reply = self.call("gather", &[JsValue::from_str(tasks)]).await?;
         Ok(reply.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec()))
     }
 
-    async fn call(
-        &self,
-        call: &str,
-        values: &[JsValue],
-        given: &[JsValue],
-    ) -> Result<JsValue, String> {
+    async fn call(&self, call: &str, values: &[JsValue]) -> Result<JsValue, String> {
         let gone = || FAILED.to_owned();
         let id = self.next.replace_with(|next| next.wrapping_add(1));
         let (waits, answer) = oneshot::channel();
@@ -127,8 +129,7 @@ impl Engine {
         {
             Reflect::set(&message, &JsValue::from_str(name), &value).map_err(|_| gone())?;
         }
-        let given = given.iter().collect::<Array>();
-        self.worker.post_message_with_transfer(&message, &given).map_err(|_| gone())?;
+        self.worker.post_message(&message).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }

@@ -163,36 +163,29 @@ pub async fn fetch(
     })
 }
 
-/// Bytes outside of the program's memory, to be handed on.
-pub type Buffer = Uint8Array;
-
-/// A file of a length that is known beforehand, for somebody else: the program never has
-/// its bytes.
+/// The whole file behind an address, for somebody else: the program never has its bytes.
+/// What a host or an index says of its length is a stranger's word: only what comes takes
+/// memory.
 ///
 /// # Errors
-/// When they do not all arrive, or there are more.
-pub async fn fetch_buffer(
+/// When they do not all arrive, or there are more than `most`.
+pub async fn fetch_blob(
     address: &Address,
-    length: u64,
+    most: u64,
     cancel: &Cancel,
-    progress: impl Fn(u64),
-) -> Result<Buffer, Trouble> {
-    let Begun { body, .. } = begin(address, &Wanted::whole(length), cancel).await?;
-    // What an index says is a stranger's word: only what comes takes memory.
+    progress: impl Fn(u64, Option<u64>),
+) -> Result<(Blob, Option<String>), Trouble> {
+    let Begun { response, body, length } = begin(address, &Wanted::whole(most), cancel).await?;
     let (chunks, mut received) = (Array::new(), 0);
     let take = |chunk: &Uint8Array| {
         chunks.push(chunk);
         received += u64::from(chunk.length());
-        progress(received);
+        progress(received, length);
     };
-    pump(body, length, &cancel.signal(), take).await?;
-    if received != length {
-        return Err(Trouble::Broken { received });
-    }
+    pump(body, most, &cancel.signal(), take).await?;
     let no_room = |_| Trouble::Unreadable("the browser has no memory for it.".into());
-    let whole = Blob::new_with_u8_array_sequence(&chunks).map_err(no_room)?;
-    let buffer = JsFuture::from(whole.array_buffer()).await.map_err(no_room)?;
-    Ok(Uint8Array::new(&buffer))
+    let blob = Blob::new_with_u8_array_sequence(&chunks).map_err(no_room)?;
+    Ok((blob, response.headers().get("last-modified").ok().flatten()))
 }
 
 /// What tells, without fetching it, whether a file is still the one that was

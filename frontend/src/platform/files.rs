@@ -1,7 +1,7 @@
 //! Files of the visitor's device.
 
-use super::Cancel;
 use super::fetch::read;
+use super::{Bytes, Cancel};
 use crate::failure::{LARGEST_FILE, Trouble};
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -51,6 +51,11 @@ impl LocalFile {
         let path = Reflect::get(&self.0, &JsValue::from_str("webkitRelativePath")).ok()?;
         let path = path.as_string()?;
         path.split_once('/').map(|(folder, _)| folder.to_owned())
+    }
+
+    /// Its bytes, in the browser's hands.
+    pub fn bytes(&self) -> Bytes {
+        Bytes::Browser((*self.0).clone())
     }
 
     /// Its first bytes.

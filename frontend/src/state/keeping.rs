@@ -5,7 +5,7 @@ use crate::answer::Loaded;
 use crate::failure::Trouble;
 use crate::later::Coming;
 use crate::library::{self, Kept};
-use crate::platform::{self, Database, PAINTED};
+use crate::platform::{self, Bytes, Database, PAINTED};
 use crate::source::Source;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// The bytes of a zoo that is kept.
-    pub(super) async fn copy(self, sha256: &str) -> Option<Vec<u8>> {
+    pub(super) async fn copy(self, sha256: &str) -> Option<Bytes> {
         self.database.get_value()?.file(sha256).await
     }
 

@@ -362,7 +362,7 @@ impl Store {
         let view = complete(loaded, wish);
         self.kept.update_value(|kept| {
             kept.retain(|other| other.sha256 != loaded.sha256 || other.origin != loaded.origin);
-            if loaded.whole && loaded.bytes <= KEPT_BYTES {
+            if loaded.whole && loaded.sharded.is_none() && loaded.bytes <= KEPT_BYTES {
                 kept.push(loaded.clone());
                 let extra = kept.len().saturating_sub(KEPT_FILES);
                 kept.drain(..extra);

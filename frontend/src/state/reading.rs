@@ -4,7 +4,8 @@ use super::{Entry, Newer, Pending, Store};
 use crate::answer::{Loaded, Origin, choose_method};
 use crate::failure::{Failure, LARGEST_FILE, Trouble};
 use crate::library::Kept;
-use crate::platform::{self, Cancel, Wanted};
+use crate::platform::{self, Bytes, Cancel, Wanted};
+use crate::shards::{LargeFile, Opened};
 use crate::source::Source;
 use leptos::prelude::*;
 use std::ops::Range;
@@ -50,13 +51,21 @@ impl Store {
                 let missing = || Failure::no_part(&what);
                 let unpack = (self.later.inline)().await.ok_or_else(missing)?;
                 let unpacked = unpack(data.clone()).await.ok_or_else(missing)?;
-                (unpacked.map_err(|e| Failure::zoo(&what, &[], &e))?, None)
+                (Some(Bytes::Here(unpacked.map_err(|e| Failure::zoo(&what, &[], &e))?)), None)
             }
             Source::File(file) => {
-                (file.read(cancel, told).await.map_err(|trouble| failed(&trouble))?, None)
+                let read = async || {
+                    let large = outline::is_large(&file.head(outline::FIRST as u64).await?);
+                    // A file that is too large is refused as it is read.
+                    match large && file.size() <= LARGEST_FILE {
+                        true => Ok(file.bytes()),
+                        false => file.read(cancel, told).await.map(Bytes::Here),
+                    }
+                };
+                (Some(read().await.map_err(|trouble| failed(&trouble))?), None)
             }
             Source::Copy(kept) => match self.copy(&kept.sha256).await {
-                Some(bytes) => {
+                Some(Bytes::Here(bytes)) => {
                     let failed = |e| Failure::zoo(&what, &bytes, &e);
                     if let Some(loaded) = of_copy(kept, &bytes, wish).map_err(failed)? {
                         let length = kept.bytes;
@@ -65,13 +74,15 @@ impl Store {
                             rest: Some(Rest { parts: vec![(0, bytes)], length }),
                         });
                     }
-                    (bytes, kept.modified.clone())
+                    (Some(Bytes::Here(bytes)), kept.modified.clone())
                 }
+                Some(large) => (Some(large), kept.modified.clone()),
                 None => return Err(Failure::copy_gone(&kept.name)),
             },
             Source::Server(_) | Source::Url(_) => {
                 match self.fetch_first(source, wish, cancel, turn).await {
-                    Ok(Fetched::Whole(bytes, modified)) => (bytes, modified),
+                    Ok(Fetched::Whole(bytes, modified)) => (Some(Bytes::Here(bytes)), modified),
+                    Ok(Fetched::Large) => (None, None),
                     Ok(Fetched::Part(read)) => return Ok(*read),
                     Err(Fault::Zoo(failure)) => return Err(*failure),
                     Err(Fault::Trouble(trouble)) => match self.copy_of(source, &trouble) {
@@ -79,7 +90,7 @@ impl Store {
                         Some(kept) => match self.copy(&kept.sha256).await {
                             Some(bytes) => {
                                 self.newer.set(Some(Newer { kept: kept.clone(), unknown: true }));
-                                (bytes, kept.modified)
+                                (Some(bytes), kept.modified)
                             }
                             None => return Err(failed(&trouble)),
                         },
@@ -88,18 +99,24 @@ impl Store {
                 }
             }
         };
-        if Index::is_begun_by(&bytes) {
-            let loaded = self.open_shards(source, bytes, wish, cancel, turn).await?;
-            return Ok(Read { loaded, rest: None });
-        }
+        let (bytes, modified) = match bytes {
+            Some(Bytes::Here(bytes)) if !is_for_workers(&bytes) => (bytes, modified),
+            bytes => {
+                let open = (self.later.shards)().await.ok_or_else(|| Failure::no_part(&what))?.open;
+                let file = LargeFile { source: source.clone(), bytes, modified };
+                match open(self, file, wish.clone(), cancel.clone(), turn).await? {
+                    Opened::Workers(loaded) => return Ok(Read { loaded: *loaded, rest: None }),
+                    Opened::Bytes(bytes, modified) => (bytes, modified),
+                }
+            }
+        };
         self.report(turn, |p| p.checking = true);
         platform::sleep(0).await;
         let loaded = self.check(source, bytes, self.origin_of(source), modified)?;
         Ok(Read { loaded, rest: None })
     }
 
-    /// The zoo of a whole file, which for one of the server's must be the one that the
-    /// server lists.
+    /// The zoo of a whole file.
     fn check(
         self,
         source: &Source,
@@ -114,17 +131,29 @@ impl Store {
         };
         let loaded = Loaded::whole(&file, sha256, origin, modified)
             .map_err(|error| Failure::zoo(&source.name(), &file, &error))?;
-        match source {
-            Source::Server(listed) if listed.sha256 != loaded.sha256 => {
-                return Err(Failure::listed_hash(&listed.name, &listed.sha256, &loaded.sha256));
-            }
-            Source::Copy(_) => {}
-            _ => self.fresh.set_value(Some((loaded.sha256.clone(), file))),
-        }
+        self.take_fresh(source, &loaded.sha256, Bytes::Here(file))?;
         Ok(loaded)
     }
 
-    fn origin_of(self, source: &Source) -> Origin {
+    /// Has a file at hand to be kept, unless it is a copy. One of the server's must be the
+    /// one that the server lists.
+    pub(super) fn take_fresh(
+        self,
+        source: &Source,
+        sha256: &str,
+        file: Bytes,
+    ) -> Result<(), Failure> {
+        match source {
+            Source::Server(listed) if listed.sha256 != sha256 => {
+                return Err(Failure::listed_hash(&listed.name, &listed.sha256, sha256));
+            }
+            Source::Copy(_) => {}
+            _ => self.fresh.set_value(Some((sha256.to_owned(), file))),
+        }
+        Ok(())
+    }
+
+    pub(super) fn origin_of(self, source: &Source) -> Origin {
         match source {
             Source::Server(listed) => {
                 let first = self.server.with_untracked(|server| {
@@ -185,6 +214,9 @@ impl Store {
         };
         if !head.part {
             return Ok(Fetched::Whole(head.bytes, head.modified));
+        }
+        if outline::is_large(&head.bytes) {
+            return Ok(Fetched::Large);
         }
         let what = source.name();
         let (mut start, modified) = (head.bytes, head.modified);
@@ -304,6 +336,8 @@ impl Store {
 
 enum Fetched {
     Whole(Vec<u8>, Option<String>),
+    /// Nothing yet: it is for a worker.
+    Large,
     Part(Box<Read>),
 }
 
@@ -316,6 +350,11 @@ impl Fault {
     fn zoo(failure: Failure) -> Self {
         Self::Zoo(Box::new(failure))
     }
+}
+
+/// Whether a file is an index of shards, or too large to be opened and ranked here.
+fn is_for_workers(file: &[u8]) -> bool {
+    Index::is_begun_by(file) || outline::is_large(file)
 }
 
 /// Of a copy the sets that a view is made of, where it has others as well: every set is

@@ -1,43 +1,73 @@
-//! Zoos in shards: what is shown of them is asked for anew with every choice.
+//! Zoos in workers, in shards or in one large file: what is shown of them is asked for
+//! anew with every choice.
 
 use super::{Entry, Store};
-use crate::answer::{Loaded, complete};
-use crate::failure::Failure;
+use crate::answer::complete;
+use crate::failure::{Failure, LARGEST_FILE};
 use crate::guest::Guest;
-use crate::platform::{self, Cancel};
-use crate::source::Source;
+use crate::platform::{self, Bytes, Cancel};
+use crate::shards::{self, LargeFile, Opened};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use std::rc::Rc;
 use std::sync::Arc;
 use tupate_zoo::TaskEntry;
 use tupate_zoo::link::View;
+use tupate_zoo::shards::Index;
 
 impl Store {
-    /// Fetches the shards of an index, and shows what a link asks for.
-    pub(super) async fn open_shards(
+    /// Has workers open an index or a large file, and shows what a link asks for; gives the
+    /// bytes of a file back that has to be read here: with measured transfer in it, damaged,
+    /// no zoo at all, or without a worker.
+    pub(crate) async fn open_in_workers(
         self,
-        source: &Source,
-        bytes: Vec<u8>,
-        wish: &View,
-        cancel: &Cancel,
+        file: LargeFile,
+        wish: View,
+        cancel: Cancel,
         turn: u64,
-    ) -> Result<Loaded, Failure> {
-        let missing = || Failure::no_part(&source.name());
-        let handling = (self.later.shards)().await.ok_or_else(missing)?;
-        let told = move |received, total| {
+    ) -> Result<Opened, Failure> {
+        let LargeFile { source, bytes, modified } = file;
+        let failed = |trouble| Failure::transport(&source.name(), &source.host(), &trouble);
+        let told = move |received, total: Option<u64>| {
             self.report(turn, |pending| {
-                (pending.received, pending.total) = (received, Some(total));
-                pending.checking = received == total;
+                (pending.received, pending.total) = (received, total.or(pending.total));
+                pending.checking = pending.total == Some(received);
             });
         };
-        let told = Box::new(told);
-        let shards = (handling.open)(source.clone(), bytes, cancel.clone(), told).await?;
-        let loaded = (handling.ask)(shards.clone(), wish.clone(), None).await?;
-        // Opened something else meanwhile: these workers end here.
+        let (bytes, modified) = match (bytes, source.address()) {
+            (Some(bytes), _) => (bytes, modified),
+            (None, Some(address)) => {
+                let fetched = platform::fetch_blob(&address, LARGEST_FILE, &cancel, &told).await;
+                let (file, modified) = fetched.map_err(&failed)?;
+                (Bytes::Browser(file), modified)
+            }
+            (None, None) => return Err(Failure::no_address(&source.name())),
+        };
+        let (shards, file) = match bytes {
+            Bytes::Here(index) if Index::is_begun_by(&index) => {
+                (Rc::new(shards::open(&source, &index, &cancel, told).await?), None)
+            }
+            bytes => {
+                self.report(turn, |pending| pending.checking = true);
+                let file = bytes.blob().map_err(failed)?;
+                match shards::only(&file, self.origin_of(&source), modified.clone()).await {
+                    Some(shards) => (Rc::new(shards), Some(Bytes::Browser(file))),
+                    None => {
+                        let bytes = Bytes::Browser(file).here().await.map_err(failed)?;
+                        return Ok(Opened::Bytes(bytes, modified));
+                    }
+                }
+            }
+        };
+        let loaded = shards.ask(&wish, None).await?;
+        // Opened something else meanwhile: the workers end here.
         if self.turn.get_value() == turn {
+            if let Some(file) = file {
+                self.take_fresh(&source, &loaded.sha256, file)?;
+            }
             self.shards.set_value(Some(shards));
         }
-        Ok(loaded)
+        Ok(Opened::Workers(Box::new(loaded)))
     }
 
     /// Asks the shards for what a view wishes, and shows it.

@@ -93,7 +93,7 @@ fn chosen(index: &Index, wish: &Wish<'_>) -> Result<EmbeddingSet, Error> {
         && sets.iter().all(|set| set.key != fusion)
     {
         return Err(Error::Ambiguous(format!(
-            "{fusion} ranks zoos of one file; of a zoo in shards choose one of {}",
+            "{fusion} takes smaller zoos, in one file; here choose one of {}",
             sets.iter().map(|set| &*set.key).collect::<Vec<_>>().join(", ")
         )));
     }
@@ -115,6 +115,9 @@ pub(super) fn lengths(found: usize, wanted: usize) -> Error {
     ))
 }
 
+/// The name of a file that is the only shard of its zoo.
+const ONLY: &str = "zoo.safetensors";
+
 /// Shards that are held in one place.
 #[derive(Clone, Debug)]
 pub struct Shards {
@@ -126,6 +129,26 @@ impl Shards {
     /// None yet.
     pub fn new(index: Index) -> Self {
         Self { index, shards: Vec::new() }
+    }
+
+    /// A zoo file as the only shard of its zoo; `None` where it holds measured transfer,
+    /// which shards know nothing of.
+    ///
+    /// # Errors
+    /// As [`Zoo::parse`], and when it is larger than a shard may be.
+    pub fn of_file(file: &[u8]) -> Result<Option<Self>, Error> {
+        let zoo = Zoo::parse(file)?;
+        if !zoo.transfer().is_empty() {
+            return Ok(None);
+        }
+        let mut index = Index::new(zoo.name(), zoo.description());
+        index.add(ONLY, file, &zoo)?;
+        Ok(Some(Self { index, shards: vec![Shard::new(zoo)] }))
+    }
+
+    /// What they are shards of.
+    pub fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Takes in the file of this name.
