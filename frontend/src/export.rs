@@ -159,7 +159,7 @@ pub fn table(loaded: &Loaded, answer: &Answer) -> File {
          of tuned parameters ({}) on {}.{truth} Zoo ``{}'', sha256 \\texttt{{{}}}; method of Zhou, \
          Xu and McAuley (EMNLP 2022); computed with Tupate {}.}}\n\\end{{table}}\n",
         latex(&target),
-        words::count(answer.ranking.sources.len() as u64),
+        words::count(answer.passing as u64),
         latex(answer.similarity),
         latex(&loaded.method_label(&answer.method)),
         latex(&encoder.name),

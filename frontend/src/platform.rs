@@ -14,7 +14,7 @@ pub mod server;
 mod shell;
 mod streams;
 
-pub use bytes::Bytes;
+pub use bytes::{Blob, Bytes};
 pub use database::Database;
 pub use engine::{Engine, workers};
 pub use export::download;

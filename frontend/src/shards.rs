@@ -4,7 +4,7 @@
 use crate::answer::{Answer, Loaded, Origin, choose_set, choose_similarity};
 use crate::failure::{Failure, Trouble};
 use crate::guest::Guest;
-use crate::platform::{self, Bytes, Cancel, Engine};
+use crate::platform::{self, Blob, Bytes, Cancel, Engine};
 use crate::source::Source;
 use crate::state::Store;
 use futures::future::{join_all, try_join_all};
@@ -16,7 +16,6 @@ use tupate_zoo::link::View;
 use tupate_zoo::narrow::Facets;
 use tupate_zoo::shards::{Closest, Index, Question, Reply, Wish, rank};
 use tupate_zoo::{Error, Target, TaskEntry, Zoo, sha256_hex};
-use web_sys::Blob;
 
 /// Sources that are shown of a target.
 const MOST: usize = 200;

@@ -205,8 +205,9 @@ fn similarity_phrase(name: &str) -> String {
     }
 }
 
-/// The answer, in one sentence. `name` gives the name of a task by its id.
-pub fn sentence(ranking: &Ranking, name: impl Fn(&str) -> String) -> String {
+/// The answer, in one sentence, from a ranking that holds the closest of `all` sources.
+/// `name` gives the name of a task by its id.
+pub fn sentence(ranking: &Ranking, all: usize, name: impl Fn(&str) -> String) -> String {
     let target = name(&ranking.target);
     let phrase = similarity_phrase(&ranking.similarity);
     let (best, second) = match &ranking.sources[..] {
@@ -215,7 +216,7 @@ pub fn sentence(ranking: &Ranking, name: impl Fn(&str) -> String) -> String {
     };
     let first = name(&best.task);
     let shown = score(best.score);
-    let n = count(ranking.sources.len() as u64);
+    let n = count(all as u64);
     match second {
         None => format!(
             "To start on {target} there is only {first}: no other task is here to compare it with ({phrase} {shown})."
@@ -267,7 +268,14 @@ mod tests {
     }
 
     fn said(similarity: &str, scores: &[(&str, f64)]) -> String {
-        sentence(&ranking(similarity, scores), str::to_uppercase)
+        sentence(&ranking(similarity, scores), scores.len(), str::to_uppercase)
+    }
+
+    #[test]
+    fn the_closest_of_very_many_are_not_all() {
+        let few = ranking("cosine", &[("mnli", 0.4), ("snli", 0.2)]);
+        let said = sentence(&few, 99_999, str::to_owned);
+        assert!(said.contains("mnli first: its embedding is the closest of 99,999"), "{said}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod reference;
 
 use tupate_frontend::answer::{Loaded, Origin, complete};
 use tupate_frontend::failure::Trouble;
-use tupate_frontend::platform::{self, Cancel, Database, Wanted};
+use tupate_frontend::platform::{self, Bytes, Cancel, Database, Wanted};
 use tupate_zoo::Dtype;
 use tupate_zoo::link::{self, View};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -80,9 +80,13 @@ async fn a_link_is_packed_and_unpacked_by_the_browser_as_by_the_program() {
 #[wasm_bindgen_test]
 async fn a_file_is_kept_under_its_key_until_it_is_removed() {
     let database = Database::open().await.expect("a database");
-    database.put("one", "first", b"bytes").await.expect("kept");
-    database.put("two", "second", &[0; 100_000]).await.expect("kept");
-    assert_eq!(database.file("one").await.as_deref(), Some(&b"bytes"[..]));
+    let small = Bytes::Here(b"bytes".to_vec());
+    database.put("one", "first", &small).await.expect("kept");
+    // As large files are.
+    let large = Bytes::Browser(Bytes::Here(vec![7; 100_000]).blob().expect("a blob"));
+    database.put("two", "second", &large).await.expect("kept");
+    let one = database.file("one").await.expect("there");
+    assert!(matches!(&one, Bytes::Here(bytes) if bytes == b"bytes"));
     assert!(database.put_facts("one", "changed").await.expect("kept"));
     // Of a file that was removed, nothing is said any more.
     assert!(!database.put_facts("gone", "anything").await.expect("looked up"));
@@ -90,8 +94,10 @@ async fn a_file_is_kept_under_its_key_until_it_is_removed() {
     facts.sort();
     assert_eq!(facts, ["changed", "second"]);
     database.remove("one").await.expect("removed");
-    assert_eq!(database.file("one").await, None);
-    assert_eq!(database.file("two").await.map(|file| file.len()), Some(100_000));
+    assert!(database.file("one").await.is_none());
+    let two = database.file("two").await.expect("there");
+    assert!(matches!(two, Bytes::Browser(_)) && two.len() == 100_000 && !two.is_empty());
+    assert_eq!(two.here().await.expect("read"), vec![7; 100_000]);
     database.remove("two").await.expect("removed");
     assert!(database.facts().await.is_empty());
 }

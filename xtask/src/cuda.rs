@@ -31,6 +31,9 @@ const CUDARC_VERSION: &str = "13000";
 /// PTX for Ampere; the driver compiles it for every newer GPU, too.
 const COMPUTE_CAP: &str = "80";
 
+/// What the second workspace has of its own.
+const OWN: &[&str] = &["Cargo.lock", "target", ".git"];
+
 const KERNELS_BUILD: &str = include_str!("../cuda/candle-kernels-build.rs");
 
 /// The page, the compiler, the patched crates, the binary.
@@ -136,11 +139,13 @@ fn link(context: &Context, workspace: &Path) -> Result<String> {
     remove(workspace)?;
     fs::create_dir_all(workspace)
         .with_context(|| format!("cannot create {}", workspace.display()))?;
-    for name in
-        [".cargo", "Cargo.toml", "backend", "common", "e2e", "frontend", "xtask"].map(Path::new)
-    {
-        symlink(context.root.join(name), workspace.join(name))
-            .with_context(|| format!("cannot link {}", name.display()))?;
+    let root = &context.root;
+    for entry in fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))? {
+        let name = entry?.file_name();
+        if !OWN.iter().any(|own| name == *own) {
+            symlink(root.join(&name), workspace.join(&name))
+                .with_context(|| format!("cannot link {}", name.display()))?;
+        }
     }
     write(&workspace.join("Cargo.lock"), &read(&context.root.join("Cargo.lock"))?)?;
     Ok("made".to_owned())
@@ -210,6 +215,26 @@ mod tests {
             "features = [\n    \"std\",\n    \"dynamic-loading\",\n]\n"
         );
         assert!(load_at_run_time("features = []\n").is_err());
+    }
+
+    #[test]
+    fn the_second_workspace_has_every_member_and_a_lock_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = Context::inside(folder.path());
+        for member in ["engine", "target", "a new one"] {
+            fs::create_dir_all(context.root.join(member)).unwrap();
+        }
+        fs::write(context.root.join("Cargo.toml"), "members").unwrap();
+        fs::write(context.root.join("Cargo.lock"), "locked").unwrap();
+        let workspace = tempfile::tempdir().unwrap();
+        let workspace = workspace.path().join("workspace");
+        link(&context, &workspace).unwrap();
+        for there in ["engine", "a new one", "Cargo.toml"] {
+            assert!(workspace.join(there).is_symlink(), "{there}");
+        }
+        assert!(!workspace.join("target").exists());
+        assert!(!workspace.join("Cargo.lock").is_symlink());
+        assert_eq!(fs::read_to_string(workspace.join("Cargo.lock")).unwrap(), "locked");
     }
 
     #[test]

@@ -50,6 +50,8 @@ async fn a_large_file_is_ranked_kept_and_shared() -> Result<()> {
                 Ok(())
             })
             .await?;
+            let said = state.sentence.context("no sentence")?;
+            ensure!(said.contains("the closest of 19,999 ("), "the page says {said}");
             page.click("similarity-centred").await?;
             let centred = expected(&path, "topic-033", "centred")?;
             let state = page.until_ranked(&centred).await?;

@@ -69,7 +69,7 @@ pub fn Ranking() -> impl IntoView {
             }
             Some(Ok(answer)) => {
                 let name = |id: &str| name_of(&loaded, id);
-                Some(words::sentence(&answer.ranking, name))
+                Some(words::sentence(&answer.ranking, answer.passing, name))
             }
             _ => None,
         })

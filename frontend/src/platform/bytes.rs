@@ -4,7 +4,8 @@ use crate::failure::Trouble;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Blob;
+
+pub use web_sys::Blob;
 
 /// A file's bytes.
 #[derive(Clone)]
