@@ -6,9 +6,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How the names of files end that are not in place yet.
 const TEMPORARY: &str = ".partial";
+
+/// Numbers of temporary files.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,15 @@ pub struct WriteError {
 /// # Errors
 /// When the disk is full, the folder is missing or not writable, and so on.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    write_into(path, bytes, |temporary| File::create_new(temporary))
+}
+
+/// As [`write_atomically`], into a file that `make` opens.
+fn write_into(
+    path: &Path,
+    bytes: &[u8],
+    make: impl Fn(&Path) -> io::Result<File>,
+) -> Result<(), WriteError> {
     let fail = |source| WriteError { path: path.to_owned(), source };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -35,12 +48,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let name = path.file_name().ok_or_else(|| {
         fail(io::Error::new(io::ErrorKind::InvalidInput, "this is not the name of a file"))
     })?;
-    let mut temporary = OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}{TEMPORARY}", std::process::id()));
-    let temporary = folder.join(temporary);
+    let (temporary, mut file) = at_temporary(folder, name, make).map_err(fail)?;
     let written = (|| {
-        let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
@@ -52,6 +61,27 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
         let _ = std::fs::remove_file(&temporary);
         fail(source)
     })
+}
+
+/// Makes something under a temporary name that nobody else has: neither another thread, nor
+/// a program of the same number in another container, nor one that was killed.
+fn at_temporary<T>(
+    folder: &Path,
+    name: &OsStr,
+    make: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<(PathBuf, T)> {
+    loop {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut temporary = OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{}.{number}{TEMPORARY}", std::process::id()));
+        let temporary = folder.join(temporary);
+        match make(&temporary) {
+            Ok(made) => return Ok((temporary, made)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Makes a new folder, whole or not at all: `fill` is given one of a temporary name beside
@@ -68,13 +98,12 @@ pub fn new_folder<E: From<WriteError>>(
         let source = io::Error::new(kind, "this is not the name of a folder");
         WriteError { path: path.to_owned(), source }
     })?;
-    let mut temporary = OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}{TEMPORARY}", std::process::id()));
-    let temporary = path.with_file_name(temporary);
     let failed = |source| WriteError { path: path.to_owned(), source };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let make = |temporary: &Path| std::fs::create_dir(temporary);
+    let (temporary, ()) = at_temporary(folder, name, make).map_err(failed)?;
     let written = (|| {
-        std::fs::create_dir_all(&temporary).map_err(failed)?;
         fill(&temporary)?;
         std::fs::rename(&temporary, path).map_err(failed)?;
         Ok(())
@@ -149,14 +178,40 @@ mod tests {
     }
 
     #[test]
+    fn several_threads_write_one_file_and_what_was_killed_is_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.bin");
+        // As of a program of this number that was killed.
+        let next = NUMBER.load(Ordering::Relaxed);
+        let mut left = 0;
+        for number in next..next + 100 {
+            let name = format!(".a.bin.{}.{number}{TEMPORARY}", std::process::id());
+            left += usize::from(File::create_new(dir.path().join(name)).is_ok());
+        }
+        std::thread::scope(|scope| {
+            for thread in 0..8_u8 {
+                let path = &path;
+                scope.spawn(move || {
+                    (0..50).for_each(|_| write_atomically(path, &[thread; 1000]).unwrap());
+                });
+            }
+        });
+        let found = std::fs::read(&path).unwrap();
+        assert!(found.len() == 1000 && found.iter().all(|byte| *byte == found[0]));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), left + 1);
+    }
+
+    #[test]
     fn a_full_disk_is_told_and_the_old_file_stays() {
-        // /dev/full takes no byte: stands for the temporary file of a full disk.
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.bin");
         write_atomically(&path, b"old").unwrap();
-        let temporary = dir.path().join(format!(".a.bin.{}.partial", std::process::id()));
-        std::os::unix::fs::symlink("/dev/full", &temporary).unwrap();
-        let error = write_atomically(&path, b"new").unwrap_err();
+        // /dev/full takes no byte: stands for the temporary file of a full disk.
+        let full = |temporary: &Path| {
+            std::os::unix::fs::symlink("/dev/full", temporary)?;
+            File::options().write(true).open(temporary)
+        };
+        let error = write_into(&path, b"new", full).unwrap_err();
         assert_eq!(error.source.kind(), io::ErrorKind::StorageFull, "{error}");
         assert!(error.to_string().starts_with("cannot write"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
