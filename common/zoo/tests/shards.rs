@@ -291,7 +291,7 @@ fn what_shards_cannot_answer_is_said() {
         fails(Target::Task("nobody"), None),
         "no task nobody has lora.late embeddings in the 9 tasks of large"
     );
-    assert!(fails(Target::Task("t001"), Some("ensemble")).contains("zoos of one file"));
+    assert!(fails(Target::Task("t001"), Some("ensemble")).contains("smaller zoos, in one file"));
     assert!(fails(Target::Task("t001"), Some("bitfit")).contains("no bitfit embeddings"));
     let guest = |recipe: Recipe, values: usize| TaskEmbedding {
         task: "mine".into(),
