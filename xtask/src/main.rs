@@ -54,8 +54,8 @@ cargo xtask COMMAND
   bench NAME [--write]
           measure: tune (beside PyTorch with PEFT), zoo (ranking natively, in a
           browser, in numpy and in JavaScript), serve (a zoo's file while a run
-          is tuned, beside nginx), page (how long a visitor waits) (--write: put the
-          result into docs/BENCHMARKS.md)
+          is tuned, beside nginx), page (how long a visitor waits), shards (a million
+          tasks in a browser) (--write: put the result into docs/BENCHMARKS.md)
   screenshots
           pictures of every page at three sizes in both themes, by the browser
           tests, into docs/screenshots
