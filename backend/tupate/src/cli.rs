@@ -12,10 +12,12 @@ pub use transfer::TransferArgs;
 pub use zoo::{EvaluateArgs, NewZoo, NpyArgs, RankArgs, ShardArgs, TruthArgs, ZooCommand};
 
 use crate::encoders::Source;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use tupate_tuner::Device;
 use tupate_tuner::data::ColumnChoice;
+use tupate_tuner::encoder::Precision;
 
 /// Find out which task to train on first.
 ///
@@ -252,6 +254,10 @@ pub struct TuneArgs {
     pub init_seed: u64,
     #[command(flatten)]
     pub compute: Compute,
+    /// Precision of the products with the frozen weights: f32, bf16, or the fastest that
+    /// this machine has.
+    #[arg(long, value_name = "f32|bf16|auto", default_value = "f32")]
+    pub precision: PrecisionChoice,
     /// Go on with the unfinished run in --out.
     #[arg(long)]
     pub resume: bool,
@@ -263,6 +269,28 @@ pub struct TuneArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `--precision`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PrecisionChoice {
+    /// Single precision.
+    F32,
+    /// bf16 with sums in f32.
+    Bf16,
+    /// The fastest that this machine has.
+    Auto,
+}
+
+impl PrecisionChoice {
+    /// What it means on this device.
+    pub fn on(self, device: &Device) -> Precision {
+        match self {
+            Self::F32 => Precision::F32,
+            Self::Bf16 => Precision::Bf16,
+            Self::Auto => Precision::fastest(device),
+        }
+    }
 }
 
 fn methods() -> clap::builder::PossibleValuesParser {

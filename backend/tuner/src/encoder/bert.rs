@@ -7,14 +7,15 @@
 
 use super::parts::{Linear, Norm};
 use super::weights::Weights;
-use super::{Config, Error, Family, Pooling, hex};
+use super::{Config, Error, Family, Pooling, Precision, hex};
 use crate::batch::Batch;
-use crate::kernels::{self, Attention};
+use crate::kernels::{self, Attention, FeedForward, Weight};
 use crate::peft::{Adapter, Module, Site};
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{Device, Result, Tensor, Var, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 struct Layer {
     query: Linear,
@@ -25,6 +26,21 @@ struct Layer {
     intermediate: Linear,
     output: Linear,
     output_norm: Norm,
+    /// Its last three as one, where their weights are laid out.
+    feed_forward: Option<FeedForward>,
+}
+
+impl Layer {
+    fn linears(&mut self) -> [&mut Linear; 6] {
+        [
+            &mut self.query,
+            &mut self.key,
+            &mut self.value,
+            &mut self.attention_output,
+            &mut self.intermediate,
+            &mut self.output,
+        ]
+    }
 }
 
 /// An encoder of the BERT, RoBERTa, DistilBERT or MPNet family.
@@ -38,6 +54,7 @@ pub struct Bert {
     norm: Norm,
     layers: Vec<Layer>,
     pooler: Option<Linear>,
+    precision: Precision,
     /// Every tensor by its canonical name.
     tensors: BTreeMap<String, Tensor>,
     /// Those of them that learn, in the order of their names.
@@ -81,6 +98,42 @@ impl Bert {
         Self::assemble(self.config.clone(), copies.collect::<Result<_>>()?, Vec::new())
     }
 
+    /// The same frozen encoder, the weights of its layers laid out for products of this
+    /// precision, beside the weights themselves. Where there are none of f32, candle's
+    /// serve.
+    ///
+    /// # Errors
+    /// When weights learn, or there are no products of bf16 on this device.
+    pub fn with_precision(&self, precision: Precision) -> Result<Self> {
+        if !self.vars.is_empty() {
+            bail!("weights that learn are not laid out for products");
+        }
+        let mut bert = Self::assemble(self.config.clone(), self.tensors.clone(), Vec::new())?;
+        bert.precision = precision;
+        let there = self.device().is_cpu() && Weight::available(precision);
+        if !there && precision == Precision::F32 {
+            return Ok(bert);
+        }
+        for layer in &mut bert.layers {
+            for linear in layer.linears() {
+                linear.ready = Some(Arc::new(Weight::new(&linear.weight, precision)?));
+            }
+            let weights = layer.intermediate.ready.clone().zip(layer.output.ready.clone());
+            layer.feed_forward = weights.map(|(first, second)| FeedForward {
+                first,
+                second,
+                gamma: layer.output_norm.gamma.clone(),
+                eps: layer.output_norm.eps,
+            });
+        }
+        Ok(bert)
+    }
+
+    /// The precision of the products with the weights of the layers.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The same encoder with other weights: a safetensors file that holds every
     /// tensor under its canonical name, nothing else, all finite.
     ///
@@ -109,6 +162,7 @@ impl Bert {
             let weight = format!("{name}.weight");
             Linear {
                 learns: learns(&weight),
+                ready: None,
                 weight: get(&weight),
                 bias: get(&format!("{name}.bias")),
             }
@@ -130,6 +184,7 @@ impl Bert {
                     intermediate: linear(&at("intermediate.dense")),
                     output: linear(&at("output.dense")),
                     output_norm: norm(&at("output.LayerNorm"))?,
+                    feed_forward: None,
                 })
             })
             .collect::<Result<_>>()?;
@@ -141,6 +196,7 @@ impl Bert {
             norm: norm("embeddings.LayerNorm")?,
             layers,
             pooler: tensors.contains_key("pooler.dense.weight").then(|| linear("pooler.dense")),
+            precision: Precision::F32,
             config,
             tensors,
             vars,
@@ -212,7 +268,11 @@ impl Bert {
             Pooling::First => hidden.narrow(1, 0, 1)?.squeeze(1),
             Pooling::Pooler => {
                 let first = hidden.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?;
-                self.pooler.as_ref().expect("the encoder has a pooler").forward(&first)?.tanh()
+                self.pooler
+                    .as_ref()
+                    .expect("the encoder has a pooler")
+                    .forward(&first, None)?
+                    .tanh()
             }
             Pooling::Mean => {
                 let weights = Tensor::from_vec(
@@ -258,7 +318,7 @@ impl Bert {
             };
             sum = (sum + pick(table, types)?)?;
         }
-        self.norm.forward(&sum)
+        self.norm.forward(&sum, None)
     }
 
     /// Position ids `[B·S]`, counted on from a prefix as from past tokens, which
@@ -313,10 +373,17 @@ impl Bert {
         attention: &Attention,
         adapter: &dyn Adapter,
     ) -> Result<Tensor> {
-        let site = |module| Site { layer: index, module };
-        let query = adapter.linear(site(Module::Query), &layer.query, hidden)?; // [B, S, H]
-        let mut key = adapter.linear(site(Module::Key), &layer.key, hidden)?;
-        let mut value = adapter.linear(site(Module::Value), &layer.value, hidden)?;
+        let at = |module| Site { layer: index, module };
+        let linear = |module, map: &Linear, x: &Tensor| {
+            let y = map.forward(x, adapter.bias(at(module)))?;
+            match adapter.low_rank(at(module)) {
+                Some(update) => y + update.of(x)?,
+                None => Ok(y),
+            }
+        };
+        let query = linear(Module::Query, &layer.query, hidden)?; // [B, S, H]
+        let mut key = linear(Module::Key, &layer.key, hidden)?;
+        let mut value = linear(Module::Value, &layer.value, hidden)?;
         if let Some((prefix_key, prefix_value)) = adapter.prefix(index) {
             let in_front = |prefix: &Tensor, own: &Tensor| {
                 let (p, h) = prefix.dims2()?;
@@ -327,14 +394,19 @@ impl Bert {
             value = in_front(prefix_value, &value)?;
         }
         let context = kernels::attention(&query, &key, &value, attention)?; // [B, S, H]
-        let attended =
-            adapter.linear(site(Module::AttentionOutput), &layer.attention_output, &context)?;
-        let attended = (attended + hidden)?;
-        let hidden = adapter.norm(site(Module::AttentionNorm), &layer.attention_norm, &attended)?;
-        let inner = adapter.linear(site(Module::Intermediate), &layer.intermediate, &hidden)?;
-        let output =
-            adapter.linear(site(Module::Output), &layer.output, &kernels::gelu(&inner)?)?;
-        adapter.norm(site(Module::OutputNorm), &layer.output_norm, &(output + hidden)?)
+        let attended = linear(Module::AttentionOutput, &layer.attention_output, &context)?;
+        let beta = adapter.bias(at(Module::AttentionNorm));
+        let hidden = layer.attention_norm.forward(&(attended + hidden)?, beta)?;
+        let modules = [Module::Intermediate, Module::Output, Module::OutputNorm].map(at);
+        let plain = modules.iter().all(|module| adapter.low_rank(*module).is_none());
+        if let Some(block) = layer.feed_forward.as_ref().filter(|_| plain) {
+            let own = [&layer.intermediate.bias, &layer.output.bias, &layer.output_norm.beta];
+            let biases = [0, 1, 2].map(|i| adapter.bias(modules[i]).unwrap_or(own[i]));
+            return kernels::feed_forward(&hidden, block, &Tensor::cat(&biases, 0)?);
+        }
+        let inner = linear(Module::Intermediate, &layer.intermediate, &hidden)?;
+        let output = linear(Module::Output, &layer.output, &kernels::gelu(&inner)?)?;
+        layer.output_norm.forward(&(output + hidden)?, adapter.bias(modules[2]))
     }
 }
 

@@ -45,6 +45,12 @@ pub enum Error {
         /// One entry a key.
         problems: Vec<String>,
     },
+    /// Products in bf16 were asked for where there are none.
+    #[error(
+        "products in bf16 are for processors with AVX-512 BF16, which this one has not or is not \
+         asked to compute; use --precision f32, or auto for the fastest that there is"
+    )]
+    NoBf16,
     /// A device or tensor operation failed.
     #[error("the encoder could not be set up: {0}")]
     Device(#[from] candle_core::Error),

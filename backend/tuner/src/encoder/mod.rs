@@ -6,12 +6,14 @@ mod error;
 mod parts;
 mod weights;
 
+pub use crate::kernels::Precision;
 pub use bert::Bert;
 pub use config::{Config, Family};
 pub use error::Error;
 pub use parts::{Linear, Norm};
 pub use weights::KeyReport;
 
+use crate::kernels::Weight;
 use candle_core::Device;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -82,6 +84,20 @@ impl Encoder {
             tokenizer,
             pooling,
         })
+    }
+
+    /// The same encoder, its weights laid out for products of this precision.
+    ///
+    /// # Errors
+    /// When bf16 is asked for and this processor has no such products, or it is not the
+    /// processor that computes.
+    pub fn with_precision(mut self, precision: Precision) -> Result<Self, Error> {
+        let there = self.model.device().is_cpu() && Weight::available(precision);
+        if precision == Precision::Bf16 && !there {
+            return Err(Error::NoBf16);
+        }
+        self.model = self.model.with_precision(precision)?;
+        Ok(self)
     }
 
     /// The encoder's dimensions.

@@ -1,27 +1,31 @@
 //! The two parts of a layer that hold weights: linear maps and LayerNorms.
 
-use crate::kernels;
+use crate::kernels::{self, Weight};
 use candle_core::{DType, Result, Tensor};
+use std::sync::Arc;
 
 /// A linear map. Its weight and bias never change, unless the encoder itself
 /// learns.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Linear {
     /// `[out, in]`.
     pub weight: Tensor,
     /// `[out]`.
     pub bias: Tensor,
+    /// The same weight, laid out for products.
+    pub(super) ready: Option<Arc<Weight>>,
     pub(super) learns: bool,
 }
 
 impl Linear {
-    /// `x` `[.., in]` → `[.., out]`.
+    /// `x` `[.., in]` → `[.., out]`, with `bias` in place of its own if there is one.
     ///
     /// # Errors
     /// When the shape does not fit.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        let bias = bias.unwrap_or(&self.bias);
         if !self.learns {
-            return kernels::linear(x, &self.weight, Some(&self.bias));
+            return kernels::linear(x, &self.weight, self.ready.as_ref(), Some(bias));
         }
         let mut dims = x.dims().to_vec();
         let (out, inner) = self.weight.dims2()?;
@@ -30,7 +34,7 @@ impl Linear {
         if let Some(last) = dims.last_mut() {
             *last = out;
         }
-        kernels::add_bias(&y.reshape(dims)?, &self.bias)
+        kernels::add_bias(&y.reshape(dims)?, bias)
     }
 }
 
@@ -42,7 +46,7 @@ pub struct Norm {
     pub gamma: Tensor,
     /// `[H]`.
     pub beta: Tensor,
-    eps: f32,
+    pub(super) eps: f32,
     /// `[H]`, one and zero: normalising without scale or shift.
     one: Tensor,
     zero: Tensor,
@@ -56,23 +60,21 @@ impl Norm {
         Ok(Self { gamma, beta, eps, one, zero, learns })
     }
 
-    /// `x` `[.., H]` → `[.., H]`.
+    /// `x` `[.., H]` → `[.., H]`, with the shift `beta` in place of its own if there is one.
     ///
     /// # Errors
     /// When the shape does not fit.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, beta: Option<&Tensor>) -> Result<Tensor> {
+        if !self.learns && beta.is_none_or(|beta| !beta.track_op()) {
+            let beta = beta.unwrap_or(&self.beta);
+            return kernels::layer_norm(x, &self.gamma, beta, self.eps);
+        }
+        let beta = beta.unwrap_or(&self.beta);
         if !self.learns {
-            return kernels::layer_norm(x, &self.gamma, &self.beta, self.eps);
+            let scaled = kernels::layer_norm(x, &self.gamma, &self.zero, self.eps)?;
+            return kernels::add_bias(&scaled, beta);
         }
         let normed = kernels::layer_norm(x, &self.one, &self.zero, self.eps)?;
-        kernels::add_bias(&normed.broadcast_mul(&self.gamma)?, &self.beta)
-    }
-
-    /// The same without the shift, for a method that has its own.
-    ///
-    /// # Errors
-    /// When the shape does not fit.
-    pub fn without_shift(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::layer_norm(x, &self.gamma, &self.zero, self.eps)
+        kernels::add_bias(&normed.broadcast_mul(&self.gamma)?, beta)
     }
 }

@@ -87,13 +87,18 @@ impl InplaceOp2 for Moment {
     ) -> Result<()> {
         let gradient = rows::slice(gradient, gradient_layout)?;
         let width = width(layout);
-        rows::for_each(rows::slice_mut(moment, layout)?, width, |r, row| {
-            for (m, &g) in row.iter_mut().zip(&gradient[r * width..]) {
-                let g = g * self.scale;
-                let g = if self.square { g * g } else { g };
-                *m = *m * self.beta + g * self.rest;
-            }
-        });
+        rows::for_each(
+            rows::slice_mut(moment, layout)?,
+            width,
+            #[inline(always)]
+            |r, row| {
+                for (m, &g) in row.iter_mut().zip(&gradient[r * width..]) {
+                    let g = g * self.scale;
+                    let g = if self.square { g * g } else { g };
+                    *m = *m * self.beta + g * self.rest;
+                }
+            },
+        );
         Ok(())
     }
 }
@@ -123,13 +128,18 @@ impl InplaceOp3 for Update {
         let first = rows::slice(first, first_layout)?;
         let second = rows::slice(second, second_layout)?;
         let width = width(layout);
-        rows::for_each(rows::slice_mut(parameter, layout)?, width, |r, row| {
-            let at = r * width;
-            for ((p, &m), &v) in row.iter_mut().zip(&first[at..]).zip(&second[at..]) {
-                let update = m * self.scale1 / ((v * self.scale2).sqrt() + self.epsilon);
-                *p = *p * self.keep - update * self.rate;
-            }
-        });
+        rows::for_each(
+            rows::slice_mut(parameter, layout)?,
+            width,
+            #[inline(always)]
+            |r, row| {
+                let at = r * width;
+                for ((p, &m), &v) in row.iter_mut().zip(&first[at..]).zip(&second[at..]) {
+                    let update = m * self.scale1 / ((v * self.scale2).sqrt() + self.epsilon);
+                    *p = *p * self.keep - update * self.rate;
+                }
+            },
+        );
         Ok(())
     }
 }

@@ -141,26 +141,31 @@ impl Sequence<'_> {
         let queries = self.of_queries(query.start);
         let mut scores = self.product((query.storage, &queries), (key.storage, &transposed))?;
         let scale = 1.0 / (self.sizes.width as f32).sqrt();
-        rows::for_each(floats(&mut scores)?, self.keys, |r, row| {
-            for (score, mask) in row.iter_mut().zip(self.mask) {
-                *score = *score * scale + mask;
-            }
-            if let Some(bias) = self.bias {
-                let (head, query) = (r / self.queries, r % self.queries);
-                let at = (head * self.sizes.queries + query) * self.sizes.keys;
-                for (score, bias) in row.iter_mut().zip(&bias[at..]) {
-                    *score += bias;
+        rows::for_each(
+            floats(&mut scores)?,
+            self.keys,
+            #[inline(always)]
+            |r, row| {
+                for (score, mask) in row.iter_mut().zip(self.mask) {
+                    *score = *score * scale + mask;
                 }
-            }
-            let highest = math::max(row);
-            for value in row.iter_mut() {
-                *value = math::exp(*value - highest);
-            }
-            let scale = 1.0 / math::sum(row, |_, v| v);
-            for value in row.iter_mut() {
-                *value *= scale;
-            }
-        });
+                if let Some(bias) = self.bias {
+                    let (head, query) = (r / self.queries, r % self.queries);
+                    let at = (head * self.sizes.queries + query) * self.sizes.keys;
+                    for (score, bias) in row.iter_mut().zip(&bias[at..]) {
+                        *score += bias;
+                    }
+                }
+                let highest = math::max(row);
+                for value in row.iter_mut() {
+                    *value = math::exp(*value - highest);
+                }
+                let scale = 1.0 / math::sum(row, |_, v| v);
+                for value in row.iter_mut() {
+                    *value *= scale;
+                }
+            },
+        );
         Ok(scores)
     }
 
@@ -208,13 +213,18 @@ impl Sequence<'_> {
         let mut scores = self.product(gradients, (value.storage, &values))?;
         let scale = 1.0 / (self.sizes.width as f32).sqrt();
         let p = probabilities.as_slice::<f32>()?;
-        rows::for_each(floats(&mut scores)?, self.keys, |r, row| {
-            let p = &p[r * self.keys..][..self.keys];
-            let mean = math::sum(p, |i, p| p * row[i]);
-            for (value, p) in row.iter_mut().zip(p) {
-                *value = scale * p * (*value - mean);
-            }
-        });
+        rows::for_each(
+            floats(&mut scores)?,
+            self.keys,
+            #[inline(always)]
+            |r, row| {
+                let p = &p[r * self.keys..][..self.keys];
+                let mean = math::sum(p, |i, p| p * row[i]);
+                for (value, p) in row.iter_mut().zip(p) {
+                    *value = scale * p * (*value - mean);
+                }
+            },
+        );
         let keys = (key.storage, &self.of_keys(key.start));
         self.scatter(&self.product((&scores, &square), keys)?, of_query)?;
         let queries = (query.storage, &self.of_queries(query.start));

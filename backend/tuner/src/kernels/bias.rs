@@ -36,12 +36,17 @@ impl CustomOp2 for AddBias {
             bail!("a bias of {width} was added to {:?}", x_layout.dims());
         }
         let mut out = vec![0.0_f32; x.len()];
-        rows::for_each(&mut out, width, |r, row| {
-            let x = &x[r * width..][..width];
-            for i in 0..width {
-                row[i] = x[i] + bias[i];
-            }
-        });
+        rows::for_each(
+            &mut out,
+            width,
+            #[inline(always)]
+            |r, row| {
+                let x = &x[r * width..][..width];
+                for i in 0..width {
+                    row[i] = x[i] + bias[i];
+                }
+            },
+        );
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
 

@@ -11,6 +11,13 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
     if rows::fused(x) { x.contiguous()?.apply_op1(Gelu) } else { x.gelu_erf() }
 }
 
+/// `x·Φ(x)` and its derivative.
+#[inline(always)]
+pub(super) fn both(x: f32) -> (f32, f32) {
+    let (cumulative, density) = math::normal(x);
+    (x * cumulative, cumulative + x * density)
+}
+
 struct Gelu;
 
 impl CustomOp1 for Gelu {
@@ -22,11 +29,16 @@ impl CustomOp1 for Gelu {
         let x = rows::slice(storage, layout)?;
         let mut out = vec![0.0_f32; x.len()];
         let width = layout.dims().last().copied().unwrap_or(1);
-        rows::for_each(&mut out, width, |r, row| {
-            for (y, &x) in row.iter_mut().zip(&x[r * width..]) {
-                *y = x * math::normal(x).0;
-            }
-        });
+        rows::for_each(
+            &mut out,
+            width,
+            #[inline(always)]
+            |r, row| {
+                for (y, &x) in row.iter_mut().zip(&x[r * width..]) {
+                    *y = both(x).0;
+                }
+            },
+        );
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -52,13 +64,17 @@ impl CustomOp2 for GeluBackward {
         let (x, grad) = (rows::slice(x, x_layout)?, rows::slice(grad, grad_layout)?);
         let mut out = vec![0.0_f32; x.len()];
         let width = x_layout.dims().last().copied().unwrap_or(1);
-        rows::for_each(&mut out, width, |r, row| {
-            let at = r * width;
-            for ((d, &x), &g) in row.iter_mut().zip(&x[at..]).zip(&grad[at..]) {
-                let (cumulative, density) = math::normal(x);
-                *d = g * (cumulative + x * density);
-            }
-        });
+        rows::for_each(
+            &mut out,
+            width,
+            #[inline(always)]
+            |r, row| {
+                let at = r * width;
+                for ((d, &x), &g) in row.iter_mut().zip(&x[at..]).zip(&grad[at..]) {
+                    *d = g * both(x).1;
+                }
+            },
+        );
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
 }

@@ -1,24 +1,34 @@
 //! `y = x·Wᵀ + b` with frozen `W`.
 
-use super::{bias, rows};
+use super::{Weight, bias, rows};
 use candle_core::backend::BackendStorage;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Storage, Tensor, bail,
 };
+use std::sync::Arc;
 
 /// A linear map whose weight is frozen, `x` `[.., in]` → `[.., out]`, with `weight`
-/// `[out, in]` and `bias` `[out]`. `x` has a gradient, and `bias` where it learns.
+/// `[out, in]` and `bias` `[out]`. `x` has a gradient, and `bias` where it learns. `ready`
+/// is the same weight, laid out.
 ///
 /// # Errors
-/// When the shapes do not fit.
-pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+/// When the shapes do not fit, or `x` is not on the CPU for which a weight was laid out.
+pub fn linear(
+    x: &Tensor,
+    weight: &Tensor,
+    ready: Option<&Arc<Weight>>,
+    bias: Option<&Tensor>,
+) -> Result<Tensor> {
     if rows::fused(x) {
-        let weight = Frozen(weight.clone());
+        let weight = Frozen { weight: weight.clone(), ready: ready.cloned() };
         let x = x.contiguous()?;
         return match bias {
             Some(bias) if bias.track_op() => x.apply_op2(&bias.contiguous()?, weight),
             bias => x.apply_op1(FrozenLinear { weight, bias: bias.cloned() }),
         };
+    }
+    if ready.is_some() {
+        bail!("a weight that was laid out is for f32 on the CPU");
     }
     let y = x.broadcast_matmul(&weight.detach().t()?)?;
     match bias {
@@ -27,8 +37,12 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     }
 }
 
-/// A frozen weight, `[out, in]`. As an operation it takes a bias that learns.
-struct Frozen(Tensor);
+/// A frozen weight. As an operation it takes a bias that learns.
+struct Frozen {
+    /// `[out, in]`.
+    weight: Tensor,
+    ready: Option<Arc<Weight>>,
+}
 
 impl Frozen {
     /// `x·Wᵀ + b`.
@@ -38,39 +52,56 @@ impl Frozen {
         layout: &Layout,
         bias: Option<&[f32]>,
     ) -> Result<(CpuStorage, Shape)> {
-        let (out, inner) = self.0.dims2()?;
+        let (out, inner) = self.weight.dims2()?;
         let mut dims = layout.dims().to_vec();
         if dims.pop() != Some(inner) {
             bail!("a linear map of {inner} inputs was given {:?}", layout.dims());
         }
         let m: usize = dims.iter().product();
         dims.push(out);
+        if bias.is_some_and(|bias| bias.len() != out) {
+            let given = bias.map_or(0, <[f32]>::len);
+            bail!("a linear map of {out} outputs was given {given} biases");
+        }
+        if let Some(ready) = &self.ready {
+            let y = ready.forward(rows::slice(x, layout)?, bias);
+            return Ok((CpuStorage::F32(y), Shape::from(dims)));
+        }
         let flat = Layout::contiguous_with_offset((m, inner), layout.start_offset());
-        let transposed = self.0.t()?;
+        let transposed = self.weight.t()?;
         let (weight, weight_layout) = transposed.storage_and_layout();
         let Storage::Cpu(weight) = &*weight else {
             bail!("the weight of a linear map is not on the CPU");
         };
         let mut y = x.matmul(weight, (1, m, out, inner), &flat, weight_layout)?;
         if let (Some(bias), CpuStorage::F32(values)) = (bias, &mut y) {
-            if bias.len() != out {
-                bail!("a linear map of {out} outputs was given {} biases", bias.len());
-            }
-            rows::for_each(values, out, |_, row| {
-                for (value, b) in row.iter_mut().zip(bias) {
-                    *value += b;
-                }
-            });
+            rows::for_each(
+                values,
+                out,
+                #[inline(always)]
+                |_, row| {
+                    for (value, b) in row.iter_mut().zip(bias) {
+                        *value += b;
+                    }
+                },
+            );
         }
         Ok((y, Shape::from(dims)))
     }
 
     /// `dx = dy·W`.
     fn backward(&self, x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-        let (out, _) = self.0.dims2()?;
+        if let Some(ready) = &self.ready {
+            let gradient = gradient.contiguous()?;
+            let (storage, layout) = gradient.storage_and_layout();
+            let Storage::Cpu(storage) = &*storage else { bail!("a gradient is not on the CPU") };
+            let dx = ready.backward(rows::slice(storage, layout)?);
+            return Tensor::from_vec(dx, x.shape(), x.device());
+        }
+        let (out, _) = self.weight.dims2()?;
         let m = gradient.elem_count() / gradient.dim(D::Minus1)?;
         let gradient = gradient.contiguous()?.reshape((m, out))?;
-        gradient.matmul(&self.0)?.reshape(x.shape())
+        gradient.matmul(&self.weight)?.reshape(x.shape())
     }
 }
 

@@ -13,19 +13,23 @@ mod adamw;
 mod attention;
 mod bias;
 mod device;
+mod feed_forward;
 mod gelu;
 mod linear;
 mod math;
 mod norm;
+mod product;
 mod rows;
 
 pub use adamw::{Step, adamw};
 pub use attention::{Attention, MASKED, attention};
 pub use bias::add_bias;
 pub use device::device;
+pub use feed_forward::{FeedForward, feed_forward};
 pub use gelu::gelu;
 pub use linear::linear;
 pub use norm::layer_norm;
+pub use product::{Precision, Weight};
 
 #[cfg(test)]
 mod tests;

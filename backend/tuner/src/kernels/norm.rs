@@ -27,6 +27,29 @@ struct LayerNorm {
     eps: f32,
 }
 
+/// The LayerNorm of a row, `x`, written to `y`.
+#[inline(always)]
+pub(super) fn row(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, y: &mut [f32]) {
+    let (mean, scale) = moments(x, eps);
+    for i in 0..y.len() {
+        y[i] = (x[i] - mean) * scale * gamma[i] + beta[i];
+    }
+}
+
+/// The gradient of a row, `dy` that of its LayerNorm, written to `dx`. With u = dy·gamma
+/// and n = (x - mean)·scale the normed row: dx = scale·(u - mean(u) - n·mean(u·n)).
+#[inline(always)]
+pub(super) fn row_backward(x: &[f32], dy: &[f32], gamma: &[f32], eps: f32, dx: &mut [f32]) {
+    let (mean, scale) = moments(x, eps);
+    let n = x.len() as f32;
+    let mean_u = math::sum(dy, |i, g| g * gamma[i]) / n;
+    let mean_un = math::sum(dy, |i, g| g * gamma[i] * (x[i] - mean) * scale) / n;
+    for i in 0..dx.len() {
+        let normed = (x[i] - mean) * scale;
+        dx[i] = scale * (dy[i] * gamma[i] - mean_u - normed * mean_un);
+    }
+}
+
 /// Mean and reciprocal standard deviation of a row.
 #[inline(always)]
 fn moments(row: &[f32], eps: f32) -> (f32, f32) {
@@ -36,7 +59,7 @@ fn moments(row: &[f32], eps: f32) -> (f32, f32) {
     (mean, 1.0 / (variance + eps).sqrt())
 }
 
-fn with_slice<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
+pub(super) fn with_slice<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {
         Storage::Cpu(storage) => Ok(f(rows::slice(storage, layout)?)),
@@ -58,13 +81,14 @@ impl CustomOp1 for LayerNorm {
         let mut out = vec![0.0_f32; x.len()];
         with_slice(&self.gamma, |gamma| {
             with_slice(&self.beta, |beta| {
-                rows::for_each(&mut out, width, |r, row| {
-                    let x = &x[r * width..][..width];
-                    let (mean, scale) = moments(x, self.eps);
-                    for i in 0..width {
-                        row[i] = (x[i] - mean) * scale * gamma[i] + beta[i];
-                    }
-                });
+                rows::for_each(
+                    &mut out,
+                    width,
+                    #[inline(always)]
+                    |r, y| {
+                        row(&x[r * width..][..width], gamma, beta, self.eps, y);
+                    },
+                );
             })
         })??;
         Ok((CpuStorage::F32(out), layout.shape().clone()))
@@ -96,21 +120,16 @@ impl CustomOp2 for LayerNormBackward<'_> {
         let (x, grad) = (rows::slice(x, x_layout)?, rows::slice(grad, grad_layout)?);
         let width = self.gamma.elem_count();
         let mut out = vec![0.0_f32; x.len()];
-        // With u = grad·gamma and n = (x - mean)·scale the normed input:
-        // dx = scale·(u - mean(u) - n·mean(u·n)).
         with_slice(self.gamma, |gamma| {
-            rows::for_each(&mut out, width, |r, row| {
-                let x = &x[r * width..][..width];
-                let grad = &grad[r * width..][..width];
-                let (mean, scale) = moments(x, self.eps);
-                let n = width as f32;
-                let mean_u = math::sum(grad, |i, g| g * gamma[i]) / n;
-                let mean_un = math::sum(grad, |i, g| g * gamma[i] * (x[i] - mean) * scale) / n;
-                for i in 0..width {
-                    let normed = (x[i] - mean) * scale;
-                    row[i] = scale * (grad[i] * gamma[i] - mean_u - normed * mean_un);
-                }
-            });
+            rows::for_each(
+                &mut out,
+                width,
+                #[inline(always)]
+                |r, dx| {
+                    let at = r * width;
+                    row_backward(&x[at..][..width], &grad[at..][..width], gamma, self.eps, dx);
+                },
+            );
         })?;
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }

@@ -9,21 +9,61 @@ static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 /// Least number of values worth handing to another thread.
 const GRAIN: usize = 1 << 14;
 
+/// Work on rows, which all becomes one function for the processor at hand: a closure is
+/// called through one that is not part of it, and would be compiled for any x86-64.
+struct Rows<'a, F> {
+    values: &'a mut [f32],
+    width: usize,
+    f: F,
+}
+
+impl<F: Fn(usize, &mut [f32])> pulp::NullaryFnOnce for Rows<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (r, row) in self.values.chunks_exact_mut(self.width).enumerate() {
+            (self.f)(r, row);
+        }
+    }
+}
+
+/// The same with rows of two.
+struct BothRows<'a, F> {
+    values: [&'a mut [f32]; 2],
+    width: usize,
+    f: F,
+}
+
+impl<F: Fn(&mut [f32], &mut [f32])> pulp::NullaryFnOnce for BothRows<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let [one, other] = self.values;
+        let rows = one.chunks_exact_mut(self.width).zip(other.chunks_exact_mut(self.width));
+        for (one, other) in rows {
+            (self.f)(one, other);
+        }
+    }
+}
+
 /// Calls `f(row, values)` for every row of `out`. Each row is computed by one
 /// thread from its inputs alone: the result does not depend on their number.
+///
+/// Here and below `f` must be marked `#[inline(always)]`, or it is compiled for any
+/// x86-64, which takes several times as long.
 pub fn for_each(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
     if out.is_empty() {
         return;
     }
     let rows_per_task = GRAIN.div_ceil(width).max(1);
     let run = |task: usize, block: &mut [f32]| {
-        ARCH.dispatch(
+        alone(
+            block,
+            width,
             #[inline(always)]
-            || {
-                for (i, row) in block.chunks_exact_mut(width).enumerate() {
-                    f(task * rows_per_task + i, row);
-                }
-            },
+            |r, row| f(task * rows_per_task + r, row),
         );
     };
     if out.len() <= GRAIN {
@@ -35,22 +75,43 @@ pub fn for_each(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + S
     }
 }
 
+/// The same by this thread alone.
+pub fn alone(values: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32])) {
+    ARCH.dispatch(Rows { values, width, f });
+}
+
+/// Calls `f` for every row of two by this thread alone.
+pub fn both(values: [&mut [f32]; 2], width: usize, f: impl Fn(&mut [f32], &mut [f32])) {
+    ARCH.dispatch(BothRows { values, width, f });
+}
+
+/// Adds the columns of `[.., width]` to `sums`, `[width]`, one row after the other.
+pub fn add_columns(values: &[f32], sums: &mut [f32]) {
+    struct Columns<'a>(&'a [f32], &'a mut [f32]);
+
+    impl pulp::NullaryFnOnce for Columns<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            for row in self.0.chunks_exact(self.1.len()) {
+                for (sum, value) in self.1.iter_mut().zip(row) {
+                    *sum += value;
+                }
+            }
+        }
+    }
+
+    ARCH.dispatch(Columns(values, sums));
+}
+
 /// Sums of the columns of `[.., width]`. Rows are joined in blocks of a fixed size,
 /// so that the result does not depend on the number of threads.
 pub fn column_sums(values: &[f32], width: usize) -> Vec<f32> {
     const ROWS: usize = 128;
     let block = |block: &[f32]| {
         let mut sums = vec![0.0_f32; width];
-        ARCH.dispatch(
-            #[inline(always)]
-            || {
-                for row in block.chunks_exact(width) {
-                    for (sum, value) in sums.iter_mut().zip(row) {
-                        *sum += value;
-                    }
-                }
-            },
-        );
+        add_columns(block, &mut sums);
         sums
     };
     let blocks: Vec<Vec<f32>> = values.par_chunks(ROWS * width).map(block).collect();

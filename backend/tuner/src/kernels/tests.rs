@@ -57,8 +57,8 @@ fn linear_is_linear() {
         let weight = var(&[7, h], 1).as_tensor().detach();
         let bias = var(&[7], 2).as_tensor().detach();
         let reference = |x: &Tensor| x.broadcast_matmul(&weight.t()?)?.broadcast_add(&bias);
-        check(&[b, s, h], |x| linear(x, &weight, Some(&bias)), reference);
-        check(&[b, s, h], |x| linear(x, &weight, None), |x| x.broadcast_matmul(&weight.t()?));
+        check(&[b, s, h], |x| linear(x, &weight, None, Some(&bias)), reference);
+        check(&[b, s, h], |x| linear(x, &weight, None, None), |x| x.broadcast_matmul(&weight.t()?));
     }
 }
 
@@ -69,7 +69,7 @@ fn the_bias_of_a_linear_map_gets_its_gradient_where_it_learns() {
         let bias = var(&[7], 2);
         let reference =
             |x: &Tensor| x.broadcast_matmul(&weight.t()?)?.broadcast_add(bias.as_tensor());
-        let own = |x: &Tensor| linear(x, &weight, Some(bias.as_tensor()));
+        let own = |x: &Tensor| linear(x, &weight, None, Some(bias.as_tensor()));
         check(&[b, s, h], own, reference);
         let x = var(&[b, s, h], 6);
         let counted = var(&[b, s, 7], 8).as_tensor().detach();
@@ -78,7 +78,10 @@ fn the_bias_of_a_linear_map_gets_its_gradient_where_it_learns() {
             loss.backward().unwrap().get(&bias).expect("the bias has a gradient").clone()
         };
         assert_close(&gradient(own(&x)), &gradient(reference(&x)), "gradient of the bias");
-        assert!(linear(&x, &weight, Some(x.as_tensor())).is_err(), "a bias of another length");
+        assert!(
+            linear(&x, &weight, None, Some(x.as_tensor())).is_err(),
+            "a bias of another length"
+        );
     }
 }
 
@@ -121,6 +124,73 @@ fn gelu_is_gelu() {
     for [b, s, h] in SHAPES {
         check(&[b, s, h], |x| gelu(&(x * 4.0)?), |x| (x * 4.0)?.gelu_erf());
     }
+}
+
+#[test]
+fn a_feed_forward_block_is_its_parts() {
+    if !Weight::available(Precision::F32) {
+        return;
+    }
+    for [b, s, h] in SHAPES {
+        let i = 2 * h + 3;
+        let (w1, w2) = (var(&[i, h], 1).as_tensor().detach(), var(&[h, i], 2).as_tensor().detach());
+        let gamma = var(&[h], 3).as_tensor().detach();
+        let ready = |weight| std::sync::Arc::new(Weight::new(weight, Precision::F32).unwrap());
+        let block =
+            FeedForward { first: ready(&w1), second: ready(&w2), gamma: gamma.clone(), eps: 1e-6 };
+        let biases = var(&[i + 2 * h], 4);
+        let by_parts = |x: &Tensor, biases: &Tensor| {
+            let part = |start, n| biases.narrow(0, start, n);
+            let inner = x.broadcast_matmul(&w1.t()?)?.broadcast_add(&part(0, i)?)?;
+            let output = inner.gelu_erf()?.broadcast_matmul(&w2.t()?)?;
+            let sum = (output.broadcast_add(&part(i, h)?)? + x)?;
+            let normed = layer_norm(&sum, &gamma, &gamma.zeros_like()?, 1e-6)?;
+            normed.broadcast_add(&part(i + h, h)?)
+        };
+        let frozen = biases.as_tensor().detach();
+        check(&[b, s, h], |x| feed_forward(x, &block, &frozen), |x| by_parts(x, &frozen));
+        // What learns, and an input that needs no gradient.
+        let x = var(&[b, s, h], 6).as_tensor().detach();
+        let counted = var(&[b, s, h], 8).as_tensor().detach();
+        let gradient = |y: Result<Tensor>| {
+            let loss = (y.unwrap() * &counted).unwrap().sum_all().unwrap();
+            loss.backward().unwrap().get(&biases).expect("the biases have a gradient").clone()
+        };
+        let own = gradient(feed_forward(&x, &block, &biases));
+        assert_close(&own, &gradient(by_parts(&x, &biases)), "gradient of the biases");
+        assert!(feed_forward(&x, &block, &gamma).is_err(), "biases of another length");
+        // Nothing is kept, and the result is the same.
+        let learning = feed_forward(&x, &block, &biases).unwrap();
+        assert_eq!(values(&learning), values(&feed_forward(&x, &block, &frozen).unwrap()));
+    }
+}
+
+#[test]
+fn a_feed_forward_block_does_not_depend_on_the_number_of_threads() {
+    if !Weight::available(Precision::F32) {
+        return;
+    }
+    let ready = |shape: &[usize], seed| {
+        let weight = Weight::new(var(shape, seed).as_tensor(), Precision::F32);
+        std::sync::Arc::new(weight.unwrap())
+    };
+    let block = FeedForward {
+        first: ready(&[40, 16], 1),
+        second: ready(&[16, 40], 2),
+        gamma: var(&[16], 3).as_tensor().detach(),
+        eps: 1e-6,
+    };
+    let (x, biases) = (var(&[500, 16], 4), var(&[72], 5));
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let y = feed_forward(&x, &block, &biases).unwrap();
+            let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            let of = |var: &Var| values(gradients.get(var).unwrap());
+            (values(&y), of(&x), of(&biases))
+        })
+    };
+    assert_eq!(run(1), run(5));
 }
 
 /// The same attention from candle's primitives alone.
@@ -219,6 +289,6 @@ fn kernels_take_views_that_are_not_contiguous() {
     let view = x.as_tensor().transpose(0, 1).unwrap();
     let weight = var(&[4, 33], 1).as_tensor().detach();
     let expected = view.contiguous().unwrap().broadcast_matmul(&weight.t().unwrap()).unwrap();
-    assert_close(&linear(&view, &weight, None).unwrap(), &expected, "linear of a view");
+    assert_close(&linear(&view, &weight, None, None).unwrap(), &expected, "linear of a view");
     assert_close(&gelu(&view).unwrap(), &view.gelu_erf().unwrap(), "gelu of a view");
 }

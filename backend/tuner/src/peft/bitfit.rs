@@ -6,8 +6,7 @@
 //! pretrained biases, so the initial values depend on the encoder alone.
 
 use super::{Adapter, Module, NamedVar, PeftMethod, Site};
-use crate::encoder::{Bert, Config, Linear, Norm};
-use crate::kernels;
+use crate::encoder::{Bert, Config};
 use candle_core::{Result, Tensor, Var, bail};
 use tupate_tasks::MethodSpec;
 
@@ -59,21 +58,10 @@ struct BitFitAdapter {
     vars: Vec<NamedVar>,
 }
 
-impl BitFitAdapter {
-    fn bias(&self, at: Site) -> &Tensor {
-        let place = Module::ALL.iter().position(|module| *module == at.module);
-        let place = place.expect("every module of a layer has a bias");
-        self.vars[at.layer * Module::ALL.len() + place].var.as_tensor()
-    }
-}
-
 impl Adapter for BitFitAdapter {
-    fn linear(&self, at: Site, frozen: &Linear, x: &Tensor) -> Result<Tensor> {
-        kernels::linear(x, &frozen.weight, Some(self.bias(at)))
-    }
-
-    fn norm(&self, at: Site, frozen: &Norm, x: &Tensor) -> Result<Tensor> {
-        kernels::add_bias(&frozen.without_shift(x)?, self.bias(at))
+    fn bias(&self, at: Site) -> Option<&Tensor> {
+        let place = Module::ALL.iter().position(|module| *module == at.module)?;
+        Some(self.vars[at.layer * Module::ALL.len() + place].var.as_tensor())
     }
 
     fn vars(&self) -> &[NamedVar] {

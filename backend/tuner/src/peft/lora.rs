@@ -4,8 +4,8 @@
 //! the method's reference implementation; `B` `[out, r]` starts at zero, so that
 //! tuning begins at the pretrained model. No dropout.
 
-use super::{Adapter, Module, NamedVar, PeftMethod, Site};
-use crate::encoder::{Bert, Config, Linear};
+use super::{Adapter, LowRank, Module, NamedVar, PeftMethod, Site};
+use crate::encoder::{Bert, Config};
 use crate::rng::Rng;
 use candle_core::{DType, Result, Tensor, Var, bail};
 use tupate_tasks::MethodSpec;
@@ -76,19 +76,11 @@ struct LoraAdapter {
 }
 
 impl Adapter for LoraAdapter {
-    fn linear(&self, at: Site, frozen: &Linear, x: &Tensor) -> Result<Tensor> {
-        let h = frozen.forward(x)?;
-        let Some(target) = self.modules.iter().position(|m| *m == at.module) else {
-            return Ok(h);
-        };
+    fn low_rank(&self, at: Site) -> Option<LowRank<'_>> {
+        let target = self.modules.iter().position(|m| *m == at.module)?;
         let first = 2 * (at.layer * self.modules.len() + target);
-        let (a, b) = (self.vars[first].var.as_tensor(), self.vars[first + 1].var.as_tensor());
-        let (batch, s, inner) = x.dims3()?;
-        let x = x.reshape((batch * s, inner))?;
-        // [B·S, in]·[in, r] → [B·S, r]; the scale on the narrow side is cheap.
-        let low = (x.matmul(&a.t()?)? * self.scale)?;
-        let update = low.matmul(&b.t()?)?;
-        h + update.reshape((batch, s, ()))?
+        let [a, b] = [first, first + 1].map(|i| self.vars[i].var.as_tensor());
+        Some(LowRank { a, b, scale: self.scale })
     }
 
     fn vars(&self) -> &[NamedVar] {

@@ -13,7 +13,7 @@ pub use bitfit::BitFit;
 pub use lora::Lora;
 pub use ptuning_v2::PTuningV2;
 
-use crate::encoder::{Bert, Config, Linear, Norm};
+use crate::encoder::{Bert, Config};
 use candle_core::{Result, Tensor, Var};
 use tupate_tasks::MethodSpec;
 
@@ -87,24 +87,43 @@ pub struct NamedVar {
     pub var: Var,
 }
 
+/// `scale·B·A`, which may be added to a linear map.
+#[derive(Clone, Copy, Debug)]
+pub struct LowRank<'a> {
+    /// `[r, in]`.
+    pub a: &'a Tensor,
+    /// `[out, r]`.
+    pub b: &'a Tensor,
+    /// α/r.
+    pub scale: f64,
+}
+
+impl LowRank<'_> {
+    /// Of `x`, `[B, S, in]` → `[B, S, out]`.
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub fn of(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, s, inner) = x.dims3()?;
+        let x = x.reshape((batch * s, inner))?;
+        // [B·S, in]·[in, r] → [B·S, r]; the scale on the narrow side is cheap.
+        let low = (x.matmul(&self.a.t()?)? * self.scale)?;
+        low.matmul(&self.b.t()?)?.reshape((batch, s, ()))
+    }
+}
+
 /// What a frozen encoder lets a method change; the default leaves it frozen.
 pub trait Adapter {
-    /// The linear map at `at`, `x` `[B, S, in]` → `[B, S, out]`.
-    ///
-    /// # Errors
-    /// Only those of the device.
-    fn linear(&self, at: Site, frozen: &Linear, x: &Tensor) -> Result<Tensor> {
+    /// What stands in place of the bias of a linear map or the shift of a LayerNorm.
+    fn bias(&self, at: Site) -> Option<&Tensor> {
         let _ = at;
-        frozen.forward(x)
+        None
     }
 
-    /// The LayerNorm at `at`, `x` `[B, S, H]` → `[B, S, H]`.
-    ///
-    /// # Errors
-    /// Only those of the device.
-    fn norm(&self, at: Site, frozen: &Norm, x: &Tensor) -> Result<Tensor> {
+    /// What is added to a linear map.
+    fn low_rank(&self, at: Site) -> Option<LowRank<'_>> {
         let _ = at;
-        frozen.forward(x)
+        None
     }
 
     /// How many keys and values stand in front of every layer's own, `P`.

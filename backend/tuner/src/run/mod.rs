@@ -18,7 +18,7 @@ pub use record::{CandidateRecord, RunRecord, TaskFacts};
 use crate::Error;
 use crate::batch::{Tokenised, tokenise};
 use crate::data::Dataset;
-use crate::encoder::{Encoder, Pooling, hex};
+use crate::encoder::{Encoder, Pooling, Precision, hex};
 use crate::objective;
 use crate::peft::PeftMethod;
 use crate::train::{Event, Ledger, Observer, Place, Settings, TaskModel, Trainer, linear_probe};
@@ -152,6 +152,7 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         candidates,
         settings: settings.clone(),
         pooling: encoder.pooling,
+        precision: encoder.model.precision(),
         data_sha256,
         fingerprint,
     };
@@ -298,6 +299,9 @@ struct Identity<'a> {
     schema: u32,
     encoder: &'a str,
     pooling: Pooling,
+    /// Left out where it is f32, the only one when runs began to be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precision: Option<Precision>,
     settings: &'a Settings,
     data: &'a str,
 }
@@ -307,6 +311,7 @@ fn fingerprint(encoder: &Encoder, settings: &Settings, data: &str) -> Result<Str
         schema: record::SCHEMA,
         encoder: &encoder.reference.weights_sha256,
         pooling: encoder.pooling,
+        precision: Some(encoder.model.precision()).filter(|p| *p != Precision::F32),
         settings,
         data,
     };

@@ -1,7 +1,7 @@
 //! `run.json`: everything about a finished run but the numbers it tuned.
 
 use crate::data::{Dataset, Objective};
-use crate::encoder::Pooling;
+use crate::encoder::{Pooling, Precision};
 use crate::train::{EpochRecord, Ledger, SecondsOf, Settings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -119,6 +119,9 @@ pub struct RunRecord {
     pub settings: Settings,
     /// How sequences became vectors for the head.
     pub pooling: Pooling,
+    /// Precision of the products with the encoder's weights.
+    #[serde(default)]
+    pub precision: Precision,
     /// sha256 over the examples.
     pub data_sha256: String,
     /// sha256 over everything that decides the result.

@@ -22,6 +22,7 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
     let settings = settings(args, method, dataset.objective)?;
     let (name, folder) = encoders::resolve(&args.encoder)?;
     let encoder = Encoder::load(&name, &folder, &device)?;
+    let encoder = encoder.with_precision(args.precision.on(&device))?;
     let mut bar = Bar::new(&dataset.task);
     threads::stop_on_interrupt(&bar)?;
     let record = tune(

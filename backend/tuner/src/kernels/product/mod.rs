@@ -1,0 +1,272 @@
+//! Products with frozen weights.
+//!
+//! A frozen weight is laid out once as the kernel reads it, in f32 or rounded to bf16, for
+//! both directions. bf16 has the range of f32 and eight bits of precision: a rounded value
+//! is off by at most 2⁻⁹ of it, about 0.2 %. What it is multiplied with is rounded on the
+//! way; products are summed in f32. A processor with AVX-512 BF16 multiplies two pairs of
+//! values a lane where an f32 instruction multiplies one.
+//!
+//! Every value of a product is summed in one order, whatever the number of rows, blocks
+//! and threads.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(not(target_arch = "x86_64"))]
+mod none;
+#[cfg(test)]
+mod tests;
+
+#[cfg(target_arch = "x86_64")]
+use avx512 as processor;
+#[cfg(not(target_arch = "x86_64"))]
+use none as processor;
+
+use super::rows;
+use candle_core::{Device, Result, Storage, Tensor, bail};
+use half::bf16;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::mem::MaybeUninit;
+
+/// How exactly a frozen encoder multiplies with the weights of its layers. Sums, all
+/// that learns and everything else are f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// bf16 with sums in f32.
+    Bf16,
+}
+
+impl Precision {
+    /// The fastest that there is on `device`.
+    pub fn fastest(device: &Device) -> Self {
+        match device.is_cpu() && Weight::available(Self::Bf16) {
+            true => Self::Bf16,
+            false => Self::F32,
+        }
+    }
+}
+
+/// Columns of a panel: sixteen in each of four registers.
+const PANEL: usize = 64;
+
+/// Rows that a thread multiplies at a time: they stay in its cache while the weight
+/// passes by.
+pub const BLOCK: usize = 96;
+
+/// Rows that the kernel multiplies at once: their sums are in registers, 6 × 4 of 32,
+/// beside four of the panel and one of a row.
+pub const TILE: usize = 6;
+
+/// Sixteen columns of one f32 each, or of two bf16 of neighbouring rows, the upper row in
+/// the lower half.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Lanes([u32; 16]);
+
+/// The right side of a product, `[K, N]`, as the kernel reads it: panels of [`PANEL`]
+/// columns, in each of them one row after the other, or one pair of rows. What is missing
+/// at the ends is zero.
+struct Panels {
+    precision: Precision,
+    /// `K` and `N`.
+    inner: usize,
+    columns: usize,
+    lanes: Vec<Lanes>,
+}
+
+/// The left side of a product while it is multiplied.
+#[derive(Default)]
+pub struct Scratch {
+    words: Vec<u32>,
+}
+
+/// How many words the kernel reads of a row of `inner` values.
+fn words(precision: Precision, inner: usize) -> usize {
+    match precision {
+        Precision::F32 => inner,
+        Precision::Bf16 => inner.div_ceil(2),
+    }
+}
+
+impl Panels {
+    /// `value(row, column)` for all of `[inner, columns]`.
+    fn new(
+        precision: Precision,
+        (inner, columns): (usize, usize),
+        value: impl Fn(usize, usize) -> f32 + Sync,
+    ) -> Self {
+        const REGISTERS: usize = PANEL / 16;
+        let rows = words(precision, inner);
+        let mut lanes = vec![Lanes([0; 16]); columns.div_ceil(PANEL) * rows * REGISTERS];
+        let half = |row: usize, column: usize| match row < inner {
+            true => u32::from(bf16::from_f32(value(row, column)).to_bits()),
+            false => 0,
+        };
+        lanes.par_chunks_mut(rows * REGISTERS).enumerate().for_each(|(panel, lanes)| {
+            for (i, lanes) in lanes.iter_mut().enumerate() {
+                let (row, register) = (i / REGISTERS, i % REGISTERS);
+                let first = panel * PANEL + register * 16;
+                for (column, word) in (first..columns).zip(&mut lanes.0) {
+                    *word = match precision {
+                        Precision::F32 => value(row, column).to_bits(),
+                        Precision::Bf16 => half(2 * row, column) | half(2 * row + 1, column) << 16,
+                    };
+                }
+            }
+        });
+        Self { precision, inner, columns, lanes }
+    }
+
+    /// Writes all of `x·self + bias` to `out`, `x` `[M, K]`, `out` `[M, N]`, by this
+    /// thread alone.
+    #[expect(unsafe_code, reason = "what was written is initialised")]
+    fn block<'o>(
+        &self,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        scratch: &mut Scratch,
+        out: &'o mut [MaybeUninit<f32>],
+    ) -> &'o mut [f32] {
+        let rows = x.len() / self.inner;
+        assert!(x.len() == rows * self.inner && out.len() == rows * self.columns);
+        assert!(bias.is_none_or(|bias| bias.len() == self.columns));
+        processor::block(self, x, bias, scratch, out);
+        // SAFETY: the kernel has written every value.
+        unsafe { out.assume_init_mut() }
+    }
+
+    /// `x·self + bias`, `x` `[M, K]` → `[M, N]`, by all threads.
+    fn product(&self, x: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+        let rows = x.len() / self.inner;
+        let each = rows.div_ceil(rayon::current_num_threads()).clamp(1, BLOCK);
+        let mut out = Fresh::new(rows * self.columns);
+        out.space()
+            .par_chunks_mut(each * self.columns)
+            .zip(x.par_chunks(each * self.inner))
+            .for_each_init(Scratch::default, |scratch, (out, x)| {
+                self.block(x, bias, scratch, out);
+            });
+        // SAFETY: the blocks of `x` and of the output are the same, and each is written.
+        #[expect(unsafe_code, reason = "see there")]
+        unsafe {
+            out.written()
+        }
+    }
+}
+
+/// Values that are about to be written, without zeros in their place before: a pass over
+/// memory less for the largest tensors of a step.
+pub struct Fresh {
+    values: Vec<f32>,
+    len: usize,
+}
+
+impl Fresh {
+    /// Room for `len` values.
+    pub fn new(len: usize) -> Self {
+        Self { values: Vec::with_capacity(len), len }
+    }
+
+    /// The room.
+    pub fn space(&mut self) -> &mut [MaybeUninit<f32>] {
+        &mut self.values.spare_capacity_mut()[..self.len]
+    }
+
+    /// The values.
+    ///
+    /// # Safety
+    /// All of the [`space`](Self::space) was written.
+    #[expect(unsafe_code, reason = "see there")]
+    pub unsafe fn written(mut self) -> Vec<f32> {
+        // SAFETY: there is room for so many, and they are written, says the caller.
+        unsafe { self.values.set_len(self.len) };
+        self.values
+    }
+}
+
+/// Values as what may be written to.
+#[expect(unsafe_code, reason = "scratch space is written by what writes fresh space, too")]
+pub fn writable(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: of one layout, and only values are ever written to it.
+    unsafe { &mut *(std::ptr::from_mut(values) as *mut [MaybeUninit<f32>]) }
+}
+
+/// A frozen weight `[out, in]`, ready for products.
+pub struct Weight {
+    forward: Panels,
+    backward: Panels,
+}
+
+impl Weight {
+    /// Whether this processor has products of this precision here. Where it has none in
+    /// f32, those of candle serve.
+    pub fn available(precision: Precision) -> bool {
+        processor::available(precision)
+    }
+
+    /// Lays out `weight`, `[out, in]`.
+    ///
+    /// # Errors
+    /// When this processor has no such products, or the weight is not on the CPU.
+    pub fn new(weight: &Tensor, precision: Precision) -> Result<Self> {
+        if !Self::available(precision) {
+            bail!("this processor has no products of the precision {precision:?}");
+        }
+        let (out, inner) = weight.dims2()?;
+        let weight = weight.contiguous()?;
+        let (storage, layout) = weight.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else { bail!("a weight is not on the CPU") };
+        let values = rows::slice(storage, layout)?;
+        let transposed = |row: usize, column: usize| values[column * inner + row];
+        let plain = |row: usize, column: usize| values[row * inner + column];
+        Ok(Self {
+            forward: Panels::new(precision, (inner, out), transposed),
+            backward: Panels::new(precision, (out, inner), plain),
+        })
+    }
+
+    /// `in`.
+    pub fn inputs(&self) -> usize {
+        self.forward.inner
+    }
+
+    /// `out`.
+    pub fn outputs(&self) -> usize {
+        self.forward.columns
+    }
+
+    /// `x·Wᵀ + b`, `x` `[M, in]` → `[M, out]`.
+    pub fn forward(&self, x: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+        self.forward.product(x, bias)
+    }
+
+    /// `dy·W`, `dy` `[M, out]` → `[M, in]`.
+    pub fn backward(&self, gradient: &[f32]) -> Vec<f32> {
+        self.backward.product(gradient, None)
+    }
+
+    /// [`forward`](Self::forward) by this thread alone; gives `out`, all of it written.
+    pub fn forward_block<'o>(
+        &self,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        scratch: &mut Scratch,
+        out: &'o mut [MaybeUninit<f32>],
+    ) -> &'o mut [f32] {
+        self.forward.block(x, bias, scratch, out)
+    }
+
+    /// [`backward`](Self::backward) by this thread alone; gives `out`, all of it written.
+    pub fn backward_block<'o>(
+        &self,
+        gradient: &[f32],
+        scratch: &mut Scratch,
+        out: &'o mut [MaybeUninit<f32>],
+    ) -> &'o mut [f32] {
+        self.backward.block(gradient, None, scratch, out)
+    }
+}

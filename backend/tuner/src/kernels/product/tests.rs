@@ -1,0 +1,122 @@
+//! Products against sums in f64 of the values as the precision has them.
+
+use super::*;
+use candle_core::Device;
+
+/// A value as a product of this precision has it; rounded to the nearest, to even where
+/// two are as near.
+fn seen(precision: Precision, value: f32) -> f64 {
+    f64::from(match precision {
+        Precision::F32 => value,
+        Precision::Bf16 => bf16::from_f32(value).to_f32(),
+    })
+}
+
+/// Those that this processor has.
+fn precisions() -> impl Iterator<Item = Precision> {
+    [Precision::F32, Precision::Bf16].into_iter().filter(|p| Weight::available(*p))
+}
+
+fn weight(values: &[f32], out: usize, inner: usize, precision: Precision) -> Weight {
+    let tensor = Tensor::from_slice(values, (out, inner), &Device::Cpu).unwrap();
+    Weight::new(&tensor, precision).unwrap()
+}
+
+fn values(n: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_769).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+/// `x` `[m, k]` by `w(k, n)`, and beside each value the sum of what was added, without
+/// signs, which bounds the error of any order of adding.
+fn wanted(
+    precision: Precision,
+    x: &[f32],
+    (k, n): (usize, usize),
+    w: impl Fn(usize, usize) -> f32,
+    bias: Option<&[f32]>,
+) -> Vec<(f64, f64)> {
+    let row = |x: &[f32], column: usize| {
+        let start = bias.map_or(0.0, |bias| f64::from(bias[column]));
+        let terms = (0..k).map(|i| seen(precision, x[i]) * seen(precision, w(i, column)));
+        terms.fold((start, start.abs()), |(sum, size), t| (sum + t, size + t.abs()))
+    };
+    let columns = |x| (0..n).map(move |column| (x, column));
+    x.chunks_exact(k).flat_map(columns).map(|(x, column)| row(x, column)).collect()
+}
+
+fn assert_close(got: &[f32], wanted: &[(f64, f64)], what: &str) {
+    assert_eq!(got.len(), wanted.len(), "{what}");
+    for (i, (got, (sum, size))) in got.iter().zip(wanted).enumerate() {
+        let error = (f64::from(*got) - sum).abs();
+        assert!(error <= 1e-6 * size.max(1e-30), "{what} at {i}: {got} against {sum}");
+    }
+}
+
+/// Rows, inner and outer width: below, at and above what registers, tiles and blocks hold.
+const SHAPES: &[[usize; 3]] = &[
+    [1, 1, 1],
+    [1, 2, 3],
+    [5, 31, 15],
+    [6, 32, 64],
+    [7, 33, 65],
+    [13, 64, 16],
+    [97, 50, 130],
+    [200, 96, 384],
+];
+
+#[test]
+fn products_are_those_of_the_values() {
+    for (precision, &[m, inner, out]) in
+        precisions().flat_map(|p| SHAPES.iter().map(move |s| (p, s)))
+    {
+        let (w, bias) = (values(out * inner, 1), values(out, 2));
+        let weight = weight(&w, out, inner, precision);
+        let what = format!("{m} × {inner} → {out}, {precision:?}");
+        let (x, dy) = (values(m * inner, 3), values(m * out, 4));
+        let transposed = |row: usize, column: usize| w[column * inner + row];
+        let plain = |row: usize, column: usize| w[row * inner + column];
+        let forward = wanted(precision, &x, (inner, out), transposed, None);
+        assert_close(&weight.forward(&x, None), &forward, &what);
+        let forward = wanted(precision, &x, (inner, out), transposed, Some(&bias));
+        assert_close(&weight.forward(&x, Some(&bias)), &forward, &format!("{what} with a bias"));
+        let backward = wanted(precision, &dy, (out, inner), plain, None);
+        assert_close(&weight.backward(&dy), &backward, &format!("{what} back"));
+    }
+}
+
+#[test]
+fn what_is_no_number_stays_none() {
+    for precision in precisions() {
+        let weight = weight(&[1.0; 3 * 40], 3, 40, precision);
+        for (bad, at) in [(f32::NAN, 0), (f32::NAN, 39), (f32::INFINITY, 20)] {
+            let mut x = vec![1.0; 2 * 40];
+            x[40 + at] = bad;
+            let y = weight.forward(&x, None);
+            assert_eq!(y[..3], [40.0; 3]);
+            assert!(y[3..].iter().all(|v| !v.is_finite()), "{y:?}");
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter() {
+    for precision in precisions() {
+        let weight = weight(&values(70 * 48, 1), 70, 48, precision);
+        let x = values(301 * 48, 2);
+        let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+        let product = || weight.forward(&x, None);
+        assert_eq!(pool(1).install(product), pool(7).install(product));
+    }
+}
+
+#[test]
+fn a_product_without_rows_is_empty() {
+    for precision in precisions() {
+        assert!(weight(&values(6, 1), 3, 2, precision).forward(&[], None).is_empty());
+    }
+}
