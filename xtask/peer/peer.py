@@ -7,6 +7,7 @@ tokens and a linear head where the encoder pools so. Padding goes up to the long
 of a batch; `--group` makes batches of like length, as Tupate does.
 
     peer.py encoder DIR --like MINILM_DIR
+    peer.py rate
     peer.py cut train.tsv.gz --text sentence --label label --rows 2000 --out cut.tsv
     peer.py tune cut.tsv --dev dev.tsv --encoder DIR --method lora --lr 5e-4 --epochs 2
 """
@@ -56,6 +57,23 @@ def make_encoder(args):
     args.out.mkdir(parents=True, exist_ok=True)
     BertModel(BertConfig()).save_pretrained(args.out)
     shutil.copy(args.like / "tokenizer.json", args.out)
+
+
+def rate(args):
+    """Prints the rate of matrix products, GFLOP/s, in f32 and bf16 by one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    rates = {}
+    for name, dtype in (("f32", torch.float32), ("bf16", torch.bfloat16)):
+        left, right = torch.randn(4096, 768).to(dtype), torch.randn(768, 3072).to(dtype)
+        best = float("inf")
+        for _ in range(10):
+            started = time.perf_counter()
+            left @ right
+            best = min(best, time.perf_counter() - started)
+        rates[name] = 2 * 4096 * 768 * 3072 / best / 1e9
+    print(json.dumps(rates))
 
 
 class Task:
@@ -224,6 +242,8 @@ def main():
     command.add_argument("out", type=Path)
     command.add_argument("--like", type=Path, required=True, help="a folder with a tokenizer.json")
     command.set_defaults(run=make_encoder)
+    command = commands.add_parser("rate", help="how fast this machine multiplies")
+    command.set_defaults(run=rate)
     command = commands.add_parser("tune", help="tune, and print what came out as JSON")
     command.add_argument("train")
     command.add_argument("--dev", required=True)

@@ -2,6 +2,7 @@
 //! `docs/BENCHMARKS.md`.
 
 mod page;
+mod precision;
 mod serve;
 mod shards;
 mod tune;
@@ -25,6 +26,7 @@ struct Bench {
 /// Every benchmark.
 const BENCHES: &[Bench] = &[
     Bench { name: "tune", run: tune::run },
+    Bench { name: "precision", run: precision::run },
     Bench { name: "zoo", run: zoo::run },
     Bench { name: "serve", run: serve::run },
     Bench { name: "page", run: page::run },

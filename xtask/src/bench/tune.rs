@@ -44,7 +44,36 @@ impl Took {
     }
 }
 
-/// Measures everything in one run; a table in Markdown.
+/// Who tunes, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// This program, with a precision of its products.
+    Own(&'static str),
+    /// The peer, with what it is told beside.
+    Peer(&'static [&'static str]),
+}
+
+/// All sides, in the order in which they take turns.
+const SIDES: [Side; 5] = [
+    Side::Own("f32"),
+    Side::Peer(&[]),
+    Side::Own("bf16"),
+    Side::Peer(&["--bf16"]),
+    Side::Peer(&["--group"]),
+];
+
+/// What one tuning is given.
+struct Setup<'a> {
+    context: &'a Context,
+    program: &'a Path,
+    python: &'a Path,
+    encoder: &'a Path,
+    file: &'a Path,
+    flags: &'a [&'a str],
+    folder: &'a Path,
+}
+
+/// Measures everything in one run; tables in Markdown.
 pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
     let mut python = Default::default();
     steps.take("python packages", || {
@@ -68,10 +97,23 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
             .run()?;
         Ok("MiniLM, BERT-base's size".to_owned())
     })?;
-    let mut text = String::from(
-        "| encoder | texts | method | tupate, texts/s | PEFT, texts/s | ratio | by length | \
-         peak MiB | of PEFT's | seconds forward, backward, optimiser | loss of both |\n\
-         |---|---|---|--:|--:|--:|--:|--:|--:|---|---|\n",
+    let mut rates = [0.0; 2];
+    steps.take("rate of products", || {
+        let command = context.command(&python, ["-B", PEER, "rate"]).quiet();
+        let last = last_line(command)?;
+        rates = ["f32", "bf16"].map(|precision| last[precision].as_f64().unwrap_or_default());
+        Ok(format!("{:.0} GFLOP/s in f32, {:.0} in bf16", rates[0], rates[1]))
+    })?;
+    let mut speeds = String::from(
+        "| encoder | texts | method | tupate f32 | PEFT f32 | ratio | tupate bf16 | PEFT bf16 | \
+         ratio | bf16 to PEFT f32 | f32 to PEFT by length |\n\
+         |---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+    );
+    let mut details = String::from(
+        "| encoder | texts | method | peak MiB | of PEFT's | bf16, peak MiB | of PEFT's | forward, \
+         backward, optimiser, s | in bf16 | PEFT | PEFT bf16 | share of the rate | in bf16 | mean \
+         loss | in bf16 | PEFT |\n\
+         |---|---|---|--:|--:|--:|--:|---|---|---|---|--:|--:|--:|--:|--:|\n",
     );
     for (size, (encoder, shape)) in SIZES.iter().enumerate() {
         let place = if size == 0 { minilm.clone() } else { folder.join(encoder) };
@@ -82,95 +124,132 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
                 .with_context(|| format!("cannot write {}", file.display()))?;
             for (method, rate) in METHODS {
                 let flags = ["--method", method, "--lr", rate, "--epochs", "1", "--threads", "1"];
-                let (mut own, mut peer, mut grouped) = (None, None, None);
+                let setup = Setup {
+                    context,
+                    program: &program,
+                    python: &python,
+                    encoder: &place,
+                    file: &file,
+                    flags: &flags,
+                    folder: &folder,
+                };
+                let mut best = [None; SIDES.len()];
                 steps.take(&format!("{encoder}, {name}, {method}"), || {
                     for _ in 0..ROUNDS {
-                        let took = ours(context, &program, &place, &file, &flags, &folder)?;
-                        own = Some(took.faster(own));
-                        let took = theirs(context, &python, &place, &file, &flags, &[])?;
-                        peer = Some(took.faster(peer));
-                        let took = theirs(context, &python, &place, &file, &flags, &["--group"])?;
-                        grouped = Some(took.faster(grouped));
+                        for (side, best) in SIDES.iter().zip(&mut best) {
+                            *best = Some(setup.tune(*side)?.faster(*best));
+                        }
                     }
-                    let seconds = own.zip(peer).map(|(own, peer)| (own.seconds(), peer.seconds()));
-                    Ok(format!("{:.1?} s", seconds.unwrap_or_default()))
+                    Ok(format!("{:.1?} s", best.map(|t| t.map_or(0.0, Took::seconds))))
                 })?;
-                let all = (own.context("no round")?, peer.context("no round")?, grouped);
-                let (own, peer, grouped) = (all.0, all.1, all.2.context("no round")?);
+                let [Some(own), Some(peer), Some(half), Some(peer_half), Some(grouped)] = best
+                else {
+                    bail!("no round was measured");
+                };
                 let rate = |took: Took| count as f64 / took.seconds();
+                let ratio = |own: Took, peer: Took| peer.seconds() / own.seconds();
+                let first = format!("| {encoder}, {shape} | {name}, {count} texts | {method} |");
                 writeln!(
-                    text,
-                    "| {encoder}, {shape} | {name} | {method} | {:.1} | {:.1} | {:.2} | {:.2} | \
-                     {:.0} | {:.2} | {} to {} | {:.3}, {:.3} |",
+                    speeds,
+                    "{first} {:.1} | {:.1} | {:.2} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} |",
                     rate(own),
                     rate(peer),
-                    peer.seconds() / own.seconds(),
-                    grouped.seconds() / own.seconds(),
-                    own.peak_bytes / f64::from(1 << 20),
+                    ratio(own, peer),
+                    rate(half),
+                    rate(peer_half),
+                    ratio(half, peer_half),
+                    ratio(half, peer),
+                    ratio(own, grouped),
+                )?;
+                // Of texts that are all alike it is known how much was to be computed.
+                let share = |took: Took, rate: f64| match least == most {
+                    true => format!("{:.0} %", 100.0 * work(size, count) / took.seconds() / rate),
+                    false => "–".to_owned(),
+                };
+                let mib = |took: Took| took.peak_bytes / f64::from(1 << 20);
+                writeln!(
+                    details,
+                    "{first} {:.0} | {:.2} | {:.0} | {:.2} | {} | {} | {} | {} | {} | {} | {:.4} | \
+                     {:.4} | {:.4} |",
+                    mib(own),
                     own.peak_bytes / peer.peak_bytes,
+                    mib(half),
+                    half.peak_bytes / peer_half.peak_bytes,
                     parts(own),
+                    parts(half),
                     parts(peer),
+                    parts(peer_half),
+                    share(own, rates[0]),
+                    share(half, rates[1]),
                     own.loss,
+                    half.loss,
                     peer.loss,
                 )?;
             }
         }
     }
-    Ok(text)
+    Ok(format!(
+        "Texts a second; PEFT's products reach {:.0} GFLOP/s in f32 and {:.0} in bf16.\n\n\
+         {speeds}\n{details}",
+        rates[0], rates[1]
+    ))
 }
 
-/// One tuning here.
-fn ours(
-    context: &Context,
-    program: &Path,
-    encoder: &Path,
-    file: &Path,
-    flags: &[&str],
-    folder: &Path,
-) -> Result<Took> {
-    let out = folder.join("run");
-    if out.exists() {
-        fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+/// Billions of operations of the products with frozen weights, forward and backward, on
+/// `texts` of 128 tokens: an addition and a multiplication for every weight of the layers.
+fn work(size: usize, texts: usize) -> f64 {
+    let (layers, hidden) = [(6.0, 384.0), (12.0, 768.0)][size];
+    let weights = layers * 12.0 * hidden * hidden;
+    2.0 * 2.0 * weights * 128.0 * texts as f64 / 1e9
+}
+
+impl Setup<'_> {
+    fn tune(&self, side: Side) -> Result<Took> {
+        match side {
+            Side::Own(precision) => self.ours(precision),
+            Side::Peer(more) => self.theirs(more),
+        }
     }
-    let command = context
-        .command(program, ["tune"])
-        .arg(file)
-        .arg("--dev")
-        .arg(file)
-        .args(["--max-dev", "32", "--json", "--encoder"])
-        .arg(encoder)
-        .args(flags)
-        .arg("--out")
-        .arg(&out)
-        .quiet();
-    let last = last_line(command)?;
-    let candidate = &last["candidates"][0];
-    let loss = &candidate["curve"][0]["loss"];
-    took(candidate, &last["peak_memory_bytes"], loss)
-}
 
-/// One tuning by the peer.
-fn theirs(
-    context: &Context,
-    python: &Path,
-    encoder: &Path,
-    file: &Path,
-    flags: &[&str],
-    more: &[&str],
-) -> Result<Took> {
-    let command = context
-        .command(python, ["-B", PEER, "tune"])
-        .arg(file)
-        .arg("--dev")
-        .arg(file)
-        .args(["--max-dev", "32", "--encoder"])
-        .arg(encoder)
-        .args(flags)
-        .args(more)
-        .env("HF_HUB_OFFLINE", "1")
-        .quiet();
-    let last = last_line(command)?;
-    took(&last, &last["peak_memory_bytes"], &last["loss"])
+    fn ours(&self, precision: &str) -> Result<Took> {
+        let out = self.folder.join("run");
+        if out.exists() {
+            fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+        }
+        let command = self
+            .context
+            .command(self.program, ["tune"])
+            .arg(self.file)
+            .arg("--dev")
+            .arg(self.file)
+            .args(["--max-dev", "32", "--json", "--precision", precision, "--encoder"])
+            .arg(self.encoder)
+            .args(self.flags)
+            .arg("--out")
+            .arg(&out)
+            .quiet();
+        let last = last_line(command)?;
+        let candidate = &last["candidates"][0];
+        let loss = &candidate["curve"][0]["loss"];
+        took(candidate, &last["peak_memory_bytes"], loss)
+    }
+
+    fn theirs(&self, more: &[&str]) -> Result<Took> {
+        let command = self
+            .context
+            .command(self.python, ["-B", PEER, "tune"])
+            .arg(self.file)
+            .arg("--dev")
+            .arg(self.file)
+            .args(["--max-dev", "32", "--encoder"])
+            .arg(self.encoder)
+            .args(self.flags)
+            .args(more)
+            .env("HF_HUB_OFFLINE", "1")
+            .quiet();
+        let last = last_line(command)?;
+        took(&last, &last["peak_memory_bytes"], &last["loss"])
+    }
 }
 
 /// The JSON of a program's last line; what it said beside is shown where it fails.
