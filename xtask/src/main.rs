@@ -53,10 +53,11 @@ cargo xtask COMMAND
           with those packages; they take 7 GB in the cache folder
   bench NAME [--write]
           measure: tune (beside PyTorch with PEFT), precision (what bf16 changes in
-          scores and embeddings), zoo (ranking natively, in a browser, in numpy and in
-          JavaScript), serve (a zoo's file while a run is tuned, beside nginx), page
-          (how long a visitor waits), shards (a million tasks in a browser)
-          (--write: put the result into docs/BENCHMARKS.md)
+          scores and embeddings), several (tasks by one command, beside one after the
+          other), zoo (ranking natively, in a browser, in numpy and in JavaScript), serve
+          (a zoo's file while a run is tuned, beside nginx), page (how long a visitor
+          waits), shards (a million tasks in a browser) (--write: put the result into
+          docs/BENCHMARKS.md)
   screenshots
           pictures of every page at three sizes in both themes, by the browser
           tests, into docs/screenshots
@@ -261,7 +262,10 @@ mod tests {
             ("tidy --cuda", "`--cuda` is an option of `build`, not of `tidy`"),
             ("test --listen x", "`--listen` is an option of `run`, not of `test`"),
             ("run --port 1", "invalid option '--port'"),
-            ("bench", "there is no benchmark ``; there are tune, precision, zoo, serve, page, shards"),
+            (
+                "bench",
+                "there is no benchmark ``; there are tune, precision, several, zoo, serve, page, shards",
+            ),
             ("tidy --write", "`--write` is an option of `golden` and `bench`, not of `tidy`"),
             ("experiment --data x", "`experiment` needs the name of a folder of experiments/"),
             ("experiment x", "`experiment` needs `--data DIR`, the folder of the tasks"),

@@ -35,6 +35,11 @@ const PACK: &[&str] = &[
     "Six small tasks in sentences made for Tupate, each tuned by LoRA on MiniLM.",
 ];
 
+/// The samples' names.
+pub fn names() -> Vec<&'static str> {
+    TASKS.iter().map(|(task, _)| *task).collect()
+}
+
 /// The file with the samples' embeddings.
 pub fn zoo(context: &Context) -> PathBuf {
     folder(context).join("samples.safetensors")

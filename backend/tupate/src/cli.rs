@@ -48,7 +48,8 @@ pub enum Command {
     /// Tasks: which there are, what one is, whether its files are sound.
     #[command(subcommand)]
     Task(TaskCommand),
-    /// Tune a few parameters of a frozen encoder on a task.
+    /// Tune a few parameters of a frozen encoder on a task, or on several with commas
+    /// in between.
     Tune(TuneArgs),
     /// Turn a run or an adapter folder into a task embedding.
     Embed(EmbedArgs),
@@ -212,7 +213,8 @@ pub struct Compute {
 #[derive(Debug, Args)]
 #[command(
     after_long_help = "Example:\n  tupate tune sst2 --data data/ --method lora --max-train 2000 \
-                             --epochs 2 --out runs/sst2\n  tupate tune reviews.csv --out runs/reviews --json"
+                             --epochs 2 --out runs/sst2\n  tupate tune reviews.csv --out runs/reviews --json\n  \
+                             tupate tune sst2,cola,mrpc --data data/ --out runs/"
 )]
 pub struct TuneArgs {
     #[command(flatten)]
@@ -254,6 +256,10 @@ pub struct TuneArgs {
     pub init_seed: u64,
     #[command(flatten)]
     pub compute: Compute,
+    /// Tasks that are tuned at once, each by its share of the threads; without it one a
+    /// thread, on a GPU one.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
     /// Precision of the products with the frozen weights: f32, bf16, or the fastest that
     /// this machine has.
     #[arg(long, value_name = "f32|bf16|auto", default_value = "f32")]
@@ -264,7 +270,7 @@ pub struct TuneArgs {
     /// Also score a linear head on the frozen encoder, for comparison.
     #[arg(long)]
     pub probe: bool,
-    /// The folder for the run.
+    /// The folder for the run; of several tasks, for a folder each.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     #[command(flatten)]

@@ -40,9 +40,11 @@ impl From<tupate_tuner::Error> for Failure {
     fn from(error: tupate_tuner::Error) -> Self {
         use tupate_tuner::Error as E;
         match &error {
-            E::Setting(_) | E::Out(_) | E::Resume(_) | E::Device { .. } => {
-                Self::Usage(error.to_string())
-            }
+            E::Setting(_)
+            | E::Out(_)
+            | E::Resume(_)
+            | E::Device { .. }
+            | E::Encoder(tupate_tuner::encoder::Error::NoBf16) => Self::Usage(error.to_string()),
             _ if error.is_bad_input() => Self::Input(error.to_string()),
             _ => Self::Run(error.to_string()),
         }

@@ -1,6 +1,6 @@
 //! Progress on stderr, never in the results.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,6 +14,39 @@ pub trait Watch {
     fn download(&mut self, file: &str, done: u64, total: Option<u64>);
 }
 
+/// Bars of tasks that are worked on at once, one below the other.
+#[derive(Default)]
+pub struct Bars {
+    all: MultiProgress,
+    stop: Arc<AtomicBool>,
+}
+
+impl Bars {
+    /// One more, for the work called `prefix`.
+    pub fn bar(&self, prefix: &str) -> Bar {
+        Bar::with(self.all.add(drawn()), prefix, Arc::clone(&self.stop))
+    }
+
+    /// A flag that stops all work when it is set.
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
+    /// Whether it is set.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Prints something while no bar is in the way.
+    pub fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.all.suspend(print)
+    }
+}
+
+fn drawn() -> ProgressBar {
+    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8))
+}
+
 /// A bar on stderr; plain lines where stderr is not a terminal.
 pub struct Bar {
     bar: ProgressBar,
@@ -25,14 +58,13 @@ pub struct Bar {
 impl Bar {
     /// A bar for the work called `prefix`.
     pub fn new(prefix: &str) -> Self {
+        Self::with(drawn(), prefix, Arc::default())
+    }
+
+    fn with(bar: ProgressBar, prefix: &str, stop: Arc<AtomicBool>) -> Self {
         use std::io::IsTerminal;
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
-        Self {
-            bar,
-            prefix: prefix.to_owned(),
-            terminal: std::io::stderr().is_terminal(),
-            stop: Arc::default(),
-        }
+        let terminal = std::io::stderr().is_terminal();
+        Self { bar, prefix: prefix.to_owned(), terminal, stop }
     }
 
     /// A flag that stops the run when it is set.

@@ -1,6 +1,6 @@
 //! What bf16 changes, beside what another seed changes: scores and embeddings.
 
-use crate::{context::Context, program, steps::Steps};
+use crate::{context::Context, program, samples, steps::Steps};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::{
@@ -8,16 +8,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-
-/// The sample tasks: they come with the program.
-const TASKS: &[&str] = &[
-    "sample_sentiment",
-    "sample_topic",
-    "sample_entailment",
-    "sample_paraphrase",
-    "sample_acceptability",
-    "sample_similarity",
-];
 
 /// The methods, each with a learning rate at which the samples are learnt.
 const METHODS: &[(&str, &str)] = &[("lora", "2e-3"), ("bitfit", "4e-3"), ("ptuning-v2", "1e-2")];
@@ -51,7 +41,7 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
         let mut sums = [[0.0; 3]; 2];
         let mut times = [0.0; 2];
         steps.take(method, || {
-            for task in TASKS {
+            for task in samples::names() {
                 let mut tuned = Vec::new();
                 for (precision, seed) in RUNS {
                     let flags = ["--method", method, "--lr", rate, "--seed", seed];
@@ -67,9 +57,9 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
                 times[0] += plain.seconds;
                 times[1] += others[1].seconds;
             }
-            Ok(format!("{} tasks", TASKS.len()))
+            Ok(format!("{} tasks", samples::names().len()))
         })?;
-        let [seed, half] = sums.map(|sums| sums.map(|sum| sum / TASKS.len() as f64));
+        let [seed, half] = sums.map(|sums| sums.map(|sum| sum / samples::names().len() as f64));
         writeln!(
             text,
             "| {method} | {:.3} | {:.3} | {:.6} | {:.6} | {:.4} | {:.4} | {:.2} |",

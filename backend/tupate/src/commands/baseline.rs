@@ -112,7 +112,7 @@ fn by_encoder(
         doc_stride: args.doc_stride,
     };
     let mut bar = Bar::new(baseline.name());
-    threads::stop_on_interrupt(&bar)?;
+    threads::stop_on_interrupt(bar.stop_flag())?;
     let request = Request {
         baseline,
         encoder: &encoder,

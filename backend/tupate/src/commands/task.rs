@@ -19,10 +19,11 @@ pub fn run(command: TaskCommand) -> Result<(), Failure> {
     }
 }
 
-/// Loads the data that the user named, with the notes on stderr.
-pub fn load(args: &DataArgs) -> Result<Dataset, Failure> {
+/// Loads the data of `task`, a name or a file, as the user wants it, with the notes on
+/// stderr.
+pub fn load(args: &DataArgs, task: &str) -> Result<Dataset, Failure> {
     let mut dataset = data::load(&Request {
-        task: &args.task,
+        task,
         data_dir: args.data.as_deref(),
         train_file: args.train.as_deref(),
         dev_file: args.dev.as_deref(),
@@ -164,7 +165,7 @@ fn pull(id: &str, data: &Path, revision: Option<&str>) -> Result<(), Failure> {
 }
 
 fn check(args: &DataArgs, as_json: bool) -> Result<(), Failure> {
-    let summary = load(args)?.summary();
+    let summary = load(args, &args.task)?.summary();
     if as_json {
         return print_json(&summary);
     }

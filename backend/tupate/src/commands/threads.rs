@@ -1,10 +1,10 @@
 //! What long computations share: the number of threads, and stopping.
 
 use crate::failure::Failure;
-use crate::progress::Bar;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The thread pools of the numeric libraries read their size from here once.
 const THREADS: &str = "RAYON_NUM_THREADS";
@@ -23,10 +23,14 @@ pub fn set(threads: Option<u16>) -> Result<(), Failure> {
     Err(Failure::Run(format!("cannot set the number of threads: {error}")))
 }
 
+/// How many threads there are for computing.
+pub fn number() -> usize {
+    rayon::current_num_threads()
+}
+
 /// The first interrupt stops the run after the current step, with its last
 /// epoch kept; the second one ends the program.
-pub fn stop_on_interrupt(bar: &Bar) -> Result<(), Failure> {
-    let flag = bar.stop_flag();
+pub fn stop_on_interrupt(flag: Arc<AtomicBool>) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::Run(format!("cannot wait for interrupts: {e}"));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;

@@ -32,7 +32,7 @@ pub fn run(args: &TransferArgs) -> Result<(), Failure> {
     let (name, folder) = encoders::resolve(&args.encoder)?;
     let encoder = Encoder::load(&name, &folder, &device)?;
     let mut bar = Bar::new("transfer");
-    threads::stop_on_interrupt(&bar)?;
+    threads::stop_on_interrupt(bar.stop_flag())?;
     let sweep = Sweep {
         encoder: &encoder,
         sources: &sources,

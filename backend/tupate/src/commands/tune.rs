@@ -4,13 +4,24 @@ use super::{print, print_json, threads};
 use crate::cli::TuneArgs;
 use crate::encoders;
 use crate::failure::Failure;
-use crate::progress::Bar;
+use crate::progress::Bars;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use tupate_tasks::MethodSpec;
-use tupate_tuner::data::Objective;
+use tupate_tuner::data::{Dataset, Objective};
 use tupate_tuner::encoder::Encoder;
 use tupate_tuner::peft::{self, PeftMethod};
 use tupate_tuner::run::{Request, RunRecord, tune};
 use tupate_tuner::train::Settings;
+
+/// A task that is to be tuned.
+struct Job {
+    dataset: Dataset,
+    settings: Settings,
+    out: PathBuf,
+}
 
 pub fn run(args: &TuneArgs) -> Result<(), Failure> {
     threads::set(args.compute.threads)?;
@@ -18,27 +29,114 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
         .ok_or_else(|| Failure::Usage(format!("no method {}", args.method)))?;
     let device = tupate_tuner::device(&args.compute.device)?;
     // The data first: it fails faster than the encoder loads.
-    let dataset = super::task::load(&args.data)?;
-    let settings = settings(args, method, dataset.objective)?;
+    let jobs = jobs(args, method)?;
     let (name, folder) = encoders::resolve(&args.encoder)?;
     let encoder = Encoder::load(&name, &folder, &device)?;
     let encoder = encoder.with_precision(args.precision.on(&device))?;
-    let mut bar = Bar::new(&dataset.task);
-    threads::stop_on_interrupt(&bar)?;
-    let record = tune(
-        &Request {
+    let bars = Bars::default();
+    threads::stop_on_interrupt(bars.stop_flag())?;
+    let tune = |job: &Job| {
+        let mut bar = bars.bar(&job.dataset.task);
+        let request = Request {
             encoder: &encoder,
-            dataset: &dataset,
+            dataset: &job.dataset,
             method,
-            settings: &settings,
-            out: &args.out,
+            settings: &job.settings,
+            out: &job.out,
             resume: args.resume,
             probe: args.probe,
-        },
-        &mut bar,
-    )?;
-    drop(bar);
-    report(&record, args)
+        };
+        let record = tune(&request, &mut bar)?;
+        drop(bar);
+        bars.suspend(|| report(&record, &job.out, args.output.json))
+    };
+    // A GPU computes one thing after the other.
+    let threads = if device.is_cpu() { threads::number() } else { 1 };
+    let together = args.jobs.map_or(threads, NonZeroUsize::get).min(jobs.len());
+    if let [job] = jobs.as_slice() {
+        return tune(job);
+    }
+    at_once(&jobs, together, threads.div_ceil(together), &bars, tune)
+}
+
+/// Tunes some tasks at a time, each with its own threads. A task that fails is said and
+/// does not stop the others; the first failure is given back when all have ended.
+fn at_once(
+    jobs: &[Job],
+    together: usize,
+    threads: usize,
+    bars: &Bars,
+    tune: impl Fn(&Job) -> Result<(), Failure> + Sync,
+) -> Result<(), Failure> {
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(None);
+    let worker = || {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = match pool {
+            Ok(pool) => pool,
+            Err(e) => {
+                let failure = Failure::Run(format!("cannot start {threads} threads: {e}"));
+                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+                return;
+            }
+        };
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if bars.stopped() {
+                return;
+            }
+            if let Err(failure) = pool.install(|| tune(job)) {
+                let failure = failure.while_doing(&job.dataset.task);
+                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                match &*failed {
+                    None => *failed = Some(failure),
+                    // The first one is said at the end.
+                    Some(_) => bars.suspend(|| eprintln!("{failure}")),
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..together {
+            scope.spawn(worker);
+        }
+    });
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(failure) => Err(failure),
+        None if bars.stopped() => Err(tupate_tuner::Error::Cancelled.into()),
+        None => Ok(()),
+    }
+}
+
+/// The tasks that were named, their data read and their folders told apart.
+fn jobs(args: &TuneArgs, method: &dyn PeftMethod) -> Result<Vec<Job>, Failure> {
+    let named = names(&args.data.task);
+    let several = named.len() > 1;
+    let given = [("--train", args.data.train.is_some()), ("--dev", args.data.dev.is_some())];
+    if let Some((flag, _)) = given.iter().find(|(_, given)| several && *given) {
+        return Err(Failure::Usage(format!("{flag} is for one task, and there are several")));
+    }
+    let mut jobs: Vec<Job> = Vec::new();
+    for name in named {
+        let dataset = super::task::load(&args.data, name)?;
+        let settings = settings(args, method, dataset.objective)?;
+        if jobs.iter().any(|job| job.dataset.task == dataset.task) {
+            return Err(Failure::Usage(format!(
+                "two of the tasks are called {}, and each has a folder of its name",
+                dataset.task
+            )));
+        }
+        let out = if several { args.out.join(&dataset.task) } else { args.out.clone() };
+        jobs.push(Job { dataset, settings, out });
+    }
+    Ok(jobs)
+}
+
+/// The tasks and files between commas; a file whose own name has one is that file.
+fn names(tasks: &str) -> Vec<&str> {
+    match tasks.contains(',') && !Path::new(tasks).exists() {
+        true => tasks.split(',').collect(),
+        false => vec![tasks],
+    }
 }
 
 fn settings(
@@ -80,11 +178,11 @@ fn settings(
     }
 }
 
-fn report(record: &RunRecord, args: &TuneArgs) -> Result<(), Failure> {
-    if args.output.json {
+fn report(record: &RunRecord, out: &Path, json: bool) -> Result<(), Failure> {
+    if json {
         let mut document = serde_json::to_value(record)
             .map_err(|e| Failure::Run(format!("the result cannot be printed: {e}")))?;
-        document["out"] = args.out.to_string_lossy().into();
+        document["out"] = out.to_string_lossy().into();
         return print_json(&document);
     }
     let metric = record.metric.name();
@@ -103,7 +201,7 @@ fn report(record: &RunRecord, args: &TuneArgs) -> Result<(), Failure> {
     for line in ledger(record) {
         print(&line)?;
     }
-    print(&format!("run: {}", args.out.display()))
+    print(&format!("run: {}", out.display()))
 }
 
 /// The ledger in words; a run whose ledger is not in order is an error long before.
