@@ -54,10 +54,10 @@ cargo xtask COMMAND
   bench NAME [--write]
           measure: tune (beside PyTorch with PEFT), precision (what bf16 changes in
           scores and embeddings), several (tasks by one command, beside one after the
-          other), zoo (ranking natively, in a browser, in numpy and in JavaScript), serve
-          (a zoo's file while a run is tuned, beside nginx), page (how long a visitor
-          waits), shards (a million tasks in a browser) (--write: put the result into
-          docs/BENCHMARKS.md)
+          other), settling (what ending early costs), zoo (ranking natively, in a
+          browser, in numpy and in JavaScript), serve (a zoo's file while a run is
+          tuned, beside nginx), page (how long a visitor waits), shards (a million tasks
+          in a browser) (--write: put the result into docs/BENCHMARKS.md)
   screenshots
           pictures of every page at three sizes in both themes, by the browser
           tests, into docs/screenshots
@@ -264,7 +264,7 @@ mod tests {
             ("run --port 1", "invalid option '--port'"),
             (
                 "bench",
-                "there is no benchmark ``; there are tune, precision, several, zoo, serve, page, shards",
+                "there is no benchmark ``; there are tune, precision, several, settling, zoo, serve, page, shards",
             ),
             ("tidy --write", "`--write` is an option of `golden` and `bench`, not of `tidy`"),
             ("experiment --data x", "`experiment` needs the name of a folder of experiments/"),

@@ -9,6 +9,7 @@ mod zoo;
 pub use baseline::*;
 pub use serve::{LogFormat, ServeArgs, SiteArgs, TokenCommand};
 pub use transfer::TransferArgs;
+use zoo::similarities;
 pub use zoo::{EvaluateArgs, NewZoo, NpyArgs, RankArgs, ShardArgs, TruthArgs, ZooCommand};
 
 use crate::encoders::Source;
@@ -198,7 +199,6 @@ pub struct DataArgs {
     pub seed: u64,
 }
 
-/// `tupate tune`.
 /// Where to compute, and by how many threads.
 #[derive(Debug, Args)]
 pub struct Compute {
@@ -210,6 +210,27 @@ pub struct Compute {
     pub threads: Option<u16>,
 }
 
+/// What a run is ranked against while it is tuned.
+#[derive(Debug, Args)]
+pub struct AgainstArgs {
+    /// Rank the embedding against a zoo after every epoch.
+    #[arg(long, value_name = "FILE|URL")]
+    pub rank_against: Option<String>,
+    /// How many of the closest sources are shown, and have to settle.
+    #[arg(long, value_name = "K", default_value_t = 5, requires = "rank_against",
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub top: u32,
+    /// How they are compared.
+    #[arg(long, default_value = "cosine", requires = "rank_against", value_parser = similarities())]
+    pub similarity: String,
+    /// End when the closest sources have been the same, in the same order, for N epochs:
+    /// two at least. Learning rates that were not tried by then are not tried.
+    #[arg(long, value_name = "N", requires = "rank_against",
+          value_parser = clap::value_parser!(u64).range(2..))]
+    pub stop_settled: Option<u64>,
+}
+
+/// `tupate tune`.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = "Example:\n  tupate tune sst2 --data data/ --method lora --max-train 2000 \
@@ -264,6 +285,8 @@ pub struct TuneArgs {
     /// this machine has.
     #[arg(long, value_name = "f32|bf16|auto", default_value = "f32")]
     pub precision: PrecisionChoice,
+    #[command(flatten)]
+    pub against: AgainstArgs,
     /// Go on with the unfinished run in --out.
     #[arg(long)]
     pub resume: bool,

@@ -9,6 +9,7 @@ mod fetch;
 mod hub;
 mod memory;
 mod progress;
+mod ranker;
 mod tuning;
 
 use clap::{CommandFactory, Parser};

@@ -4,6 +4,7 @@
 mod page;
 mod precision;
 mod serve;
+mod settling;
 mod several;
 mod shards;
 mod tune;
@@ -29,6 +30,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "tune", run: tune::run },
     Bench { name: "precision", run: precision::run },
     Bench { name: "several", run: several::run },
+    Bench { name: "settling", run: settling::run },
     Bench { name: "zoo", run: zoo::run },
     Bench { name: "serve", run: serve::run },
     Bench { name: "page", run: page::run },

@@ -201,10 +201,10 @@ fn search<'a>(
             let place = Place { done, total };
             outcome = trainer.epoch(&splits.train, &splits.dev, place, observer);
             if outcome.is_ok() {
+                show(&trainer, settings, learning_rate, observer)?;
                 // Kept with the epoch, so that it is the last one whatever comes between.
                 trainer.progress.enough = observer.enough();
                 folder.save(i, &trainer.save(fingerprint)?)?;
-                show(&trainer, settings, learning_rate, observer)?;
             }
         }
         let diverged = match outcome {

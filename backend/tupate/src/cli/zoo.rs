@@ -294,6 +294,6 @@ fn relevances() -> clap::builder::PossibleValuesParser {
     tupate_metrics::Relevance::ALL.map(tupate_metrics::Relevance::name).into()
 }
 
-fn similarities() -> clap::builder::PossibleValuesParser {
+pub fn similarities() -> clap::builder::PossibleValuesParser {
     tupate_zoo::SIMILARITIES.iter().map(|s| s.name).collect::<Vec<_>>().into()
 }

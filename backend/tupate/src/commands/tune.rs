@@ -4,12 +4,14 @@ use super::{print, print_json, threads};
 use crate::cli::TuneArgs;
 use crate::encoders;
 use crate::failure::Failure;
-use crate::progress::Bars;
+use crate::progress::{Bar, Bars};
+use crate::ranker::Settling;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use tupate_tasks::MethodSpec;
+use tupate_api::RankAgainst;
+use tupate_tasks::{Checkpoint, MethodSpec, Recipe};
 use tupate_tuner::data::{Dataset, Objective};
 use tupate_tuner::encoder::Encoder;
 use tupate_tuner::peft::{self, PeftMethod};
@@ -33,6 +35,7 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
     let (name, folder) = encoders::resolve(&args.encoder)?;
     let encoder = Encoder::load(&name, &folder, &device)?;
     let encoder = encoder.with_precision(args.precision.on(&device))?;
+    let zoo = args.against.rank_against.as_deref().map(super::read_zoo).transpose()?;
     let bars = Bars::default();
     threads::stop_on_interrupt(bars.stop_flag())?;
     let tune = |job: &Job| {
@@ -46,8 +49,10 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
             resume: args.resume,
             probe: args.probe,
         };
-        let record = tune(&request, &mut bar)?;
-        drop(bar);
+        let record = match &zoo {
+            None => tune(&request, &mut bar)?,
+            Some((_, zoo)) => tune(&request, &mut settling(bar, zoo, args, &request)?)?,
+        };
         bars.suspend(|| report(&record, &job.out, args.output.json))
     };
     // A GPU computes one thing after the other.
@@ -57,6 +62,30 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
         return tune(job);
     }
     at_once(&jobs, together, threads.div_ceil(together), &bars, tune)
+}
+
+/// A bar that ranks after every epoch.
+fn settling(
+    bar: Bar,
+    zoo: &[u8],
+    args: &TuneArgs,
+    request: &Request<'_>,
+) -> Result<Settling, Failure> {
+    let settings = request.settings;
+    let recipe = Recipe::paper(
+        request.encoder.reference.clone(),
+        settings.method.clone(),
+        settings.init_seed,
+        Checkpoint::Late,
+    );
+    let width = request.method.embedding_width(&settings.method, request.encoder.config());
+    let against = RankAgainst {
+        zoo: args.against.rank_against.clone().unwrap_or_default(),
+        similarity: Some(args.against.similarity.clone()),
+        top: Some(args.against.top),
+    };
+    let task = (request.dataset.task.as_str(), recipe, width);
+    Settling::new(bar, (zoo, &against), task, request.out, args.against.stop_settled)
 }
 
 /// Tunes some tasks at a time, each with its own threads. A task that fails is said and

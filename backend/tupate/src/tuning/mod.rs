@@ -9,7 +9,6 @@
 
 mod child;
 mod order;
-mod ranker;
 pub mod state;
 mod teller;
 pub mod work;

@@ -1,8 +1,8 @@
 //! What a run tells its server while it is tuned.
 
 use super::order::Said;
-use super::ranker::Ranker;
 use super::work::say;
+use crate::ranker::Ranker;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

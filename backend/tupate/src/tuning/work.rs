@@ -1,9 +1,9 @@
 //! `tupate work`: the child's end of a run's process.
 
 use super::order::{FINISH, Order, STOP, Said, request, settings};
-use super::ranker::Ranker;
 use super::teller::{Teller, Wishes};
 use crate::failure::Failure;
+use crate::ranker::Ranker;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufRead, Write};

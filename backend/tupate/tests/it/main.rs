@@ -5,6 +5,7 @@ mod baseline;
 mod cli;
 mod killed;
 mod serve;
+mod settling;
 mod several;
 mod shards;
 mod site;

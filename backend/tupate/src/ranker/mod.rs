@@ -1,5 +1,9 @@
 //! The embedding so far, ranked against a zoo.
 
+mod settling;
+
+pub use settling::Settling;
+
 use crate::failure::Failure;
 use tupate_api::{Event, RankAgainst, Scored};
 use tupate_embedding::{AdapterState, TaskEmbedding, aggregate};
@@ -65,6 +69,29 @@ impl Ranker {
         })
     }
 
+    /// Whether an embedding `width` wide can be ranked at all.
+    pub fn check(&self, width: usize) -> Result<(), Failure> {
+        self.ranked(vec![1.0; width])?;
+        Ok(())
+    }
+
+    /// For how many epochs the closest sources have been the same.
+    pub fn settled(&self) -> u64 {
+        self.last.as_ref().map_or(0, |last| last.settled)
+    }
+
+    fn ranked(&self, values: Vec<f32>) -> Result<Vec<Scored>, tupate_zoo::Error> {
+        let (task, recipe) = (self.task.clone(), self.recipe.clone());
+        let embedding = TaskEmbedding { task, recipe, values };
+        let query = Query {
+            target: Target::Embedding(&embedding),
+            method: None,
+            similarity: self.similarity,
+        };
+        let closest = rank(&self.zoo, &query)?.sources.into_iter().take(self.top);
+        Ok(closest.map(|source| Scored { task: source.task, score: source.score }).collect())
+    }
+
     /// The ranking after an epoch; nothing where it is the one that was told last.
     pub fn rank(
         &mut self,
@@ -78,20 +105,7 @@ impl Ranker {
             return Ok(None);
         }
         let values = aggregate(tuned, Some(initial), &self.recipe).map_err(|e| e.to_string())?;
-        let (task, recipe) = (self.task.clone(), self.recipe.clone());
-        let embedding = TaskEmbedding { task, recipe, values };
-        let query = Query {
-            target: Target::Embedding(&embedding),
-            method: None,
-            similarity: self.similarity,
-        };
-        let ranking = rank(&self.zoo, &query).map_err(|e| e.to_string())?;
-        let sources: Vec<_> = ranking
-            .sources
-            .into_iter()
-            .take(self.top)
-            .map(|source| Scored { task: source.task, score: source.score })
-            .collect();
+        let sources = self.ranked(values).map_err(|e| e.to_string())?;
         let names = names(&sources);
         let settled = match before {
             Some(last) if last.names == names => last.settled + 1,
