@@ -9,6 +9,7 @@ use axum::routing::get;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -34,6 +35,7 @@ pub struct Origin {
 struct Files {
     sharing: Sharing,
     by_name: Mutex<HashMap<String, Vec<u8>>>,
+    breaks: AtomicBool,
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -61,7 +63,9 @@ impl Origin {
         let address = listener.local_addr().context("the second origin has no address")?;
         let files = files.map(|(name, content)| (name.to_owned(), content));
         let by_name = Mutex::new(HashMap::from(files));
-        let files = Arc::new(Files { sharing, by_name, asked: Mutex::default() });
+        let files =
+            Files { sharing, by_name, breaks: AtomicBool::new(false), asked: Mutex::default() };
+        let files = Arc::new(files);
         let router = Router::new().route("/{name}", get(file)).with_state(files.clone());
         let server = tokio::spawn(async move {
             // Ends only with the test, which then has what it wants.
@@ -83,6 +87,11 @@ impl Origin {
     /// Hosts a file no longer.
     pub fn remove(&self, name: &str) {
         lock(&self.files.by_name).remove(name);
+    }
+
+    /// From now on the connection breaks in the middle of every whole file.
+    pub fn break_off(&self) {
+        self.files.breaks.store(true, Ordering::Relaxed);
     }
 
     /// What was asked for so far.
@@ -114,6 +123,12 @@ async fn file(
             let end = content.len().min(part.end as usize);
             let start = end.min(part.start as usize);
             (StatusCode::PARTIAL_CONTENT, Body::from(content[start..end].to_vec()))
+        }
+        (Some(mut content), None) if files.breaks.load(Ordering::Relaxed) => {
+            content.truncate(content.len() / 2);
+            let broken = Err(std::io::Error::other("the line is cut"));
+            let body = futures::stream::iter([Ok(content), broken]);
+            (StatusCode::OK, Body::from_stream(body))
         }
         (Some(content), None) => (StatusCode::OK, Body::from(content)),
         (None, _) => (StatusCode::NOT_FOUND, Body::from("no such file")),

@@ -23,7 +23,7 @@ pub fn truth(tasks: &[String]) -> String {
     text + "\n"
 }
 
-async fn judged(page: &Page) -> Result<()> {
+pub async fn judged(page: &Page) -> Result<()> {
     until("the rankings to be judged", async || {
         let script = "return document.querySelector('[data-testid=lab]')?.ariaBusy === 'false'
             && document.querySelectorAll('[data-testid=dot]').length > 0;";

@@ -81,6 +81,34 @@ async fn a_large_file_is_ranked_kept_and_shared() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_copy_stands_in_where_the_host_breaks_off() -> Result<()> {
+    let (_folder, path, zoo) = large()?;
+    let origin = Origin::start(Sharing::Everyone, [(NAME, zoo.clone())]).await?;
+    let journey = Journey::start("large-broken", &[]).await?;
+    let host = origin.url("").trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let link = fragment(&[("zoo", &origin.url(NAME)), ("target", "topic-033")]);
+    let right = expected(&path, "topic-033", "cosine")?;
+    journey
+        .travel(Tolerate::Host(host), async |_, page| {
+            page.load(&link).await?;
+            page.until_ranked(&right).await?;
+            until_kept(page, &sha256(&zoo)).await?;
+            origin.break_off();
+            // The same address, and no word of which file: it is asked for anew.
+            page.load("").await?;
+            page.load(&link).await?;
+            page.until_ranked(&right).await?;
+            let said = page.find("newer").await?.text().await?;
+            ensure!(said.contains("copy"), "the page says {said}");
+            // Of a file that was never here there is no copy.
+            origin.replace("other.safetensors", zoo.clone());
+            page.load(&fragment(&[("zoo", &origin.url("other.safetensors"))])).await?;
+            page.until("the trouble to be told", |state| state.error.is_some()).await.map(drop)
+        })
+        .await
+}
+
+#[tokio::test]
 async fn a_large_file_that_is_damaged_is_refused() -> Result<()> {
     let (_folder, _, mut zoo) = large()?;
     *zoo.last_mut().context("an empty file")? ^= 1;

@@ -20,6 +20,7 @@ mod speed;
 mod tabs;
 mod truth;
 mod tune;
+mod work;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};

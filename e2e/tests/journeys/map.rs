@@ -7,7 +7,7 @@ use thirtyfour::prelude::*;
 use tupate_e2e::{Journey, Page, Source, Tolerate, import, rank, settings, until};
 
 /// Waits until the map is drawn.
-async fn drawn(page: &Page) -> Result<()> {
+pub async fn drawn(page: &Page) -> Result<()> {
     until("the map to be drawn", async || {
         let script = "const map = document.querySelector('[data-testid=map]');
             return map?.getAttribute('aria-busy') === 'false'

@@ -12,7 +12,7 @@ use tupate_e2e::{Browser, Journey, Page, Program, Tolerate, settings, until};
 const ROUNDS: usize = 5;
 
 /// How much slower than this machine the visitor's is.
-const SLOWDOWN: u32 = 4;
+pub const SLOWDOWN: u32 = 4;
 
 /// The visitor's line: bytes a second both ways, and milliseconds there and back.
 const BYTES_A_SECOND: u32 = 10_000_000 / 8;

@@ -109,7 +109,7 @@ impl Store {
     }
 
     /// The copy that stands in where the host of a file cannot be reached.
-    pub(super) fn copy_of(self, source: &Source, trouble: &Trouble) -> Option<Kept> {
+    fn copy_of(self, source: &Source, trouble: &Trouble) -> Option<Kept> {
         let away = matches!(
             trouble,
             Trouble::Offline
@@ -123,6 +123,19 @@ impl Store {
             own.is_some_and(|own| own.href == address.href)
         };
         self.library.with_untracked(|library| library.iter().find(same).cloned())
+    }
+
+    /// The bytes of that copy, and when its file was changed; the page says that it stands in.
+    pub(super) async fn copy_instead(
+        self,
+        source: &Source,
+        trouble: &Trouble,
+    ) -> Option<(Bytes, Option<String>)> {
+        let kept = self.copy_of(source, trouble)?;
+        let bytes = self.copy(&kept.sha256).await?;
+        let modified = kept.modified.clone();
+        self.newer.set(Some(Newer { kept, unknown: true }));
+        Some((bytes, modified))
     }
 
     /// Whether the file behind a copy that is shown has changed.

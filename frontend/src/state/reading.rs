@@ -1,6 +1,6 @@
 //! Reading a zoo: whole, or what is needed first.
 
-use super::{Entry, Newer, Pending, Store};
+use super::{Entry, Pending, Store};
 use crate::answer::{Loaded, Origin, choose_method};
 use crate::failure::{Failure, LARGEST_FILE, Trouble};
 use crate::library::Kept;
@@ -85,17 +85,12 @@ impl Store {
                     Ok(Fetched::Large) => (None, None),
                     Ok(Fetched::Part(read)) => return Ok(*read),
                     Err(Fault::Zoo(failure)) => return Err(*failure),
-                    Err(Fault::Trouble(trouble)) => match self.copy_of(source, &trouble) {
-                        // What there is, is better than nothing; the page says so.
-                        Some(kept) => match self.copy(&kept.sha256).await {
-                            Some(bytes) => {
-                                self.newer.set(Some(Newer { kept: kept.clone(), unknown: true }));
-                                (Some(bytes), kept.modified)
-                            }
-                            None => return Err(failed(&trouble)),
-                        },
-                        None => return Err(failed(&trouble)),
-                    },
+                    Err(Fault::Trouble(trouble)) => {
+                        // What there is, is better than nothing.
+                        let copy = self.copy_instead(source, &trouble).await;
+                        let (bytes, modified) = copy.ok_or_else(|| failed(&trouble))?;
+                        (Some(bytes), modified)
+                    }
                 }
             }
         };

@@ -38,8 +38,13 @@ impl Store {
             (Some(bytes), _) => (bytes, modified),
             (None, Some(address)) => {
                 let fetched = platform::fetch_blob(&address, LARGEST_FILE, &cancel, &told).await;
-                let (file, modified) = fetched.map_err(&failed)?;
-                (Bytes::Browser(file), modified)
+                match fetched {
+                    Ok((file, modified)) => (Bytes::Browser(file), modified),
+                    // What there is, is better than nothing.
+                    Err(trouble) => {
+                        self.copy_instead(&source, &trouble).await.ok_or_else(|| failed(trouble))?
+                    }
+                }
             }
             (None, None) => return Err(Failure::no_address(&source.name())),
         };

@@ -17,15 +17,40 @@ const GOALS: [(f64, f64); 3] = [(500.0, 2000.0), (500.0, 500.0), (500.0, 500.0)]
 pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
     steps.take("test tools", || tools::for_test(context))?;
     samples::make(context, steps)?;
-    let mut found = Value::Null;
-    steps.take("visits", || {
-        let artifacts = test::in_a_browser(context, "test(first_and_second_visit)", true)?;
-        let file = artifacts.join("speed.json");
-        let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        found = serde_json::from_slice(&text)?;
-        Ok("measured".to_owned())
-    })?;
-    table(&found)
+    let mut text = String::new();
+    for (what, test, file, table) in [
+        ("visits", "test(first_and_second_visit)", "speed.json", table as fn(&Value) -> _),
+        ("work", "test(what_the_pages_compute)", "work.json", work),
+    ] {
+        steps.take(what, || {
+            let file = test::in_a_browser(context, test, true)?.join(file);
+            let found =
+                fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            text.push_str(&table(&serde_json::from_slice(&found)?)?);
+            Ok("measured".to_owned())
+        })?;
+    }
+    Ok(text)
+}
+
+/// What the pages compute, at this machine's speed and at that of a slow one.
+fn work(found: &Value) -> Result<String> {
+    let mut text = String::from(
+        "\n| from the ranking to | CPU slower | until it is drawn | longest task |\n\
+         |---|--:|--:|--:|\n",
+    );
+    for one in found.as_array().context("nothing was measured")? {
+        let number = |name: &str| one[name].as_f64().with_context(|| format!("no {name} in {one}"));
+        let what = one["what"].as_str().context("something has no name")?;
+        writeln!(
+            text,
+            "| {what} | {:.0} × | {:.0} ms | {:.0} ms |",
+            number("slowdown")?,
+            number("ms")?,
+            number("longest_task")?
+        )?;
+    }
+    Ok(text)
 }
 
 fn table(found: &Value) -> Result<String> {

@@ -11,7 +11,7 @@ use super::{Config, Error, Family, Pooling, Precision, hex};
 use crate::batch::Batch;
 use crate::kernels::{self, Attention, FeedForward, Weight};
 use crate::peft::{Adapter, Module, Site};
-use candle_core::{Device, Result, Tensor, Var, bail};
+use candle_core::{Device, Result, Storage, Tensor, Var, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -430,13 +430,22 @@ fn bucket(from: usize, to: usize, buckets: usize) -> u32 {
 }
 
 fn digest<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<String> {
+    /// Values that are turned into bytes at a time: they stay in the cache.
+    const PIECE: usize = 1 << 13;
     let mut hasher = Sha256::new();
+    let mut bytes = Vec::with_capacity(4 * PIECE);
     for (name, tensor) in tensors {
         hasher.update(name.as_bytes());
-        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-        let mut bytes = Vec::with_capacity(4 * values.len());
-        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-        hasher.update(&bytes);
+        let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
+        let (storage, layout) = tensor.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else { bail!("{name} is not on the CPU") };
+        let start = layout.start_offset();
+        let values = &storage.as_slice::<f32>()?[start..start + tensor.elem_count()];
+        for piece in values.chunks(PIECE) {
+            bytes.clear();
+            bytes.extend(piece.iter().flat_map(|v| v.to_le_bytes()));
+            hasher.update(&bytes);
+        }
     }
     Ok(hex(&hasher.finalize()))
 }

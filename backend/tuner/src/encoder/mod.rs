@@ -69,13 +69,15 @@ impl Encoder {
         let config = Config::parse(&read(&config_path)?, &config_path)?;
         let weights_path = folder.join(WEIGHTS_FILE);
         let bytes = read(&weights_path)?;
-        let weights = Weights::read(&bytes, &config, device, &weights_path)?;
+        let read = || Weights::read(&bytes, &config, device, &weights_path);
+        let (weights, weights_sha256) = rayon::join(read, || sha256_hex(&bytes));
+        let weights = weights?;
         let tokenizer = load_tokenizer(&folder.join(TOKENIZER_FILE), &config)?;
         let pooling = pooling(folder, weights.has_pooler())?;
         Ok(Self {
             reference: EncoderRef {
                 name: name.to_owned(),
-                weights_sha256: sha256_hex(&bytes),
+                weights_sha256,
                 layers: config.layers,
                 hidden_size: config.hidden_size,
             },

@@ -2,6 +2,7 @@
 
 use super::{Config, Error, Family};
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,6 +15,9 @@ pub struct KeyReport {
     /// Keys that belong to a pretraining head or buffer and are not used.
     pub unused: Vec<String>,
 }
+
+/// The values of a tensor and whether all are finite, or a type that is not known.
+type Decoded = Result<(Vec<f32>, bool), Dtype>;
 
 /// The tensors of an encoder by canonical name: no `bert.` in front, `weight`
 /// and `bias` for what old files call `gamma` and `beta`.
@@ -54,7 +58,19 @@ impl Weights {
         let mut report = KeyReport::default();
         let mut keys: Vec<&str> = file.names();
         keys.sort_unstable();
-        for key in keys {
+        // Most of the time goes here, and every tensor is for itself.
+        let decoded: Vec<Option<Decoded>> = keys
+            .par_iter()
+            .map(|key| {
+                let wanted = expected.get(&canonical(key, family))?;
+                let view = file.tensor(key).ok().filter(|view| view.shape() == wanted)?;
+                Some(floats(&view).map(|values| {
+                    let finite = values.iter().all(|v| v.is_finite());
+                    (values, finite)
+                }))
+            })
+            .collect();
+        for (key, decoded) in keys.into_iter().zip(decoded) {
             let name = canonical(key, family);
             let Some(shape) = expected.get(&name) else {
                 if is_unused(&name) {
@@ -71,11 +87,11 @@ impl Weights {
                 problems.push(format!("{key} is {:?} and should be {shape:?}", view.shape()));
                 continue;
             }
-            match floats(&view) {
-                Ok(values) if values.iter().any(|v| !v.is_finite()) => {
+            match decoded.unwrap_or(Err(view.dtype())) {
+                Ok((_, false)) => {
                     problems.push(format!("{key} holds a value that is not finite"));
                 }
-                Ok(values) => {
+                Ok((values, true)) => {
                     let tensor = Tensor::from_vec(values, shape.as_slice(), device)?;
                     if tensors.insert(name, tensor).is_some() {
                         problems.push(format!("{key} is there under two names"));

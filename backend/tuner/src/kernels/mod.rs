@@ -5,7 +5,8 @@
 //! frozen weight only to throw it away, a third of a tuning step. The
 //! operations here do neither. On the CPU each is one pass over its rows,
 //! vectorised for the processor it runs on; on other devices they fall back to
-//! candle's differentiable primitives.
+//! candle's differentiable primitives. Products with frozen weights are those of
+//! [`product`] where the processor has them, and candle's elsewhere.
 //!
 //! Shapes: `B` batch, `S` sequence, `K` keys, `H` hidden, `N` heads.
 
@@ -20,6 +21,7 @@ mod math;
 mod norm;
 mod product;
 mod rows;
+mod squares;
 
 pub use adamw::{Step, adamw};
 pub use attention::{Attention, MASKED, attention};
@@ -30,6 +32,7 @@ pub use gelu::gelu;
 pub use linear::linear;
 pub use norm::layer_norm;
 pub use product::{Precision, Weight};
+pub use squares::sum_of_squares;
 
 #[cfg(test)]
 mod tests;

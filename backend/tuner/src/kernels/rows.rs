@@ -1,5 +1,6 @@
 //! Row-wise loops: split over threads, vectorised for this processor.
 
+use super::math;
 use candle_core::{CpuStorage, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::LazyLock;
@@ -103,6 +104,24 @@ pub fn add_columns(values: &[f32], sums: &mut [f32]) {
     }
 
     ARCH.dispatch(Columns(values, sums));
+}
+
+/// The sum of squares: in f32 over a piece of a fixed size, in f64 over the pieces, so that
+/// the result does not depend on the number of threads.
+pub fn squares(values: &[f32]) -> f64 {
+    struct Squares<'a>(&'a [f32]);
+
+    impl pulp::NullaryFnOnce for Squares<'_> {
+        type Output = f32;
+
+        #[inline(always)]
+        fn call(self) -> f32 {
+            math::sum(self.0, |_, v| v * v)
+        }
+    }
+
+    let pieces = values.par_chunks(GRAIN).map(|piece| ARCH.dispatch(Squares(piece)));
+    pieces.collect::<Vec<f32>>().into_iter().map(f64::from).sum()
 }
 
 /// Sums of the columns of `[.., width]`. Rows are joined in blocks of a fixed size,

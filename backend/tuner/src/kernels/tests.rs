@@ -120,6 +120,18 @@ fn a_bias_is_added_to_every_row_and_gets_their_sum() {
 }
 
 #[test]
+fn squares_are_summed_over_any_number_of_values() {
+    for n in [1, 15, 16, 17, 1000, (1 << 14) + 5] {
+        let x = var(&[n], 3);
+        let wanted: f64 = values(&x).iter().map(|v| f64::from(*v).powi(2)).sum();
+        let own = sum_of_squares(&x).unwrap();
+        assert!((own - wanted).abs() <= 1e-6 * wanted, "{n}: {own} against {wanted}");
+    }
+    let bad = Tensor::new(&[1.0_f32, f32::NAN], &Device::Cpu).unwrap();
+    assert!(sum_of_squares(&bad).unwrap().is_nan());
+}
+
+#[test]
 fn gelu_is_gelu() {
     for [b, s, h] in SHAPES {
         check(&[b, s, h], |x| gelu(&(x * 4.0)?), |x| (x * 4.0)?.gelu_erf());

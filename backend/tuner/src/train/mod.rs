@@ -23,6 +23,7 @@ use crate::Error;
 use crate::batch::{self, Batch, Tokenised};
 use crate::data::Dataset;
 use crate::encoder::Encoder;
+use crate::kernels;
 use crate::objective::{self, Scores};
 use crate::rng::Rng;
 use candle_core::{Tensor, Var, backprop::GradStore};
@@ -296,7 +297,7 @@ impl<'a, 'd> Trainer<'a, 'd> {
         let mut squares = 0.0;
         for (i, var) in self.vars.iter().enumerate() {
             let Some(gradient) = gradients.get(var) else { continue };
-            let square = f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
+            let square = kernels::sum_of_squares(gradient)?;
             // NaN counts as a gradient here and as divergence one line later.
             if square != 0.0 {
                 self.progress.steps_with_gradient[i] += 1;

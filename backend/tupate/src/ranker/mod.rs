@@ -92,7 +92,8 @@ impl Ranker {
         Ok(closest.map(|source| Scored { task: source.task, score: source.score }).collect())
     }
 
-    /// The ranking after an epoch; nothing where it is the one that was told last.
+    /// The ranking after an epoch; nothing where it was told already: a run that is killed
+    /// between telling and keeping an epoch trains it once more.
     pub fn rank(
         &mut self,
         epoch: u64,
@@ -101,7 +102,7 @@ impl Ranker {
         initial: &AdapterState,
     ) -> Result<Option<Event>, String> {
         let before = self.last.as_ref().filter(|last| last.learning_rate == learning_rate);
-        if before.is_some_and(|last| last.epoch == epoch) {
+        if before.is_some_and(|last| last.epoch >= epoch) {
             return Ok(None);
         }
         let values = aggregate(tuned, Some(initial), &self.recipe).map_err(|e| e.to_string())?;

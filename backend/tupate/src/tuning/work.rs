@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use tupate_api::{Data, RunResult};
 use tupate_tasks::{Checkpoint, Recipe};
 use tupate_tuner::data::{self, ColumnChoice};
-use tupate_tuner::encoder::Encoder;
+use tupate_tuner::encoder::{Encoder, Precision};
 use tupate_tuner::peft::{self, METHODS};
 use tupate_tuner::run::{Request, Run, tune};
 
@@ -91,7 +91,7 @@ fn obey(order: &Order, wishes: Arc<Wishes>) -> Result<RunResult, Ended> {
     let settings = settings(spec, method, dataset.objective);
     let device = tupate_tuner::device(&order.device)?;
     let (name, folder) = &order.encoder;
-    let encoder = Encoder::load(name, folder, &device)?;
+    let encoder = Encoder::load(name, folder, &device)?.with_precision(Precision::F32)?;
     let recipe = Recipe::paper(
         encoder.reference.clone(),
         settings.method.clone(),

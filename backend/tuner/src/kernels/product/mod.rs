@@ -142,7 +142,8 @@ impl Panels {
     /// `x·self + bias`, `x` `[M, K]` → `[M, N]`, by all threads.
     fn product(&self, x: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
         let rows = x.len() / self.inner;
-        let each = rows.div_ceil(rayon::current_num_threads()).clamp(1, BLOCK);
+        let share = rows.div_ceil(rayon::current_num_threads());
+        let each = share.next_multiple_of(TILE).clamp(TILE, BLOCK);
         let mut out = Fresh::new(rows * self.columns);
         out.space()
             .par_chunks_mut(each * self.columns)
