@@ -107,7 +107,20 @@ pub async fn evaluate_in_pieces(
 ///
 /// # Errors
 /// As [`evaluate`].
-pub async fn evaluate_scores(
+pub fn evaluate_scores(
+    scores: &TransferMatrix,
+    truth: &TransferMatrix,
+    exclude: &[String],
+    seed: u64,
+) -> Result<Report, Error> {
+    at_once(evaluate_scores_in_pieces(scores, truth, exclude, seed, &no_pause))
+}
+
+/// [`evaluate_scores`], awaiting `pause` between pieces of a few milliseconds.
+///
+/// # Errors
+/// As [`evaluate`].
+pub async fn evaluate_scores_in_pieces(
     scores: &TransferMatrix,
     truth: &TransferMatrix,
     exclude: &[String],

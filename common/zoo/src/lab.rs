@@ -2,7 +2,7 @@
 //! method beside method.
 
 use crate::ensemble::FUSIONS;
-use crate::evaluate::{Report, Settings, evaluate_in_pieces, evaluate_scores};
+use crate::evaluate::{Report, Settings, evaluate_in_pieces, evaluate_scores_in_pieces};
 use crate::{Similarity, TransferMatrix, Zoo};
 use tupate_metrics::{MEASURES, Measure, PairedTest};
 use tupate_tasks::Checkpoint;
@@ -83,7 +83,7 @@ pub async fn judge(
         rows.push(Row { report: report.map_err(|e| e.to_string()), method, is_table: false });
     }
     for Table { name, scores } in tables {
-        let report = evaluate_scores(scores, truth, &[], seed, pause).await;
+        let report = evaluate_scores_in_pieces(scores, truth, &[], seed, pause).await;
         let report = report.map_err(|e| e.to_string());
         rows.push(Row { method: name.clone(), is_table: true, report });
     }

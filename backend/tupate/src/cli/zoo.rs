@@ -255,7 +255,7 @@ pub struct RankArgs {
                              transfer.csv --exclude random\n  tupate evaluate --zoo tasks.safetensors \
                              --method ensemble --against lora --json"
 )]
-#[command(group(clap::ArgGroup::new("vectors").required(true).args(["zoo", "npy"])))]
+#[command(group(clap::ArgGroup::new("vectors").required(true).args(["zoo", "npy", "scores"])))]
 pub struct EvaluateArgs {
     /// A zoo file, or its http(s) address.
     #[arg(long, value_name = "FILE|URL")]
@@ -266,6 +266,10 @@ pub struct EvaluateArgs {
     /// How arrays of two dimensions become vectors.
     #[arg(long, value_enum, requires = "npy")]
     pub reduce: Option<Reduction>,
+    /// A table of scores, as `tupate baseline --out` writes it, in place of vectors: first
+    /// column the target, header the sources, greater is closer.
+    #[arg(long, value_name = "CSV", conflicts_with_all = ["method", "similarity"])]
+    pub scores: Option<PathBuf>,
     #[command(flatten)]
     pub truth: TruthArgs,
     /// What counts as relevant in the headline's NDCG.
@@ -274,8 +278,8 @@ pub struct EvaluateArgs {
     /// A method, the key of an embedding set, ensemble or rrf.
     #[arg(long, value_name = "NAME")]
     pub method: Option<String>,
-    /// Another method to compare with, target by target.
-    #[arg(long, value_name = "NAME")]
+    /// Another method to compare with, target by target, or a table of scores.
+    #[arg(long, value_name = "NAME|CSV")]
     pub against: Option<String>,
     /// How embeddings are compared.
     #[arg(long, default_value = "cosine", value_parser = similarities())]

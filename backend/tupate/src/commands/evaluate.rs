@@ -4,28 +4,32 @@ use super::{npy, print, print_json, read_zoo, truth};
 use crate::cli::{EvaluateArgs, NpyArgs};
 use crate::failure::Failure;
 use serde_json::{Map, Value, json};
+use std::path::Path;
 use tupate_metrics::{MEASURES, Relevance, Values};
-use tupate_zoo::evaluate::{DRAWS, Report, Settings, evaluate, nest};
+use tupate_zoo::evaluate::{DRAWS, Report, Settings, evaluate, evaluate_scores, nest};
 use tupate_zoo::{Similarity, TransferMatrix, Zoo};
 
 pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
-    let zoo = match (&args.zoo, &args.npy) {
-        (Some(zoo), _) => read_zoo(zoo)?.0,
-        (None, Some(folder)) => {
+    let judged = match (&args.zoo, &args.npy, &args.scores) {
+        (Some(zoo), ..) => Judged::Zoo(read_zoo(zoo)?.0),
+        (None, Some(folder), _) => {
             let folder = NpyArgs { folder: folder.clone(), reduce: args.reduce };
-            npy::read(&folder, "", "", "unknown")?.zoo
+            Judged::Zoo(npy::read(&folder, "", "", "unknown")?.zoo)
         }
-        (None, None) => return Err(Failure::Usage("give --zoo or --npy".into())),
+        (None, None, Some(scores)) => Judged::Scores(truth::table(scores, "scores")?),
+        (None, None, None) => {
+            return Err(Failure::Usage("give --zoo, --npy or --scores".into()));
+        }
     };
-    let matrix = matrix(&zoo, args)?;
-    unknown_exclusions(&zoo, &matrix, &args.exclude);
-    let settings = |method| -> Result<Settings<'_>, Failure> {
-        let similarity = Similarity::named(&args.similarity)?;
-        Ok(Settings { method, similarity, exclude: &args.exclude, seed: args.seed })
-    };
-    let report = evaluate(&zoo, &matrix, &settings(args.method.as_deref())?)?;
-    let against = match &args.against {
-        Some(other) => Some((other, evaluate(&zoo, &matrix, &settings(Some(other))?)?)),
+    let matrix = matrix(judged.zoo(), args)?;
+    unknown_exclusions(&judged, &matrix, &args.exclude);
+    let report = judged.report(&matrix, args, args.method.as_deref())?;
+    let against = match args.against.as_deref() {
+        Some(table) if Path::new(table).is_file() => {
+            let scores = Judged::Scores(truth::table(Path::new(table), "scores")?);
+            Some((table, scores.report(&matrix, args, None)?))
+        }
+        Some(method) => Some((method, judged.report(&matrix, args, Some(method))?)),
         None => None,
     };
     say_what_is_left_out(&report);
@@ -66,13 +70,57 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     }
 }
 
+/// What is judged.
+enum Judged {
+    /// The rankings of its embeddings.
+    Zoo(Zoo),
+    /// Scores that something else gave.
+    Scores(TransferMatrix),
+}
+
+impl Judged {
+    fn zoo(&self) -> Option<&Zoo> {
+        match self {
+            Self::Zoo(zoo) => Some(zoo),
+            Self::Scores(_) => None,
+        }
+    }
+
+    /// How its rankings fare; `method` is one of a zoo's.
+    fn report(
+        &self,
+        truth: &TransferMatrix,
+        args: &EvaluateArgs,
+        method: Option<&str>,
+    ) -> Result<Report, Failure> {
+        Ok(match (self, method) {
+            (Self::Zoo(zoo), method) => {
+                let similarity = Similarity::named(&args.similarity)?;
+                let settings =
+                    Settings { method, similarity, exclude: &args.exclude, seed: args.seed };
+                evaluate(zoo, truth, &settings)?
+            }
+            (Self::Scores(scores), None) => {
+                evaluate_scores(scores, truth, &args.exclude, args.seed)?
+            }
+            (Self::Scores(_), Some(other)) => {
+                return Err(Failure::Usage(format!(
+                    "--against {other}: there is no such file, and a table of scores has no \
+                     methods"
+                )));
+            }
+        })
+    }
+}
+
 /// The truth: from the command line, or else the zoo's own.
-fn matrix(zoo: &Zoo, args: &EvaluateArgs) -> Result<TransferMatrix, Failure> {
+fn matrix(zoo: Option<&Zoo>, args: &EvaluateArgs) -> Result<TransferMatrix, Failure> {
     if let Some(matrix) = truth::read(&args.truth)? {
         return Ok(matrix);
     }
-    let known: Vec<&str> = zoo.transfer().iter().map(|m| m.setting.as_str()).collect();
-    let found = match (&args.truth.setting, zoo.transfer()) {
+    let own = zoo.map_or(&[][..], Zoo::transfer);
+    let known: Vec<&str> = own.iter().map(|m| m.setting.as_str()).collect();
+    let found = match (&args.truth.setting, own) {
         (_, []) => None,
         (None, [only]) => Some(only),
         (None, _) => {
@@ -92,16 +140,20 @@ fn matrix(zoo: &Zoo, args: &EvaluateArgs) -> Result<TransferMatrix, Failure> {
         },
     };
     found.cloned().ok_or_else(|| {
-        Failure::Usage("these embeddings come without measured transfer: give --truth CSV".into())
+        Failure::Usage("what is judged comes without measured transfer: give --truth CSV".into())
     })
 }
 
 /// A misspelt exclusion would change the figures unnoticed.
-fn unknown_exclusions(zoo: &Zoo, truth: &TransferMatrix, exclude: &[String]) {
+fn unknown_exclusions(judged: &Judged, truth: &TransferMatrix, exclude: &[String]) {
     for name in exclude {
-        let known = zoo.task(name).is_some()
-            || truth.sources.contains(name)
-            || truth.targets.contains(name);
+        let there = match judged {
+            Judged::Zoo(zoo) => zoo.task(name).is_some(),
+            Judged::Scores(scores) => {
+                scores.sources.contains(name) || scores.targets.contains(name)
+            }
+        };
+        let known = there || truth.sources.contains(name) || truth.targets.contains(name);
         if !known {
             eprintln!("note: --exclude {name}: there is no such task here");
         }
@@ -122,7 +174,10 @@ fn say_what_is_left_out(report: &Report) {
 
 fn described(args: &EvaluateArgs, truth: &TransferMatrix) -> Value {
     let mut settings = Map::new();
-    settings.insert("similarity".into(), args.similarity.clone().into());
+    match &args.scores {
+        Some(scores) => settings.insert("scores".into(), json!(scores)),
+        None => settings.insert("similarity".into(), args.similarity.clone().into()),
+    };
     settings.insert("method".into(), json!(args.method));
     settings.insert("reduce".into(), json!(args.reduce.map(|r| r.reduce().name())));
     settings.insert("relevance".into(), args.relevance.clone().into());
@@ -169,9 +224,12 @@ fn table(
         print(&format!("{name:<24}{sources:>8}{cells}"))
     };
     let titles: String = columns.iter().map(|(_, title)| format!("{title:>13}")).collect();
+    let what = match &args.scores {
+        Some(scores) => format!("Scores of {}", scores.display()),
+        None => format!("{} similarity", args.similarity),
+    };
     print(&format!(
-        "{} similarity against measured transfer{}; {} targets",
-        args.similarity,
+        "{what} against measured transfer{}; {} targets",
         match truth.setting.as_str() {
             truth::UNNAMED => String::new(),
             setting => format!(" ({setting})"),

@@ -3,6 +3,7 @@
 use crate::cli::TruthArgs;
 use crate::failure::Failure;
 use std::fmt::Display;
+use std::path::Path;
 use tupate_zoo::TransferMatrix;
 
 /// The setting of a matrix that was given none.
@@ -28,9 +29,19 @@ pub fn read(args: &TruthArgs) -> Result<Option<TransferMatrix>, Failure> {
             }
             return Ok(Some(matrix));
         }
-        let matrix =
-            TransferMatrix::from_csv(&bytes, setting, "each target's own").map_err(|e| bad(&e))?;
-        matrices.push(matrix);
+        matrices.push(parsed(path, &bytes, setting)?);
     }
     Ok(TransferMatrix::of_seeds(&matrices))
+}
+
+/// A table in CSV.
+pub fn table(path: &Path, setting: &str) -> Result<TransferMatrix, Failure> {
+    let bytes = std::fs::read(path)
+        .map_err(|e| Failure::Input(format!("cannot read {}: {e}", path.display())))?;
+    parsed(path, &bytes, setting)
+}
+
+fn parsed(path: &Path, bytes: &[u8], setting: &str) -> Result<TransferMatrix, Failure> {
+    TransferMatrix::from_csv(bytes, setting, "each target's own")
+        .map_err(|e| Failure::Input(format!("{}: {e}", path.display())))
 }

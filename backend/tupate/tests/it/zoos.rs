@@ -104,6 +104,65 @@ fn vectors_of_numpy_are_judged_alike_from_folder_and_zoo() {
     assert!(!dir.join("m").exists());
 }
 
+/// Every ranking of a zoo as a table of scores, which must then be judged alike.
+#[test]
+fn tables_of_scores_are_judged_as_what_they_came_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (npy, truth) = (golden("npy"), golden("truth.csv"));
+    let import = ["zoo", "import-npy", &npy, "--reduce", "mean-rows", "--out", "z.safetensors"];
+    ok(dir, &import);
+    let text = std::fs::read_to_string(&truth).unwrap();
+    let targets: Vec<&str> =
+        text.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    let mut scores = std::collections::BTreeMap::new();
+    for target in &targets {
+        let rank = ["rank", "--zoo", "z.safetensors", "--target", target, "--json"];
+        let said = tupate(dir, &rank);
+        // Not every target of the truth has an embedding.
+        if said.status.success() {
+            let ranking: Value = serde_json::from_slice(&said.stdout).unwrap();
+            let of = |s: &Value| (s["task"].as_str().unwrap().to_owned(), s["score"].to_string());
+            let row: std::collections::BTreeMap<_, _> =
+                ranking["sources"].as_array().unwrap().iter().map(of).collect();
+            scores.insert((*target).to_owned(), row);
+        }
+    }
+    let sources: std::collections::BTreeSet<&String> =
+        scores.values().flat_map(|row| row.keys()).collect();
+    let mut table = String::from("target");
+    sources.iter().for_each(|source| table.push_str(&format!(",{source}")));
+    for (target, row) in &scores {
+        table.push_str(&format!("\n{target}"));
+        for source in &sources {
+            let score = row.get(*source).map_or("", String::as_str);
+            table.push_str(&format!(",{score}"));
+        }
+    }
+    std::fs::write(dir.join("scores.csv"), table + "\n").unwrap();
+    let by_zoo =
+        ["evaluate", "--zoo", "z.safetensors", "--truth", &truth, "--against", "scores.csv"];
+    let own = json(dir, &[&by_zoo[..], &["--json"]].concat());
+    let by_scores = ["evaluate", "--scores", "scores.csv", "--truth", &truth, "--json"];
+    let other = json(dir, &by_scores);
+    for part in ["targets", "mean", "random", "interval95"] {
+        assert_eq!(own[part], other[part], "{part}");
+    }
+    assert_eq!(own["paired"]["against"], "scores.csv");
+    for name in ["rho", "kendall_tau"] {
+        assert_eq!(own["paired"]["difference"][name]["difference"], 0.0, "{name}");
+    }
+    assert_eq!(other["settings"]["scores"], "scores.csv");
+    assert!(ok(dir, &by_scores[..5]).starts_with("Scores of scores.csv against"));
+    // What a table has not.
+    let against = ["evaluate", "--scores", "scores.csv", "--truth", &truth, "--against", "lora"];
+    fails(dir, &against, 2, &["lora", "no such file"]);
+    let method = ["evaluate", "--scores", "scores.csv", "--truth", &truth, "--method", "lora"];
+    fails(dir, &method, 2, &["--method"]);
+    fails(dir, &["evaluate", "--scores", "scores.csv"], 2, &["give --truth CSV"]);
+    fails(dir, &["evaluate", "--scores", "nowhere.csv", "--truth", &truth], 3, &["nowhere.csv"]);
+}
+
 #[test]
 fn evaluation_refuses_in_words() {
     let dir = tempfile::tempdir().unwrap();
