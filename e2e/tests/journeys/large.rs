@@ -92,6 +92,7 @@ async fn a_copy_stands_in_where_the_host_breaks_off() -> Result<()> {
         .travel(Tolerate::Host(host), async |_, page| {
             page.load(&link).await?;
             page.until_ranked(&right).await?;
+            turn(page, "Library").await?;
             until_kept(page, &sha256(&zoo)).await?;
             origin.break_off();
             // The same address, and no word of which file: it is asked for anew.
