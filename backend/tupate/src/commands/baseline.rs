@@ -97,7 +97,7 @@ fn by_encoder(
     args: &BaselineEncoder,
     training: Option<&BaselineTraining>,
 ) -> Result<(), Failure> {
-    threads::set(args.compute.threads)?;
+    threads::set(threads::number(args.compute.threads))?;
     let (sources, targets) = names(tasks)?;
     let device = tupate_tuner::device(&args.compute.device)?;
     let (name, folder) = encoders::resolve(&args.encoder)?;

@@ -7,12 +7,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The thread pools of the numeric libraries read their size from here once.
-const THREADS: &str = "RAYON_NUM_THREADS";
+pub const THREADS: &str = "RAYON_NUM_THREADS";
 
-/// Starts this program again with the wanted number of threads in its
-/// environment, which is where the numeric libraries look for it.
-pub fn set(threads: Option<u16>) -> Result<(), Failure> {
-    let Some(threads) = threads.map(|n| n.to_string()) else { return Ok(()) };
+/// How many threads there are for computing: what the user says, else one a core.
+pub fn number(wanted: Option<u16>) -> usize {
+    match wanted {
+        Some(wanted) => usize::from(wanted),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+/// Starts this program again with this number of threads in its environment, which is
+/// where the numeric libraries look for it. Where it is missing there, they look the cores
+/// up for every operation, and wait for threads that others are using.
+pub fn set(threads: usize) -> Result<(), Failure> {
+    let threads = threads.to_string();
     if std::env::var(THREADS).is_ok_and(|current| current == threads) {
         return Ok(());
     }
@@ -21,11 +30,6 @@ pub fn set(threads: Option<u16>) -> Result<(), Failure> {
     let error =
         Command::new(program).args(std::env::args_os().skip(1)).env(THREADS, &threads).exec();
     Err(Failure::Run(format!("cannot set the number of threads: {error}")))
-}
-
-/// How many threads there are for computing.
-pub fn number() -> usize {
-    rayon::current_num_threads()
 }
 
 /// The first interrupt stops the run after the current step, with its last

@@ -10,7 +10,7 @@ use tupate_tuner::encoder::Encoder;
 use tupate_tuner::transfer::{Matrix, Overrides, Plan, SETTINGS, Sweep, mean};
 
 pub fn run(args: &TransferArgs) -> Result<(), Failure> {
-    threads::set(args.compute.threads)?;
+    threads::set(threads::number(args.compute.threads))?;
     let setting = SETTINGS.iter().find(|(_, name)| *name == args.setting).map(|(s, _)| *s);
     let plan = Plan {
         setting: setting

@@ -26,12 +26,15 @@ struct Job {
 }
 
 pub fn run(args: &TuneArgs) -> Result<(), Failure> {
-    threads::set(args.compute.threads)?;
+    let named = names(&args.data.task);
+    let threads = threads::number(args.compute.threads);
+    let together = args.jobs.map_or(threads, NonZeroUsize::get).min(named.len());
+    threads::set(threads.div_ceil(together))?;
     let method = peft::method(&args.method)
         .ok_or_else(|| Failure::Usage(format!("no method {}", args.method)))?;
     let device = tupate_tuner::device(&args.compute.device)?;
     // The data first: it fails faster than the encoder loads.
-    let jobs = jobs(args, method)?;
+    let jobs = jobs(args, method, &named)?;
     let (name, folder) = encoders::resolve(&args.encoder)?;
     let encoder = Encoder::load(&name, &folder, &device)?;
     let encoder = encoder.with_precision(args.precision.on(&device))?;
@@ -55,12 +58,11 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
         };
         bars.suspend(|| report(&record, &job.out, args.output.json))
     };
-    // A GPU computes one thing after the other.
-    let threads = if device.is_cpu() { threads::number() } else { 1 };
-    let together = args.jobs.map_or(threads, NonZeroUsize::get).min(jobs.len());
     if let [job] = jobs.as_slice() {
         return tune(job);
     }
+    // A GPU computes one thing after the other.
+    let together = if device.is_cpu() || args.jobs.is_some() { together } else { 1 };
     at_once(&jobs, together, threads.div_ceil(together), &bars, tune)
 }
 
@@ -137,15 +139,14 @@ fn at_once(
 }
 
 /// The tasks that were named, their data read and their folders told apart.
-fn jobs(args: &TuneArgs, method: &dyn PeftMethod) -> Result<Vec<Job>, Failure> {
-    let named = names(&args.data.task);
+fn jobs(args: &TuneArgs, method: &dyn PeftMethod, named: &[&str]) -> Result<Vec<Job>, Failure> {
     let several = named.len() > 1;
     let given = [("--train", args.data.train.is_some()), ("--dev", args.data.dev.is_some())];
     if let Some((flag, _)) = given.iter().find(|(_, given)| several && *given) {
         return Err(Failure::Usage(format!("{flag} is for one task, and there are several")));
     }
     let mut jobs: Vec<Job> = Vec::new();
-    for name in named {
+    for name in named.iter().copied() {
         let dataset = super::task::load(&args.data, name)?;
         let settings = settings(args, method, dataset.objective)?;
         if jobs.iter().any(|job| job.dataset.task == dataset.task) {

@@ -1,6 +1,7 @@
 //! The server's end of a run's process.
 
 use super::order::{FINISH, Order, STOP, Said};
+use crate::commands::threads;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -24,9 +25,7 @@ pub fn tune(order: &Order, threads: Option<u16>, watch: &Watch) -> Result<RunRes
     // In a group of its own: an interrupt from a terminal is the server's to hear,
     // which tells its runs to stop.
     command.arg("work").stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-    if let Some(threads) = threads {
-        command.env("RAYON_NUM_THREADS", threads.to_string());
-    }
+    command.env(threads::THREADS, threads::number(threads).to_string());
     let mut child = command.spawn().map_err(|e| failed("no process for the run", &e))?;
     let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(TuneError::Failed("no pipes for the run".into()));
