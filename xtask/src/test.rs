@@ -1,6 +1,8 @@
 //! All checks, the cheapest first; the first that fails ends the run.
 
-use crate::{browser, context::Context, engine, page, program, samples, steps::Steps, tidy, tools};
+use crate::{
+    browser, context::Context, engine, files, page, program, samples, steps::Steps, tidy, tools,
+};
 use anyhow::{Context as _, Result, ensure};
 use std::{
     fs,
@@ -142,7 +144,7 @@ pub fn in_a_browser(context: &Context, filter: &str, benchmarks: bool) -> Result
     let browser = browser::find(context)?;
     let artifacts = context.root.join("artifacts");
     // A picture of an earlier run must not pass for one of this run.
-    remove_if_there(&artifacts)?;
+    files::remove_if_there(&artifacts)?;
     fs::create_dir_all(&artifacts)
         .with_context(|| format!("cannot create {}", artifacts.display()))?;
     let filter = format!("package({E2E}) & ({filter})");
@@ -168,15 +170,6 @@ pub fn in_a_browser(context: &Context, filter: &str, benchmarks: bool) -> Result
 
 fn has_nextest(context: &Context) -> bool {
     context.version("cargo-nextest").is_some()
-}
-
-fn remove_if_there(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn clean() -> Result<String> {

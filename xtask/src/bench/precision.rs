@@ -1,6 +1,6 @@
 //! What bf16 changes, beside what another seed changes: scores and embeddings.
 
-use crate::{context::Context, program, samples, steps::Steps};
+use crate::{context::Context, files, program, samples, steps::Steps};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::{
@@ -84,9 +84,7 @@ fn tune(
     flags: &[&str],
 ) -> Result<Tuned> {
     let out = folder.join("run");
-    if out.exists() {
-        fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
-    }
+    files::remove_if_there(&out)?;
     context
         .command(program, ["tune", task, "--encoder", "minilm", "--epochs", "3"])
         .args(["--threads", "1", "--precision", precision])
@@ -97,7 +95,7 @@ fn tune(
         .ignore_stdout()
         .ignore_stderr()
         .run()?;
-    let run = json(&out.join("run.json"))?;
+    let run = files::json(&out.join("run.json"))?;
     ensure!(run["precision"] == precision, "{task} was not tuned in {precision}");
     let number = |name: &str| run[name].as_f64().with_context(|| format!("{task} has no {name}"));
     let embedding = |kind: &str| -> Result<Vec<f64>> {
@@ -110,7 +108,7 @@ fn tune(
             .ignore_stdout()
             .ignore_stderr()
             .run()?;
-        let values = json(&file)?["values"].as_array().cloned();
+        let values = files::json(&file)?["values"].as_array().cloned();
         let values = values.with_context(|| format!("{task} has no embedding"))?;
         Ok(values.iter().filter_map(Value::as_f64).collect())
     };
@@ -119,12 +117,6 @@ fn tune(
         seconds: number("seconds")?,
         values: [embedding("absolute")?, embedding("delta")?],
     })
-}
-
-fn json(path: &Path) -> Result<Value> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))
 }
 
 /// 1 where the directions are the same.

@@ -1,7 +1,7 @@
 //! What ending early costs: rules of `tupate tune --stop-settled`, replayed on runs that
 //! were recorded to their end.
 
-use crate::{context::Context, program, samples, steps::Steps};
+use crate::{context::Context, files, program, samples, steps::Steps};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::{fmt::Write as _, fs, path::Path};
@@ -28,10 +28,7 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
     let program = program::path(context);
     context.command(&program, ["encoder", "pull", "minilm"]).quiet().ignore_stdout().run()?;
     let folder = context.target.join("xtask/bench-settling");
-    if folder.exists() {
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
+    files::remove_if_there(&folder)?;
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let zoo = folder.join("zoo.safetensors");
     let mut files: Vec<_> = fs::read_dir(context.root.join(EMBEDDINGS))

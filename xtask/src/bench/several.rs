@@ -1,9 +1,9 @@
 //! Several tasks by one `tupate tune`, beside one after the other.
 
-use crate::{context::Context, program, samples, steps::Steps};
+use crate::{context::Context, files, program, samples, steps::Steps};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use std::{fs, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 
 /// What every one is tuned with.
 const FLAGS: &[&str] =
@@ -23,10 +23,7 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
     steps.take("tuning", || {
         for _ in 0..ROUNDS {
             for (at_once, best) in [false, true].into_iter().zip(&mut best) {
-                if folder.exists() {
-                    fs::remove_dir_all(&folder)
-                        .with_context(|| format!("cannot remove {}", folder.display()))?;
-                }
+                files::remove_if_there(&folder)?;
                 let took = tune(context, &program, &folder, &tasks, at_once)?;
                 let faster = best.is_none_or(|(seconds, _)| took.0 < seconds);
                 *best = Some(best.filter(|_| !faster).unwrap_or(took));

@@ -1,6 +1,6 @@
 //! Tuning, beside PyTorch, transformers and PEFT with the same encoder, texts and recipe.
 
-use crate::{context::Context, golden, program, steps::Steps};
+use crate::{context::Context, files, golden, program, steps::Steps};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use std::{fmt::Write as _, fs, path::Path};
@@ -213,9 +213,7 @@ impl Setup<'_> {
 
     fn ours(&self, precision: &str) -> Result<Took> {
         let out = self.folder.join("run");
-        if out.exists() {
-            fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
-        }
+        files::remove_if_there(&out)?;
         let command = self
             .context
             .command(self.program, ["tune"])

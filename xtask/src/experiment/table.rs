@@ -1,6 +1,7 @@
 //! Results, one JSON object a line: small, in an order that does not depend on which
 //! came first, and written whole or not at all.
 
+use crate::files::json;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -212,12 +213,6 @@ impl Record<'_> {
             beats_majority: flag("beats_majority")?,
         })
     }
-}
-
-/// Reads a JSON file.
-fn json(path: &Path) -> Result<Value> {
-    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{}", path.display()))
 }
 
 impl Tuned {
