@@ -13,8 +13,7 @@ pub const UNNAMED: &str = "unnamed";
 pub fn read(args: &TruthArgs) -> Result<Option<TransferMatrix>, Failure> {
     let mut matrices = Vec::with_capacity(args.truth.len());
     for path in &args.truth {
-        let bytes = std::fs::read(path)
-            .map_err(|e| Failure::Input(format!("cannot read {}: {e}", path.display())))?;
+        let bytes = bytes(path)?;
         let setting = args.setting.as_deref().unwrap_or(UNNAMED);
         let bad = |e: &dyn Display| Failure::Input(format!("{}: {e}", path.display()));
         if path.extension().is_some_and(|extension| extension == "json") {
@@ -36,9 +35,11 @@ pub fn read(args: &TruthArgs) -> Result<Option<TransferMatrix>, Failure> {
 
 /// A table in CSV.
 pub fn table(path: &Path, setting: &str) -> Result<TransferMatrix, Failure> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| Failure::Input(format!("cannot read {}: {e}", path.display())))?;
-    parsed(path, &bytes, setting)
+    parsed(path, &bytes(path)?, setting)
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|e| Failure::Input(format!("cannot read {}: {e}", path.display())))
 }
 
 fn parsed(path: &Path, bytes: &[u8], setting: &str) -> Result<TransferMatrix, Failure> {
