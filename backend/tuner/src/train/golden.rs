@@ -278,7 +278,7 @@ fn every_method_learns_as_its_reference_does_on_every_objective() {
     }
 }
 
-/// Eight bits of precision in three layers: a few per cent of the greatest value.
+/// Eight bits of precision in two layers: a few per cent of the greatest value.
 #[test]
 fn gradients_in_bf16_are_those_of_the_reference_but_for_rounding() {
     if !Weight::available(Precision::Bf16) {

@@ -85,30 +85,3 @@ fn what_cannot_be_is_said_before_anything_starts() {
     ok(dir, &tune("films,old.csv"));
     assert!(dir.join("runs/run.json").is_file());
 }
-
-#[test]
-fn bf16_is_said_in_the_run_or_refused() {
-    let dir = workplace();
-    let dir = dir.path();
-    let tune = |precision: &str| {
-        tupate(dir, &format!("tune films.csv {FAST} --precision {precision} --out {precision}"))
-    };
-    let precision = |out: &str| -> String {
-        let text = std::fs::read_to_string(dir.join(out).join("run.json")).unwrap();
-        let run: Value = serde_json::from_str(&text).unwrap();
-        run["precision"].as_str().unwrap().to_owned()
-    };
-    assert!(tune("f32").status.success() && tune("auto").status.success());
-    assert_eq!(precision("f32"), "f32");
-    let bf16 = tune("bf16");
-    if bf16.status.success() {
-        assert_eq!((precision("bf16"), precision("auto")), ("bf16".into(), "bf16".into()));
-        // The same folder is another run in another precision.
-        let tune = format!("tune films.csv {FAST} --precision f32 --resume --out bf16");
-        fails(dir, &tune, 2, &["bf16"]);
-    } else {
-        assert_eq!(bf16.status.code(), Some(2));
-        assert!(err(&bf16).contains("--precision f32"), "{}", err(&bf16));
-        assert_eq!(precision("auto"), "f32");
-    }
-}
