@@ -10,7 +10,9 @@ pub use baseline::*;
 pub use serve::{LogFormat, ServeArgs, SiteArgs, TokenCommand};
 pub use transfer::TransferArgs;
 use zoo::similarities;
-pub use zoo::{EvaluateArgs, NewZoo, NpyArgs, RankArgs, ShardArgs, TruthArgs, ZooCommand};
+pub use zoo::{
+    BesideArgs, EvaluateArgs, NewZoo, NpyArgs, RankArgs, ShardArgs, TruthArgs, ZooCommand,
+};
 
 use crate::encoders::Source;
 use clap::{Args, Parser, Subcommand, ValueEnum};

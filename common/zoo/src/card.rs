@@ -76,6 +76,15 @@ fn write_card(text: &mut String, zoo: &Zoo, file: &str, sha256: &str) -> std::fm
             )?;
         }
     }
+    if !zoo.scores().is_empty() {
+        writeln!(text, "\n## Tables of scores\n")?;
+        writeln!(text, "| name | targets | sources |")?;
+        writeln!(text, "|---|---:|---:|")?;
+        for table in zoo.scores() {
+            let (targets, sources) = (table.targets.len(), table.sources.len());
+            writeln!(text, "| {} | {targets} | {sources} |", plain(&table.name))?;
+        }
+    }
     let target = zoo.tasks().first().map_or("TASK", |task| task.id.as_str());
     writeln!(text, "\n## Use\n")?;
     writeln!(

@@ -1,6 +1,6 @@
 //! How well a zoo's rankings foretell a measured transfer matrix.
 
-use crate::{Error, Query, Similarity, Target, TransferMatrix, Zoo, rank};
+use crate::{Error, Query, ScoreTable, Similarity, Target, TransferMatrix, Zoo, rank};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tupate_metrics::{
@@ -101,14 +101,13 @@ pub async fn evaluate_in_pieces(
     judge(truth, "an embedding", settings.exclude, settings.seed, rank, pause).await
 }
 
-/// Judges scores that something else gave to the sources, a row a target and a column a
-/// source, greater is closer: what `tupate baseline` writes. Without a score is what is
-/// blank or has no row or column.
+/// Judges scores that something else gave to the sources. Without a score is what is blank
+/// or has no row or column.
 ///
 /// # Errors
 /// As [`evaluate`].
 pub fn evaluate_scores(
-    scores: &TransferMatrix,
+    scores: &ScoreTable,
     truth: &TransferMatrix,
     exclude: &[String],
     seed: u64,
@@ -121,7 +120,7 @@ pub fn evaluate_scores(
 /// # Errors
 /// As [`evaluate`].
 pub async fn evaluate_scores_in_pieces(
-    scores: &TransferMatrix,
+    scores: &ScoreTable,
     truth: &TransferMatrix,
     exclude: &[String],
     seed: u64,
@@ -137,7 +136,7 @@ pub async fn evaluate_scores_in_pieces(
             .enumerate()
             .filter(|(_, source)| source.as_str() != target && !exclude.contains(source));
         let given =
-            sources.filter_map(|(at, source)| Some((source.clone(), scores.score(row, at)?)));
+            sources.filter_map(|(at, source)| Some((source.clone(), scores.scores[row][at]?)));
         Ok(Some(given.collect()))
     };
     judge(truth, "a score", exclude, seed, of, pause).await

@@ -3,25 +3,16 @@
 
 use crate::ensemble::FUSIONS;
 use crate::evaluate::{Report, Settings, evaluate_in_pieces, evaluate_scores_in_pieces};
-use crate::{Similarity, TransferMatrix, Zoo};
+use crate::{ScoreTable, Similarity, TransferMatrix, Zoo};
 use tupate_metrics::{MEASURES, Measure, PairedTest};
 use tupate_tasks::Checkpoint;
-
-/// Scores from elsewhere that are judged as a method.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Table {
-    /// What the scores are called.
-    pub name: String,
-    /// A row a target, a column a source, greater is closer.
-    pub scores: TransferMatrix,
-}
 
 /// One method and its figures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// The method, as `tupate evaluate --method` takes it, or a table's name.
     pub method: String,
-    /// Whether it is a table from elsewhere.
+    /// Whether it is a table of scores.
     pub is_table: bool,
     /// Its figures, or why there are none.
     pub report: Result<Report, String>,
@@ -66,11 +57,12 @@ pub fn early_and_late(methods: &[String]) -> Vec<[usize; 2]> {
     methods.iter().enumerate().filter_map(pair).collect()
 }
 
-/// Judges all [`methods`] of a zoo, and tables beside them. What takes long awaits
-/// `pause` between pieces of a few milliseconds.
+/// Judges all [`methods`] of a zoo, its tables of scores, and further ones beside them. A
+/// further one of the same name stands in place of the zoo's. What takes long awaits `pause`
+/// between pieces of a few milliseconds.
 pub async fn judge(
     zoo: &Zoo,
-    tables: &[Table],
+    further: &[ScoreTable],
     truth: &TransferMatrix,
     similarity: &Similarity,
     seed: u64,
@@ -82,10 +74,12 @@ pub async fn judge(
         let report = evaluate_in_pieces(zoo, truth, &settings, pause).await;
         rows.push(Row { report: report.map_err(|e| e.to_string()), method, is_table: false });
     }
-    for Table { name, scores } in tables {
-        let report = evaluate_scores_in_pieces(scores, truth, &[], seed, pause).await;
+    let is_replaced = |own: &&ScoreTable| further.iter().any(|table| table.name == own.name);
+    let own = zoo.scores().iter().filter(|own| !is_replaced(own));
+    for table in own.chain(further) {
+        let report = evaluate_scores_in_pieces(table, truth, &[], seed, pause).await;
         let report = report.map_err(|e| e.to_string());
-        rows.push(Row { method: name.clone(), is_table: true, report });
+        rows.push(Row { method: table.name.clone(), is_table: true, report });
     }
     rows
 }

@@ -23,6 +23,7 @@ pub mod narrow;
 pub mod npy;
 pub mod outline;
 mod rows;
+mod scores;
 pub mod select;
 pub mod shards;
 mod similarity;
@@ -40,6 +41,7 @@ pub use manifest::{
 };
 pub use merge::merge;
 pub use outline::Outline;
+pub use scores::ScoreTable;
 pub use select::{Query, RankedSource, Ranking, Target, rank};
 pub use similarity::{SIMILARITIES, Similarity};
 pub use transfer::TransferMatrix;

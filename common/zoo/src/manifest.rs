@@ -1,6 +1,6 @@
 //! The manifest: everything about a zoo but the numbers.
 
-use crate::{Error, TransferMatrix};
+use crate::{Error, ScoreTable, TransferMatrix};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use tupate_tasks::{Metric, Recipe, TaskClass};
@@ -10,14 +10,14 @@ pub const SCHEMA_MAJOR: u32 = 1;
 /// Minor version of the format. A file with a greater one is read; fields that
 /// are not known are passed over.
 ///
-/// 1.1 added embeddings in `I8`, transfer matrices and the method `imported`. A
-/// file states the least version that has what it uses, so that earlier readers
+/// 1.1 added embeddings in `I8`, transfer matrices and the method `imported`, 1.2 the
+/// recipe's projection, 1.3 tables of scores. A file states the least version that has what it uses, so that earlier readers
 /// open what they can.
-pub const SCHEMA_MINOR: u32 = 2;
+pub const SCHEMA_MINOR: u32 = 3;
 
 /// Greatest number of tasks in a zoo.
 pub const MAX_TASKS: usize = 1_000_000;
-/// Greatest number of embedding sets, and of transfer matrices.
+/// Greatest number of embedding sets, of transfer matrices, and of tables of scores.
 pub const MAX_SETS: usize = 1_000;
 /// Greatest length of a task's id in bytes.
 pub const MAX_ID: usize = 200;
@@ -34,6 +34,8 @@ pub(crate) struct Manifest {
     pub tensors: Vec<TensorDigest>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transfer: Vec<TransferMatrix>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<ScoreTable>,
 }
 
 /// What is known of one task of a zoo.
@@ -148,7 +150,11 @@ impl Manifest {
             || self.tensors.iter().any(|tensor| tensor.dtype == "I8")
             || self.embeddings.iter().any(|set| set.recipe.method.name() == "imported");
         let of_1_2 = self.embeddings.iter().any(|set| set.recipe.projection.is_some());
-        let minor = if of_1_2 { 2 } else { u32::from(of_1_1) };
+        let minor = match () {
+            () if !self.scores.is_empty() => 3,
+            () if of_1_2 => 2,
+            () => u32::from(of_1_1),
+        };
         format!("{SCHEMA_MAJOR}.{minor}")
     }
 
@@ -157,6 +163,7 @@ impl Manifest {
             ("the number of tasks", self.tasks.len(), MAX_TASKS),
             ("the number of embedding sets", self.embeddings.len(), MAX_SETS),
             ("the number of transfer matrices", self.transfer.len(), MAX_SETS),
+            ("the number of tables of scores", self.scores.len(), MAX_SETS),
         ] {
             Error::within(what, found as u64, limit as u64)?;
         }
@@ -209,6 +216,16 @@ impl Manifest {
                 return Err(Error::Inconsistent(format!(
                     "two transfer matrices are of the setting {}",
                     matrix.setting
+                )));
+            }
+        }
+        let mut names = BTreeSet::new();
+        for table in &self.scores {
+            table.check(&self.embeddings)?;
+            if !names.insert(table.name.as_str()) {
+                return Err(Error::Inconsistent(format!(
+                    "two tables of scores are called {}",
+                    table.name
                 )));
             }
         }

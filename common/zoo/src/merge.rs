@@ -1,15 +1,15 @@
 //! Several zoos as one.
 
-use crate::{Error, NewEmbedding, TransferMatrix, Zoo};
+use crate::{Error, NewEmbedding, ScoreTable, TransferMatrix, Zoo};
 use std::collections::BTreeMap;
 
 /// Joins zoos that hold the same recipes: their tasks side by side in the same
-/// sets, their transfer matrices next to each other. A task that several hold
-/// must be the same in all.
+/// sets, their transfer matrices and tables of scores next to each other. A task that
+/// several hold must be the same in all.
 ///
 /// # Errors
 /// When the recipes differ (the fields that do are named), a task is not the
-/// same everywhere, or two matrices of one setting are not.
+/// same everywhere, or two matrices of one setting or two tables of one name are not.
 pub fn merge<'a>(
     name: &str,
     description: &str,
@@ -60,19 +60,39 @@ pub fn merge<'a>(
         }
     }
     let mut transfer: Vec<TransferMatrix> = Vec::new();
-    for matrix in zoos.iter().flat_map(|(_, zoo)| zoo.transfer()) {
-        match transfer.iter().find(|known| known.setting == matrix.setting) {
-            None => transfer.push(matrix.clone()),
-            Some(known) if known == matrix => {}
-            Some(_) => {
-                return Err(Error::Inconsistent(format!(
-                    "two zoos have different transfer matrices of the setting {}",
-                    matrix.setting
-                )));
+    let mut scores: Vec<ScoreTable> = Vec::new();
+    for (_, zoo) in &zoos {
+        for matrix in zoo.transfer() {
+            let same = |known: &&TransferMatrix| known.setting == matrix.setting;
+            if is_new(transfer.iter().find(same), matrix, || {
+                format!("transfer matrices of the setting {}", matrix.setting)
+            })? {
+                transfer.push(matrix.clone());
+            }
+        }
+        for table in zoo.scores() {
+            let same = |known: &&ScoreTable| known.name == table.name;
+            if is_new(scores.iter().find(same), table, || {
+                format!("tables of scores called {}", table.name)
+            })? {
+                scores.push(table.clone());
             }
         }
     }
-    Zoo::pack(name, description, embeddings)?.with_transfer(transfer)
+    Zoo::pack(name, description, embeddings)?.with_transfer(transfer)?.with_scores(scores)
+}
+
+/// Whether there is none yet; one that is there must be the same.
+fn is_new<T: PartialEq>(
+    known: Option<&T>,
+    new: &T,
+    what: impl Fn() -> String,
+) -> Result<bool, Error> {
+    match known {
+        None => Ok(true),
+        Some(known) if known == new => Ok(false),
+        Some(_) => Err(Error::Inconsistent(format!("two zoos have different {}", what()))),
+    }
 }
 
 /// Whether `other` has every recipe of `zoo`.

@@ -5,7 +5,7 @@
 
 use crate::manifest::Manifest;
 use crate::rows::Rows;
-use crate::zoo::SetValues;
+use crate::zoo::{Beside, SetValues};
 use crate::{EmbeddingSet, Error, Zoo, format, int8};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -114,7 +114,7 @@ impl Outline {
         joined
     }
 
-    /// A zoo of the sets of these keys, with all tasks and what transfer was measured.
+    /// A zoo of the sets of these keys, with all tasks, measured transfer and tables of scores.
     /// Each tensor that is used is checked against its sha256. `parts` hold at least
     /// the [`Outline::ranges`].
     ///
@@ -124,8 +124,8 @@ impl Outline {
         let wanted = self.sets().iter().filter(|set| keys.contains(&set.key.as_str()));
         let sets = wanted.map(|set| Ok((set.clone(), self.values(set, parts)?)));
         let sets = sets.collect::<Result<_, Error>>()?;
-        let Manifest { name, description, tasks, transfer, .. } = self.manifest.clone();
-        Zoo::new(name, description, tasks, sets, transfer)
+        let Manifest { name, description, tasks, transfer, scores, .. } = self.manifest.clone();
+        Zoo::new(name, description, tasks, sets, Beside { transfer, scores })
     }
 
     /// The zoo of a whole file, of which also those tensors are checked that no set

@@ -5,7 +5,7 @@ use crate::format::{self, Dtype};
 use crate::manifest::{Manifest, TensorDigest};
 use crate::outline::Outline;
 use crate::rows::Rows;
-use crate::{EmbeddingSet, Error, TaskEntry, TransferMatrix};
+use crate::{EmbeddingSet, Error, ScoreTable, TaskEntry, TransferMatrix};
 use std::collections::{BTreeMap, BTreeSet};
 use tupate_tasks::{Aggregation, ParameterSet, Projection, Recipe, Values};
 
@@ -18,7 +18,14 @@ pub struct Zoo {
     description: String,
     tasks: Vec<TaskEntry>,
     sets: Vec<(EmbeddingSet, SetValues)>,
-    transfer: Vec<TransferMatrix>,
+    beside: Beside,
+}
+
+/// What a zoo may hold beside embeddings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Beside {
+    pub transfer: Vec<TransferMatrix>,
+    pub scores: Vec<ScoreTable>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +103,7 @@ impl Zoo {
             }
         }
         let tasks = tasks.into_values().collect();
-        Self::new(name.to_owned(), description.to_owned(), tasks, sets, Vec::new())
+        Self::new(name.to_owned(), description.to_owned(), tasks, sets, Beside::default())
     }
 
     pub(crate) fn new(
@@ -104,9 +111,9 @@ impl Zoo {
         description: String,
         tasks: Vec<TaskEntry>,
         sets: Vec<(EmbeddingSet, SetValues)>,
-        transfer: Vec<TransferMatrix>,
+        beside: Beside,
     ) -> Result<Self, Error> {
-        let zoo = Self { name, description, tasks, sets, transfer };
+        let zoo = Self { name, description, tasks, sets, beside };
         zoo.manifest(Vec::new()).check()?;
         for (set, values) in &zoo.sets {
             if (values.rows.len(), values.rows.dim()) != (set.tasks.len(), set.dim)
@@ -143,9 +150,21 @@ impl Zoo {
     /// # Errors
     /// When a matrix contradicts itself or two are of one setting.
     pub fn with_transfer(mut self, transfer: Vec<TransferMatrix>) -> Result<Self, Error> {
-        self.transfer = transfer;
-        self.transfer.sort_by(|a, b| a.setting.cmp(&b.setting));
-        Self::new(self.name, self.description, self.tasks, self.sets, self.transfer)
+        self.beside.transfer = transfer;
+        self.beside.transfer.sort_by(|a, b| a.setting.cmp(&b.setting));
+        self.manifest(Vec::new()).check()?;
+        Ok(self)
+    }
+
+    /// The zoo with tables of scores, in the order of their names.
+    ///
+    /// # Errors
+    /// When a table contradicts itself, or is called like another or like a method.
+    pub fn with_scores(mut self, scores: Vec<ScoreTable>) -> Result<Self, Error> {
+        self.beside.scores = scores;
+        self.beside.scores.sort_by(|a, b| a.name.cmp(&b.name));
+        self.manifest(Vec::new()).check()?;
+        Ok(self)
     }
 
     /// The zoo with all embeddings in fewer dimensions, which the recipes say.
@@ -171,12 +190,20 @@ impl Zoo {
                 });
             }
         }
-        Self::pack(&self.name, &self.description, embeddings)?.with_transfer(self.transfer.clone())
+        Self::pack(&self.name, &self.description, embeddings)?
+            .with_transfer(self.beside.transfer.clone())?
+            .with_scores(self.beside.scores.clone())
     }
 
     /// Measured transfer between tasks, a matrix a setting; may be empty.
     pub fn transfer(&self) -> &[TransferMatrix] {
-        &self.transfer
+        &self.beside.transfer
+    }
+
+    /// What others than the zoo's embeddings say of its tasks, such as baselines; may be
+    /// empty.
+    pub fn scores(&self) -> &[ScoreTable] {
+        &self.beside.scores
     }
 
     /// Reads a zoo file. Every checksum in it is checked.
@@ -315,7 +342,8 @@ impl Zoo {
             let rows = Rows::of_values(&rows, set.dim);
             (set, SetValues { rows, initial })
         });
-        Self::new(name.to_owned(), description.to_owned(), tasks, sets.collect(), Vec::new())
+        let (name, description) = (name.to_owned(), description.to_owned());
+        Self::new(name, description, tasks, sets.collect(), Beside::default())
     }
 
     /// The zoo with those tasks alone whose places among given ids `kept` gives.
@@ -337,7 +365,7 @@ impl Zoo {
             description: self.description.clone(),
             tasks: kept(&ids).into_iter().map(|i| self.tasks[i].clone()).collect(),
             sets: sets.collect(),
-            transfer: self.transfer.clone(),
+            beside: self.beside.clone(),
         }
     }
 
@@ -349,7 +377,8 @@ impl Zoo {
             tasks: self.tasks.clone(),
             embeddings: self.sets().cloned().collect(),
             tensors,
-            transfer: self.transfer.clone(),
+            transfer: self.beside.transfer.clone(),
+            scores: self.beside.scores.clone(),
         };
         manifest.schema = manifest.least_schema();
         manifest

@@ -61,10 +61,10 @@ fn script_and_specification_spell_what_the_code_spells() {
 fn limits_are_written_down() {
     for (limit, words) in [
         (tupate_zoo::MAX_TASKS, "tasks in a zoo"),
-        (tupate_zoo::MAX_SETS, "embedding sets; transfer matrices"),
+        (tupate_zoo::MAX_SETS, "embedding sets; transfer matrices; tables of scores"),
         (tupate_zoo::MAX_ID, "bytes of a task's id"),
         (tupate_zoo::outline::MAX_HEADER as usize, "bytes of the header"),
-        (tupate_zoo::transfer::MAX_CELLS, "cells of a transfer matrix"),
+        (tupate_zoo::transfer::MAX_CELLS, "cells of a transfer matrix, of a table of scores"),
         (tupate_zoo::link::MAX_FRAGMENT, "bytes of a link's fragment"),
         (tupate_zoo::link::MAX_INLINE, "bytes of a zoo inside a link, unpacked"),
         (tupate_zoo::npy::MAX_HEADER, "bytes of an .npy header"),

@@ -6,7 +6,7 @@ use common::{embedding, zoo};
 use proptest::prelude::*;
 use tupate_tasks::{Checkpoint, Projection};
 use tupate_zoo::outline::{FIRST, MAX_HEADER, Outline, head_length, is_large};
-use tupate_zoo::{Dtype, Error, TransferMatrix, Zoo, sha256_hex};
+use tupate_zoo::{Dtype, Error, ScoreTable, TransferMatrix, Zoo, sha256_hex};
 
 fn header_length(bytes: &[u8]) -> usize {
     u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
@@ -378,4 +378,40 @@ fn a_projected_zoo_says_so_and_is_compared_with_its_like_only() {
         "{error}"
     );
     assert!(projected.projected(projection).is_err());
+}
+
+#[test]
+fn tables_of_scores_travel_in_the_zoo() {
+    let table = |name: &str| ScoreTable::from_csv(b"t,a,b\na,,0.25\nb,1e-9,\n", name).unwrap();
+    let zoo = zoo_1_1().with_scores(vec![table("z"), table("data size")]).unwrap();
+    assert_eq!(zoo.scores()[0].name, "data size");
+    assert_eq!(zoo.scores()[1].scores, [[None, Some(0.25)], [Some(1e-9), None]]);
+    let bytes = zoo.to_bytes(Dtype::Int8).unwrap();
+    assert_eq!(schema(&bytes), "1.3");
+    assert_eq!(Zoo::parse(&bytes).unwrap().scores(), zoo.scores());
+    assert_eq!(zoo.without(&["a".into()]).scores(), zoo.scores());
+    let refused = |change: fn(&mut ScoreTable), wanted: &str| {
+        let mut bad = table("z");
+        change(&mut bad);
+        let error = zoo_1_1().with_scores(vec![bad]).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    };
+    for name in ["lora", "lora.late", "rrf", "ensemble.early"] {
+        let error = zoo_1_1().with_scores(vec![table(name)]).unwrap_err().to_string();
+        assert!(error.contains("a method of embeddings has that name"), "{name}: {error}");
+    }
+    refused(|t| t.name.clear(), "must have 1 to");
+    refused(|t| t.sources[1] = "a".into(), "source a is listed twice");
+    refused(|t| t.scores[0].truncate(1), "not 2 targets × 2 sources");
+    refused(|t| t.scores.truncate(1), "not 2 targets × 2 sources");
+    refused(|t| t.scores[0][1] = Some(f64::NAN), "not finite");
+    let twice = zoo_1_1().with_scores(vec![table("z"), table("z")]).unwrap_err().to_string();
+    assert!(twice.contains("two tables of scores are called z"), "{twice}");
+    let same = tupate_zoo::merge("m", "", [("1", &zoo), ("2", &zoo)]).unwrap();
+    assert_eq!(same.scores(), zoo.scores());
+    let mut other = table("z");
+    other.scores[0][1] = None;
+    let other = zoo_1_1().with_scores(vec![other]).unwrap();
+    let error = tupate_zoo::merge("m", "", [("1", &zoo), ("2", &other)]).unwrap_err().to_string();
+    assert!(error.contains("different tables of scores called z"), "{error}");
 }

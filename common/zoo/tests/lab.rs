@@ -6,8 +6,8 @@ use common::{embedding, recipe};
 use tupate_metrics::{MEASURES, at_once, no_pause, random};
 use tupate_tasks::{Checkpoint, MethodSpec, Recipe};
 use tupate_zoo::evaluate::{Settings, evaluate};
-use tupate_zoo::lab::{Row, Table, early_and_late, judge, measure, methods, to_csv, verdict};
-use tupate_zoo::{NewEmbedding, Similarity, TransferMatrix, Zoo};
+use tupate_zoo::lab::{Row, early_and_late, judge, measure, methods, to_csv, verdict};
+use tupate_zoo::{NewEmbedding, ScoreTable, Similarity, TransferMatrix, Zoo};
 
 fn number(seed: u64, i: u64) -> f64 {
     random(seed, i) as f64 / u64::MAX as f64
@@ -47,7 +47,7 @@ fn cosine() -> &'static Similarity {
     Similarity::named("cosine").unwrap()
 }
 
-fn rows(tables: &[Table]) -> Vec<Row> {
+fn rows(tables: &[ScoreTable]) -> Vec<Row> {
     at_once(judge(&zoo(), tables, &table(1), cosine(), 0, &no_pause))
 }
 
@@ -76,12 +76,10 @@ fn every_method_has_the_figures_of_its_evaluation() {
 #[test]
 fn a_table_of_scores_is_judged_as_a_method() {
     // Scores that are the truth, and scores of half of the targets, with blanks.
-    let own = Table { name: "truth".into(), scores: table(1) };
-    let half =
-        TransferMatrix::from_csv(b"t,t1,t2,t3\nt0,1,2,\nt1,5,1,1\nzz,1,1,1\n", "", "").unwrap();
-    let half = Table { name: "half".into(), scores: half };
-    let alien = TransferMatrix::from_csv(b"t,x,y\nz,1,2\n", "", "").unwrap();
-    let alien = Table { name: "alien".into(), scores: alien };
+    let own = ScoreTable::of_matrix("truth", &table(1));
+    let half = b"t,t1,t2,t3\nt0,1,2,\nt1,5,1,1\nzz,1,1,1\n";
+    let half = ScoreTable::from_csv(half, "half").unwrap();
+    let alien = ScoreTable::from_csv(b"t,x,y\nz,1,2\n", "alien").unwrap();
     let rows = rows(&[own, half, alien]);
     let [truth, half, alien] = &rows[rows.len() - 3..] else { panic!("{rows:?}") };
     assert!(truth.is_table && !rows[0].is_table);
@@ -101,8 +99,26 @@ fn a_table_of_scores_is_judged_as_a_method() {
 }
 
 #[test]
+fn a_zoos_own_tables_are_judged_and_give_way_to_those_of_their_name() {
+    let named = |name: &str, seed| ScoreTable::of_matrix(name, &table(seed));
+    let zoo = zoo().with_scores(vec![named("b", 5), named("a", 1)]).unwrap();
+    let judged = |further: &[ScoreTable]| {
+        let rows = at_once(judge(&zoo, further, &table(1), cosine(), 0, &no_pause));
+        let tables = rows.into_iter().filter(|row| row.is_table);
+        let tau = measure("kendall_tau").unwrap();
+        let tau = |row: Row| (row.report.unwrap().mean[tau].unwrap() * 1e6).round() / 1e6;
+        tables.map(|row| (row.method.clone(), tau(row))).collect::<Vec<_>>()
+    };
+    let [(a, one), (b, other)] = &judged(&[])[..] else { panic!() };
+    assert_eq!((a.as_str(), *one, b.as_str()), ("a", 1.0, "b"));
+    assert!(*other < 1.0);
+    let replaced = judged(&[named("b", 1), named("c", 5)]);
+    assert_eq!(replaced, [("a".into(), 1.0), ("b".into(), 1.0), ("c".into(), *other)]);
+}
+
+#[test]
 fn a_verdict_knows_which_way_is_better() {
-    let rows = rows(&[Table { name: "truth".into(), scores: table(1) }]);
+    let rows = rows(&[ScoreTable::of_matrix("truth", &table(1))]);
     let report = |name: &str| {
         let row = rows.iter().find(|row| row.method == name).unwrap();
         row.report.as_ref().unwrap()
@@ -122,8 +138,8 @@ fn a_verdict_knows_which_way_is_better() {
 
 #[test]
 fn the_figures_as_csv() {
-    let alien = TransferMatrix::from_csv(b"t,x,y\nz,1,2\n", "", "").unwrap();
-    let rows = rows(&[Table { name: "=1+\"2\",x".into(), scores: alien }]);
+    let alien = ScoreTable::from_csv(b"t,x,y\nz,1,2\n", "=1+\"2\",x").unwrap();
+    let rows = rows(&[alien]);
     let text = to_csv(&rows);
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().unwrap().clone();

@@ -16,8 +16,8 @@ use crate::words;
 use leptos::prelude::*;
 use std::sync::Arc;
 use tupate_metrics::Relevance;
-use tupate_zoo::lab::{Row, Table, judge};
-use tupate_zoo::{Fusion, SIMILARITIES, TransferMatrix};
+use tupate_zoo::lab::{Row, judge};
+use tupate_zoo::{Fusion, SIMILARITIES, ScoreTable, TransferMatrix};
 
 pub use own::Own;
 
@@ -190,7 +190,9 @@ fn work(store: Store, own: Own, lab: Lab) {
     Effect::new(move |_| {
         zoo.track();
         let (similarity, setting) = (similarity.get(), setting.get());
-        let tables: Vec<Table> = own.scores.get();
+        let tables = own.scores.get();
+        let tables: Vec<_> =
+            tables.iter().map(|t| ScoreTable::of_matrix(&t.name, &t.cells)).collect();
         let own_truth = own.truth.get();
         turn.update_value(|turn| *turn += 1);
         let own_turn = turn.get_value();
@@ -199,7 +201,7 @@ fn work(store: Store, own: Own, lab: Lab) {
             return;
         };
         let truth = if setting == OWN {
-            let matrices: Vec<TransferMatrix> = own_truth.into_iter().map(|t| t.scores).collect();
+            let matrices: Vec<TransferMatrix> = own_truth.into_iter().map(|t| t.cells).collect();
             TransferMatrix::of_seeds(&matrices)
         } else {
             loaded.zoo.transfer().iter().find(|matrix| matrix.setting == setting).cloned()

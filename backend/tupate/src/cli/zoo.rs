@@ -20,7 +20,7 @@ pub enum ZooCommand {
         #[command(flatten)]
         new: NewZoo,
         #[command(flatten)]
-        truth: TruthArgs,
+        beside: BesideArgs,
     },
     /// Make a zoo of NumPy vectors, one NAME.npy a task.
     #[command(
@@ -42,7 +42,7 @@ pub enum ZooCommand {
         #[command(flatten)]
         new: NewZoo,
         #[command(flatten)]
-        truth: TruthArgs,
+        beside: BesideArgs,
     },
     /// Join zoos of equal recipes into one.
     #[command(
@@ -55,7 +55,7 @@ pub enum ZooCommand {
         #[command(flatten)]
         new: NewZoo,
         #[command(flatten)]
-        truth: TruthArgs,
+        beside: BesideArgs,
     },
     /// Say in what two zoos differ: tasks, sets, facts, ranks.
     #[command(
@@ -158,13 +158,31 @@ impl NewZoo {
     }
 }
 
+/// What a new zoo holds beside embeddings.
+#[derive(Debug, Args)]
+pub struct BesideArgs {
+    #[command(flatten)]
+    pub truth: TruthArgs,
+    /// A table of scores to be judged beside the zoo's methods, as `tupate baseline --out`
+    /// writes it, under a name of yours; repeat it for several.
+    #[arg(long, value_name = "NAME=CSV", value_parser = scores)]
+    pub scores: Vec<(String, PathBuf)>,
+}
+
+fn scores(given: &str) -> Result<(String, PathBuf), String> {
+    let parts = given.split_once('=').filter(|(name, path)| !name.is_empty() && !path.is_empty());
+    let (name, path) = parts.ok_or("a name, =, and the table's file, such as textemb=text.csv")?;
+    Ok((name.to_owned(), path.into()))
+}
+
 /// A transfer matrix.
 #[derive(Debug, Args)]
 pub struct TruthArgs {
     /// Measured transfer as CSV: first column the target, header the sources,
     /// cells the target's score, blank = not run; a column `no-transfer` holds
-    /// the score without. Repeat it for one table a seed.
-    #[arg(long, value_name = "CSV")]
+    /// the score without. Repeat it for one table a seed. Or the transfer.json of
+    /// `tupate transfer`, which has all seeds and its setting.
+    #[arg(long, value_name = "CSV|JSON")]
     pub truth: Vec<PathBuf>,
     /// The matrix's setting, such as full-limited.
     #[arg(long, value_name = "NAME")]
@@ -275,10 +293,10 @@ pub struct EvaluateArgs {
     /// What counts as relevant in the headline's NDCG.
     #[arg(long, default_value = "percent", value_parser = relevances())]
     pub relevance: String,
-    /// A method, the key of an embedding set, ensemble or rrf.
+    /// A method, the key of an embedding set, ensemble, rrf, or a table of scores in the zoo.
     #[arg(long, value_name = "NAME")]
     pub method: Option<String>,
-    /// Another method to compare with, target by target, or a table of scores.
+    /// Another one to compare with, target by target, or the file of a table of scores.
     #[arg(long, value_name = "NAME|CSV")]
     pub against: Option<String>,
     /// How embeddings are compared.

@@ -7,30 +7,42 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use tupate_metrics::{MEASURES, Relevance, Values};
 use tupate_zoo::evaluate::{DRAWS, Report, Settings, evaluate, evaluate_scores, nest};
-use tupate_zoo::{Similarity, TransferMatrix, Zoo};
+use tupate_zoo::{ScoreTable, Similarity, TransferMatrix, Zoo};
 
 pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
-    let judged = match (&args.zoo, &args.npy, &args.scores) {
-        (Some(zoo), ..) => Judged::Zoo(read_zoo(zoo)?.0),
-        (None, Some(folder), _) => {
+    let zoo = match (&args.zoo, &args.npy) {
+        (Some(zoo), _) => Some(read_zoo(zoo)?.0),
+        (None, Some(folder)) => {
             let folder = NpyArgs { folder: folder.clone(), reduce: args.reduce };
-            Judged::Zoo(npy::read(&folder, "", "", "unknown")?.zoo)
+            Some(npy::read(&folder, "", "", "unknown")?.zoo)
         }
-        (None, None, Some(scores)) => Judged::Scores(truth::table(scores, "scores")?),
-        (None, None, None) => {
-            return Err(Failure::Usage("give --zoo, --npy or --scores".into()));
-        }
+        (None, None) => None,
     };
-    let matrix = matrix(judged.zoo(), args)?;
-    unknown_exclusions(&judged, &matrix, &args.exclude);
-    let report = judged.report(&matrix, args, args.method.as_deref())?;
-    let against = match args.against.as_deref() {
-        Some(table) if Path::new(table).is_file() => {
-            let scores = Judged::Scores(truth::table(Path::new(table), "scores")?);
-            Some((table, scores.report(&matrix, args, None)?))
+    let matrix = matrix(zoo.as_ref(), args)?;
+    let given = args.scores.as_deref().map(|path| truth::scores("scores", path)).transpose()?;
+    unknown_exclusions(zoo.as_ref(), given.as_ref(), &matrix, &args.exclude);
+    let scores = match (&args.scores, &zoo, args.method.as_deref()) {
+        (Some(path), ..) => Some(path.display().to_string()),
+        (None, Some(zoo), Some(name)) => scores_of(zoo, name).map(|table| table.name.clone()),
+        (None, ..) => None,
+    };
+    let report = match (&zoo, &given) {
+        (Some(zoo), _) => by_name(zoo, args.method.as_deref(), &matrix, args)?,
+        (None, Some(scores)) => evaluate_scores(scores, &matrix, &args.exclude, args.seed)?,
+        (None, None) => return Err(Failure::Usage("give --zoo, --npy or --scores".into())),
+    };
+    let against = match (args.against.as_deref(), &zoo) {
+        (None, _) => None,
+        (Some(path), _) if Path::new(path).is_file() => {
+            let scores = truth::scores(path, Path::new(path))?;
+            Some((path, evaluate_scores(&scores, &matrix, &args.exclude, args.seed)?))
         }
-        Some(method) => Some((method, judged.report(&matrix, args, Some(method))?)),
-        None => None,
+        (Some(name), Some(zoo)) => Some((name, by_name(zoo, Some(name), &matrix, args)?)),
+        (Some(name), None) => {
+            return Err(Failure::Usage(format!(
+                "--against {name}: there is no such file, and a table of scores has no methods"
+            )));
+        }
     };
     say_what_is_left_out(&report);
     let headline = Relevance::ALL
@@ -60,63 +72,47 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
             });
             document.insert("paired".into(), json!({ "against": name, "difference": tests }));
         }
-        document.insert("settings".into(), described(args, &matrix));
+        document.insert("settings".into(), described(args, scores.as_deref(), &matrix));
         return print_json(&Value::Object(document));
     }
-    table(args, &matrix, &report, headline)?;
+    table(args, scores.as_deref(), &matrix, &report, headline)?;
     match compared {
         Some((name, tests)) => paired(name, &tests),
         None => Ok(()),
     }
 }
 
-/// What is judged.
-enum Judged {
-    /// The rankings of its embeddings.
-    Zoo(Zoo),
-    /// Scores that something else gave.
-    Scores(TransferMatrix),
+/// The table of scores of this name in a zoo.
+fn scores_of<'a>(zoo: &'a Zoo, name: &str) -> Option<&'a ScoreTable> {
+    zoo.scores().iter().find(|table| table.name == name)
 }
 
-impl Judged {
-    fn zoo(&self) -> Option<&Zoo> {
-        match self {
-            Self::Zoo(zoo) => Some(zoo),
-            Self::Scores(_) => None,
-        }
+/// How a zoo's rankings fare, or one of its tables of scores.
+fn by_name(
+    zoo: &Zoo,
+    method: Option<&str>,
+    truth: &TransferMatrix,
+    args: &EvaluateArgs,
+) -> Result<Report, Failure> {
+    if let Some(table) = method.and_then(|name| scores_of(zoo, name)) {
+        return Ok(evaluate_scores(table, truth, &args.exclude, args.seed)?);
     }
-
-    /// How its rankings fare; `method` is one of a zoo's.
-    fn report(
-        &self,
-        truth: &TransferMatrix,
-        args: &EvaluateArgs,
-        method: Option<&str>,
-    ) -> Result<Report, Failure> {
-        Ok(match (self, method) {
-            (Self::Zoo(zoo), method) => {
-                let similarity = Similarity::named(&args.similarity)?;
-                let settings =
-                    Settings { method, similarity, exclude: &args.exclude, seed: args.seed };
-                evaluate(zoo, truth, &settings)?
-            }
-            (Self::Scores(scores), None) => {
-                evaluate_scores(scores, truth, &args.exclude, args.seed)?
-            }
-            (Self::Scores(_), Some(other)) => {
-                return Err(Failure::Usage(format!(
-                    "--against {other}: there is no such file, and a table of scores has no \
-                     methods"
-                )));
-            }
-        })
-    }
+    let similarity = Similarity::named(&args.similarity)?;
+    let settings = Settings { method, similarity, exclude: &args.exclude, seed: args.seed };
+    Ok(evaluate(zoo, truth, &settings)?)
 }
 
 /// The truth: from the command line, or else the zoo's own.
 fn matrix(zoo: Option<&Zoo>, args: &EvaluateArgs) -> Result<TransferMatrix, Failure> {
-    if let Some(matrix) = truth::read(&args.truth)? {
-        return Ok(matrix);
+    let mut given = truth::read(&args.truth)?;
+    match given.len() {
+        0 => {}
+        1 => return Ok(given.remove(0)),
+        _ => {
+            return Err(Failure::Usage(
+                "--truth: a transfer.json holds all seeds of its sweep: give it alone".into(),
+            ));
+        }
     }
     let own = zoo.map_or(&[][..], Zoo::transfer);
     let known: Vec<&str> = own.iter().map(|m| m.setting.as_str()).collect();
@@ -145,15 +141,18 @@ fn matrix(zoo: Option<&Zoo>, args: &EvaluateArgs) -> Result<TransferMatrix, Fail
 }
 
 /// A misspelt exclusion would change the figures unnoticed.
-fn unknown_exclusions(judged: &Judged, truth: &TransferMatrix, exclude: &[String]) {
+fn unknown_exclusions(
+    zoo: Option<&Zoo>,
+    scores: Option<&ScoreTable>,
+    truth: &TransferMatrix,
+    exclude: &[String],
+) {
     for name in exclude {
-        let there = match judged {
-            Judged::Zoo(zoo) => zoo.task(name).is_some(),
-            Judged::Scores(scores) => {
-                scores.sources.contains(name) || scores.targets.contains(name)
-            }
-        };
-        let known = there || truth.sources.contains(name) || truth.targets.contains(name);
+        let of_zoo = zoo.is_some_and(|zoo| zoo.task(name).is_some());
+        let of_table = scores
+            .is_some_and(|table| table.sources.contains(name) || table.targets.contains(name));
+        let known = of_zoo || of_table;
+        let known = known || truth.sources.contains(name) || truth.targets.contains(name);
         if !known {
             eprintln!("note: --exclude {name}: there is no such task here");
         }
@@ -172,9 +171,9 @@ fn say_what_is_left_out(report: &Report) {
     }
 }
 
-fn described(args: &EvaluateArgs, truth: &TransferMatrix) -> Value {
+fn described(args: &EvaluateArgs, scores: Option<&str>, truth: &TransferMatrix) -> Value {
     let mut settings = Map::new();
-    match &args.scores {
+    match scores {
         Some(scores) => settings.insert("scores".into(), json!(scores)),
         None => settings.insert("similarity".into(), args.similarity.clone().into()),
     };
@@ -210,6 +209,7 @@ fn columns(headline: Relevance) -> Vec<(usize, String)> {
 
 fn table(
     args: &EvaluateArgs,
+    scores: Option<&str>,
     truth: &TransferMatrix,
     report: &Report,
     headline: Relevance,
@@ -224,8 +224,8 @@ fn table(
         print(&format!("{name:<24}{sources:>8}{cells}"))
     };
     let titles: String = columns.iter().map(|(_, title)| format!("{title:>13}")).collect();
-    let what = match &args.scores {
-        Some(scores) => format!("Scores of {}", scores.display()),
+    let what = match scores {
+        Some(scores) => format!("Scores of {scores}"),
         None => format!("{} similarity", args.similarity),
     };
     print(&format!(

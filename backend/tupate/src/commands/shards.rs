@@ -158,7 +158,7 @@ fn cut(zoo: &Zoo, index: &mut Index, args: &ShardArgs, folder: &Path) -> Result<
     let ids: Vec<String> = zoo.tasks().iter().map(|task| task.id.clone()).collect();
     for ids in ids.chunks(args.tasks as usize) {
         // A shard is ranked by itself; what was measured between tasks stays behind.
-        let shard = zoo.with_only(ids).with_transfer(Vec::new())?;
+        let shard = zoo.with_only(ids).with_transfer(Vec::new())?.with_scores(Vec::new())?;
         let bytes = shard.to_bytes(args.dtype.dtype())?;
         // Its content's name: a browser that keeps an older one never takes it for this.
         let name = format!(

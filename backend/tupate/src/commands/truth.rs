@@ -1,48 +1,51 @@
-//! Truth tables from the command line.
+//! Tables from the command line: measured transfer, and scores.
 
-use crate::cli::TruthArgs;
+use crate::cli::{BesideArgs, TruthArgs};
 use crate::failure::Failure;
 use std::fmt::Display;
 use std::path::Path;
-use tupate_zoo::TransferMatrix;
+use tupate_zoo::{ScoreTable, TransferMatrix, Zoo};
 
 /// The setting of a matrix that was given none.
 pub const UNNAMED: &str = "unnamed";
 
-/// The tables of `--truth` as one matrix, a seed each; `None` for no table.
-pub fn read(args: &TruthArgs) -> Result<Option<TransferMatrix>, Failure> {
-    let mut matrices = Vec::with_capacity(args.truth.len());
+/// What `--truth` gives: a matrix of all tables in CSV, a seed each, and one of each file of
+/// `tupate transfer`.
+pub fn read(args: &TruthArgs) -> Result<Vec<TransferMatrix>, Failure> {
+    let (mut all, mut seeds) = (Vec::new(), Vec::new());
     for path in &args.truth {
         let bytes = bytes(path)?;
-        let setting = args.setting.as_deref().unwrap_or(UNNAMED);
         let bad = |e: &dyn Display| Failure::Input(format!("{}: {e}", path.display()));
         if path.extension().is_some_and(|extension| extension == "json") {
-            // What `tupate transfer` leaves behind has all seeds already.
+            // What `tupate transfer` leaves behind has all seeds already, and its setting.
             let matrix: TransferMatrix = serde_json::from_slice(&bytes).map_err(|e| bad(&e))?;
             matrix.check().map_err(|e| bad(&e))?;
-            if args.truth.len() > 1 {
-                return Err(Failure::Usage(format!(
-                    "{} holds all seeds of its sweep: give it as the only --truth",
-                    path.display()
-                )));
-            }
-            return Ok(Some(matrix));
+            all.push(matrix);
+        } else {
+            let setting = args.setting.as_deref().unwrap_or(UNNAMED);
+            let matrix = TransferMatrix::from_csv(&bytes, setting, "each target's own");
+            seeds.push(matrix.map_err(|e| bad(&e))?);
         }
-        matrices.push(parsed(path, &bytes, setting)?);
     }
-    Ok(TransferMatrix::of_seeds(&matrices))
+    all.extend(TransferMatrix::of_seeds(&seeds));
+    Ok(all)
 }
 
-/// A table in CSV.
-pub fn table(path: &Path, setting: &str) -> Result<TransferMatrix, Failure> {
-    parsed(path, &bytes(path)?, setting)
+/// A table of scores.
+pub fn scores(name: &str, path: &Path) -> Result<ScoreTable, Failure> {
+    ScoreTable::from_csv(&bytes(path)?, name)
+        .map_err(|e| Failure::Input(format!("{}: {e}", path.display())))
+}
+
+/// A zoo with what is to stand beside its embeddings, and what stands there already.
+pub fn put_beside(zoo: Zoo, args: &BesideArgs) -> Result<Zoo, Failure> {
+    let transfer = zoo.transfer().iter().cloned().chain(read(&args.truth)?).collect();
+    let new: Result<Vec<_>, _> =
+        args.scores.iter().map(|(name, path)| scores(name, path)).collect();
+    let scores = zoo.scores().iter().cloned().chain(new?).collect();
+    Ok(zoo.with_transfer(transfer)?.with_scores(scores)?)
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|e| Failure::Input(format!("cannot read {}: {e}", path.display())))
-}
-
-fn parsed(path: &Path, bytes: &[u8], setting: &str) -> Result<TransferMatrix, Failure> {
-    TransferMatrix::from_csv(bytes, setting, "each target's own")
-        .map_err(|e| Failure::Input(format!("{}: {e}", path.display())))
 }

@@ -2,7 +2,7 @@
 
 use super::embed::{Wishes, of_run};
 use super::{npy, parse_zoo, print, print_json, read_zoo, shards, truth};
-use crate::cli::{NewZoo, NpyArgs, TruthArgs, ZooCommand};
+use crate::cli::{BesideArgs, NewZoo, NpyArgs, ZooCommand};
 use crate::failure::Failure;
 use crate::fetch;
 use serde_json::json;
@@ -14,11 +14,11 @@ use tupate_zoo::{NewEmbedding, Similarity, TaskEntry, Zoo, sha256_hex};
 
 pub fn run(command: ZooCommand) -> Result<(), Failure> {
     match command {
-        ZooCommand::Pack { runs, recipe, new, truth } => pack(&runs, &recipe, &new, &truth),
-        ZooCommand::ImportNpy { npy, source, encoder, projection, new, truth } => {
-            import_npy(&npy, source, &encoder, projection, &new, &truth)
+        ZooCommand::Pack { runs, recipe, new, beside } => pack(&runs, &recipe, &new, &beside),
+        ZooCommand::ImportNpy { npy, source, encoder, projection, new, beside } => {
+            import_npy(&npy, source, &encoder, projection, &new, &beside)
         }
-        ZooCommand::Merge { zoos, new, truth } => merge(&zoos, &new, &truth),
+        ZooCommand::Merge { zoos, new, beside } => merge(&zoos, &new, &beside),
         ZooCommand::Diff { old, new, similarity, output } => {
             diff(&old, &new, &similarity, output.json)
         }
@@ -33,16 +33,15 @@ fn pack(
     runs: &[PathBuf],
     recipe: &[String],
     new: &NewZoo,
-    truth: &TruthArgs,
+    beside: &BesideArgs,
 ) -> Result<(), Failure> {
-    let truth = truth::read(truth)?;
     let combinations = combinations(recipe);
     let mut embeddings = Vec::new();
     for root in runs {
         embeddings.extend(embeddings_of(root, &combinations)?);
     }
     let zoo = Zoo::pack(&new.name(), &new.description, embeddings)?;
-    write(&zoo.with_transfer(truth.into_iter().collect())?, new)
+    write(&truth::put_beside(zoo, beside)?, new)
 }
 
 /// The embeddings of a run by these recipes, ready for a zoo.
@@ -105,9 +104,8 @@ fn import_npy(
     encoder: &str,
     projection: Option<usize>,
     new: &NewZoo,
-    truth: &TruthArgs,
+    beside: &BesideArgs,
 ) -> Result<(), Failure> {
-    let truth = truth::read(truth)?;
     let folder = npy.folder.canonicalize().ok();
     let folder = folder.as_deref().and_then(Path::file_name).and_then(|n| n.to_str());
     let source = source.or_else(|| folder.map(str::to_owned)).unwrap_or_else(|| "npy".into());
@@ -124,20 +122,17 @@ fn import_npy(
     if let Some(dim) = projection {
         zoo = zoo.projected(Projection { dim, seed: 0 })?;
     }
-    write(&zoo.with_transfer(truth.into_iter().collect())?, new)
+    write(&truth::put_beside(zoo, beside)?, new)
 }
 
-fn merge(sources: &[String], new: &NewZoo, truth: &TruthArgs) -> Result<(), Failure> {
-    let truth = truth::read(truth)?;
+fn merge(sources: &[String], new: &NewZoo, beside: &BesideArgs) -> Result<(), Failure> {
     let mut zoos = Vec::with_capacity(sources.len());
     for source in sources {
         zoos.push((source.as_str(), read_zoo(source)?.0));
     }
     let parts = zoos.iter().map(|(name, zoo)| (*name, zoo));
     let zoo = tupate_zoo::merge(&new.name(), &new.description, parts)?;
-    // Beside what the zoos carry, of other settings.
-    let transfer = zoo.transfer().iter().cloned().chain(truth).collect();
-    write(&zoo.with_transfer(transfer)?, new)
+    write(&truth::put_beside(zoo, beside)?, new)
 }
 
 fn diff(old: &str, new: &str, similarity: &str, as_json: bool) -> Result<(), Failure> {
@@ -228,6 +223,9 @@ fn show(source: &str, as_json: bool) -> Result<(), Failure> {
                 "setting": m.setting, "metric": m.metric, "seeds": m.seeds,
                 "targets": m.targets, "sources": m.sources,
             })).collect::<Vec<_>>(),
+            "scores": zoo.scores().iter().map(|table| json!({
+                "name": table.name, "targets": table.targets, "sources": table.sources,
+            })).collect::<Vec<_>>(),
         }));
     }
     print(&format!("{}  ({} bytes, sha256 {})", zoo.name(), bytes.len(), sha256_hex(&bytes)))?;
@@ -267,6 +265,14 @@ fn show(source: &str, as_json: bool) -> Result<(), Failure> {
             matrix.targets.len(),
             matrix.sources.len(),
             matrix.seeds.len()
+        ))?;
+    }
+    for table in zoo.scores() {
+        print(&format!(
+            "  scores of {}: {} targets × {} sources",
+            table.name,
+            table.targets.len(),
+            table.sources.len()
         ))?;
     }
     Ok(())

@@ -154,6 +154,23 @@ fn tables_of_scores_are_judged_as_what_they_came_from() {
     }
     assert_eq!(other["settings"]["scores"], "scores.csv");
     assert!(ok(dir, &by_scores[..5]).starts_with("Scores of scores.csv against"));
+    // A zoo may carry it, under a name of its own.
+    let carry =
+        ["zoo", "import-npy", &golden("npy"), "--reduce", "mean-rows", "--out", "c.safetensors"];
+    ok(dir, &[&carry[..], &["--scores", "own scores=scores.csv", "--truth", &truth]].concat());
+    let named = ["evaluate", "--zoo", "c.safetensors", "--method", "own scores"];
+    let carried = json(dir, &[&named[..], &["--against", "imported", "--json"]].concat());
+    for part in ["targets", "mean", "interval95"] {
+        assert_eq!(carried[part], other[part], "{part}");
+    }
+    assert_eq!(carried["paired"]["difference"]["rho"]["difference"], 0.0);
+    assert_eq!(carried["settings"]["scores"], "own scores");
+    assert!(ok(dir, &named).starts_with("Scores of own scores against"));
+    assert!(ok(dir, &["zoo", "show", "c.safetensors"]).contains("scores of own scores: 6 targets"));
+    fails(dir, &[&carry[..], &["--scores", "scores.csv"]].concat(), 2, &["textemb=text.csv"]);
+    fails(dir, &[&carry[..], &["--scores", "a=no.csv"]].concat(), 3, &["cannot read no.csv"]);
+    let taken = [&carry[..], &["--scores", "rrf=scores.csv"]].concat();
+    fails(dir, &taken, 3, &["rrf", "a method of embeddings has that name"]);
     // What a table has not.
     let against = ["evaluate", "--scores", "scores.csv", "--truth", &truth, "--against", "lora"];
     fails(dir, &against, 2, &["lora", "no such file"]);

@@ -131,14 +131,14 @@ impl Shards {
         Self { index, shards: Vec::new() }
     }
 
-    /// A zoo file as the only shard of its zoo; `None` where it holds measured transfer,
-    /// which shards know nothing of.
+    /// A zoo file as the only shard of its zoo; `None` where it holds measured transfer or
+    /// tables of scores, which shards know nothing of.
     ///
     /// # Errors
     /// As [`Zoo::parse`], and when it is larger than a shard may be.
     pub fn of_file(file: &[u8]) -> Result<Option<Self>, Error> {
         let zoo = Zoo::parse(file)?;
-        if !zoo.transfer().is_empty() {
+        if !zoo.transfer().is_empty() || !zoo.scores().is_empty() {
             return Ok(None);
         }
         let mut index = Index::new(zoo.name(), zoo.description());

@@ -6,10 +6,18 @@ use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
 use tupate_zoo::TransferMatrix;
-use tupate_zoo::lab::Table;
 
 /// The largest table that is read.
 const LARGEST: u64 = 16 << 20;
+
+/// A table that was read.
+#[derive(Clone)]
+pub struct Table {
+    /// Its file's name.
+    pub name: String,
+    /// A row a target, a column a source.
+    pub cells: TransferMatrix,
+}
 
 /// The tables, for as long as the page is open. Copied freely: it holds handles only.
 #[derive(Clone, Copy)]
@@ -65,14 +73,14 @@ impl Own {
 
     fn take(self, name: &str, bytes: &[u8]) {
         match table(bytes) {
-            Ok(scores) => {
+            Ok(cells) => {
                 self.failure.set(None);
                 let name = name.trim_end_matches(".csv").trim_end_matches(".json").to_owned();
                 let list = if self.are_scores.get_untracked() { self.scores } else { self.truth };
                 list.update(|list| {
                     // The same file again is a newer state of it.
                     list.retain(|table| table.name != name);
-                    list.push(Table { name, scores });
+                    list.push(Table { name, cells });
                 });
             }
             Err(why) => self.fail(name, &why),
@@ -201,8 +209,8 @@ fn Listed(title: &'static str, tables: RwSignal<Vec<Table>>) -> impl IntoView {
         let row = |table: Table| {
             let size = format!(
                 "{} × {}",
-                words::counted(table.scores.targets.len() as u64, "target"),
-                words::counted(table.scores.sources.len() as u64, "source")
+                words::counted(table.cells.targets.len() as u64, "target"),
+                words::counted(table.cells.sources.len() as u64, "source")
             );
             let name = table.name.clone();
             let remove = move |_| tables.update(|list| list.retain(|other| other.name != name));
