@@ -24,9 +24,10 @@ pub struct Job<'a> {
     pub units: u64,
     /// What a line says that reports one, among other things.
     pub unit: &'static str,
-    /// The command, given the number of threads. A job whose first command fails
-    /// goes on with the next.
+    /// The command. A job whose first command fails goes on with the next.
     pub attempts: Vec<Start<'a>>,
+    /// Whether the command takes a number of threads.
+    pub threads: bool,
     /// What is to be done with what it made.
     pub end: Box<dyn FnOnce() -> Result<()> + 'a>,
 }
@@ -55,7 +56,10 @@ pub const EPOCH: &str = ", epoch ";
 /// In the line with which `tupate transfer` reports a cell.
 pub const CELL: &str = " ← ";
 
-/// Prepares and gives a command; `--threads N` is added to it.
+/// In the first line of `tupate baseline` about the data of a task.
+pub const DATA: &str = ": train: ";
+
+/// Prepares and gives a command; `--threads N` is added to it where it takes that.
 pub type Start<'a> = Box<dyn FnOnce() -> Result<Command> + 'a>;
 
 /// How a run of `tupate tune` is started: where it was interrupted, it goes on; anew where
@@ -186,8 +190,11 @@ fn start<'a>(
     to: &mpsc::Sender<(usize, Said)>,
 ) -> Result<Running<'a>> {
     let prepare = job.attempts.remove(0);
-    let mut child = prepare()?
-        .args(["--threads", &threads.to_string()])
+    let mut command = prepare()?;
+    if job.threads {
+        command.args(["--threads", &threads.to_string()]);
+    }
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

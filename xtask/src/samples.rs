@@ -107,6 +107,7 @@ fn tune(context: &Context, program: &Path) -> Result<String> {
             units: epochs,
             unit: jobs::EPOCH,
             attempts,
+            threads: true,
             end: Box::new(|| Ok(())),
         });
     }

@@ -7,6 +7,7 @@
 //!   results/embeddings/SEED/TASK.safetensors
 //!                                      its embeddings by all methods, early and late
 //!   results/SETTING.jsonl              a line for every measured transfer
+//!   results/baselines.jsonl            a line for every baseline, with its scores
 //! ```
 //!
 //! What is there is never computed again, wherever it was computed. Runs and sweeps
@@ -16,9 +17,10 @@ mod plan;
 mod table;
 
 use crate::jobs::{self, Ended, Job, Terms};
-use crate::{context::Context, program, steps::Steps};
+use crate::{context::Context, files, program, steps::Steps};
 use anyhow::{Context as _, Result, bail};
-use plan::{Method, Plan, Task, Truth};
+use plan::{Baseline, Method, Plan, Task, Truth};
+use serde_json::Value;
 use std::{
     cell::RefCell,
     collections::BTreeMap,
@@ -28,10 +30,13 @@ use std::{
     process::Command,
     time::{Duration, Instant},
 };
-use table::{Row as _, Table, Transferred, Tuned};
+use table::{Provenance, Ranked, Row as _, Table, Transferred, Tuned};
 
 /// What stands for the source in the line of a target without transfer.
 const ALONE: &str = "";
+
+/// The seed of baselines; there is one of each.
+const BASELINE_SEED: u64 = 0;
 
 /// Runs what is missing of an experiment.
 pub fn run(
@@ -80,9 +85,14 @@ pub fn run(
         if plan.tuning.seeds.contains(&seed) {
             steps.take(&format!("tuning, seed {seed}"), || experiment.tune(seed))?;
         }
-        for truth in plan.truth.iter().filter(|truth| truth.seeds.contains(&seed)) {
-            let step = format!("{}, seed {seed}", truth.setting);
-            steps.take(&step, || experiment.transfer(truth, seed))?;
+        for truth in &plan.truth {
+            if !truth.targets(seed, &plan.task).is_empty() {
+                let step = format!("{}, seed {seed}", truth.setting);
+                steps.take(&step, || experiment.transfer(truth, seed))?;
+            }
+        }
+        if seed == BASELINE_SEED {
+            steps.take("baselines", || experiment.baselines())?;
         }
     }
     Ok(())
@@ -226,6 +236,7 @@ impl Experiment<'_> {
             units: self.plan.tuning.epochs,
             unit: jobs::EPOCH,
             attempts: jobs::of_run(&out, resumable, command, || Ok(())),
+            threads: true,
             end: Box::new(move || self.pack(table, task, seed)),
         }
     }
@@ -256,8 +267,9 @@ impl Experiment<'_> {
         // What was finished when the last sitting ended.
         collect()?;
         let ids: Vec<&str> = self.plan.task.iter().map(|task| task.id.as_str()).collect();
+        let wanted = truth.targets(seed, &self.plan.task);
         let key = |target: &str, source: &str| (seed, target.to_owned(), source.to_owned());
-        let alone = ids.iter().filter(|id| !table.borrow().has(&key(id, ALONE))).count();
+        let alone = wanted.iter().filter(|id| !table.borrow().has(&key(id, ALONE))).count();
         let mut jobs = Vec::new();
         for source in &ids {
             let missing = |target: &&&str| {
@@ -265,7 +277,7 @@ impl Experiment<'_> {
                     && !(table.borrow().has(&key(target, source))
                         && table.borrow().has(&key(target, ALONE)))
             };
-            let targets: Vec<&str> = ids.iter().filter(missing).copied().collect();
+            let targets: Vec<&str> = wanted.iter().filter(missing).copied().collect();
             if targets.is_empty() {
                 continue;
             }
@@ -284,12 +296,92 @@ impl Experiment<'_> {
                 units: (targets.len() + if jobs.is_empty() { alone } else { 0 }) as u64,
                 unit: jobs::CELL,
                 attempts: vec![Box::new(move || Ok(command))],
+                threads: true,
                 end: Box::new(collect),
             });
         }
         let outcome = self.finish(&truth.setting, jobs, ids.len());
         collect()?;
         outcome
+    }
+
+    fn baseline_options(&self, baseline: &Baseline) -> Vec<String> {
+        let mut options = vec!["baseline".to_owned(), baseline.name.clone()];
+        options.extend(["--seed".to_owned(), BASELINE_SEED.to_string()]);
+        options.extend(baseline.options.iter().cloned());
+        options
+    }
+
+    /// Ranks all tasks by every baseline.
+    fn baselines(&self) -> Result<String> {
+        let declared = &self.plan.baseline;
+        let table = Table::open(self.results.join("baselines.jsonl"), |row: &Ranked| {
+            let (.., name) = row.key();
+            let baseline = declared.iter().find(|baseline| baseline.name == name);
+            baseline.map_or_else(String::new, |one| self.baseline_options(one).join(" "))
+        })?;
+        let table = RefCell::new(table);
+        let ids: Vec<&str> = self.plan.task.iter().map(|task| task.id.as_str()).collect();
+        // Which tasks there are decides every row.
+        let is_there = |name: &String| {
+            let key = (BASELINE_SEED, String::new(), name.clone());
+            table.borrow().get(&key).is_some_and(|row| row.is_of(&ids))
+        };
+        let missing: Vec<&Baseline> = declared.iter().filter(|one| !is_there(&one.name)).collect();
+        let work = self.work.join("baselines");
+        fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
+        // One after the other: they share encoders that the first one fine-tunes.
+        for baseline in &missing {
+            let options = self.baseline_options(baseline);
+            let out = work.join(format!("{}.csv", baseline.name));
+            let command = self
+                .context
+                .command(&self.program, &options)
+                .args(["--tasks", &ids.join(","), "--data"])
+                .arg(&self.links)
+                .arg("--out")
+                .arg(&out);
+            let mut command = Command::from(command);
+            // The one that reads no texts takes neither encoder nor threads.
+            let reads = baseline.name != "datasize";
+            if reads {
+                command.args(["--encoder", &self.plan.encoder, "--work"]).arg(&work);
+            }
+            let (table, out, began) = (&table, &out, Instant::now());
+            let job = Job {
+                name: baseline.name.clone(),
+                units: ids.len() as u64,
+                unit: jobs::DATA,
+                attempts: vec![Box::new(move || Ok(command))],
+                threads: reads,
+                end: Box::new(move || {
+                    let (key, seconds) =
+                        ((BASELINE_SEED, &*baseline.name), began.elapsed().as_secs_f64());
+                    let row =
+                        Ranked::of_csv(key, out, self.provenance()?, seconds, options.join(" "))?;
+                    table.borrow_mut().add(vec![row])
+                }),
+            };
+            self.finish(&baseline.name, vec![job], 1)?;
+        }
+        Ok(format!("{} of {} now", missing.len(), declared.len()))
+    }
+
+    /// What makes a baseline what it is, beside its options.
+    fn provenance(&self) -> Result<Provenance> {
+        let show = ["encoder", "show", &self.plan.encoder, "--json"];
+        let encoder: Value =
+            serde_json::from_str(&self.context.command(&self.program, show).quiet().read()?)?;
+        let sha256 = encoder["weights_sha256"].as_str().context("the encoder has no sha256")?;
+        let mut files = Vec::new();
+        for task in &self.plan.task {
+            files.extend(files::sources(&self.links.join(&task.id))?);
+        }
+        Ok(Provenance {
+            version: self.context.version(&self.program).context("the program has no version")?,
+            encoder_sha256: sha256.to_owned(),
+            data_sha256: files::digest(&self.links, &files, &[])?,
+        })
     }
 
     /// Runs jobs, and says what there is now.

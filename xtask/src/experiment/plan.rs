@@ -17,6 +17,9 @@ pub struct Plan {
     /// What transfer is measured.
     #[serde(default)]
     pub truth: Vec<Truth>,
+    /// What ranks without task embeddings.
+    #[serde(default)]
+    pub baseline: Vec<Baseline>,
     /// The tasks, each a target and a source of all others.
     pub task: Vec<Task>,
 }
@@ -53,9 +56,29 @@ pub struct Method {
 pub struct Truth {
     /// How much is trained on, as `tupate transfer --setting` takes it.
     pub setting: String,
-    /// Seeds of all targets.
-    pub seeds: Vec<u64>,
+    /// What is measured of it.
+    pub part: Vec<Part>,
     /// Further options of `tupate transfer`.
+    pub options: Vec<String>,
+}
+
+/// Cells of a transfer matrix: from every task.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// With these seeds.
+    pub seeds: Vec<u64>,
+    /// To these tasks, or to all.
+    pub targets: Option<Vec<String>>,
+}
+
+/// A ranking without task embeddings.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// Its name, as `tupate baseline` takes it.
+    pub name: String,
+    /// Further options of `tupate baseline`.
     pub options: Vec<String>,
 }
 
@@ -75,6 +98,19 @@ pub struct Task {
     pub licence: String,
     /// What was cut, and what stands in for what.
     pub note: Option<String>,
+}
+
+impl Truth {
+    /// The targets of a seed among these tasks; none where the seed is not measured.
+    pub fn targets<'a>(&self, seed: u64, tasks: &'a [Task]) -> Vec<&'a str> {
+        let part = self.part.iter().find(|part| part.seeds.contains(&seed));
+        let wanted = |id: &str| {
+            part.is_some_and(|part| {
+                part.targets.as_ref().is_none_or(|targets| targets.iter().any(|t| t == id))
+            })
+        };
+        tasks.iter().map(|task| task.id.as_str()).filter(|id| wanted(id)).collect()
+    }
 }
 
 impl Plan {
@@ -100,7 +136,23 @@ impl Plan {
         distinct("method", self.tuning.method.iter().map(|m| m.name.clone()).collect())?;
         distinct("seed", seeds(&self.tuning.seeds))?;
         for truth in &self.truth {
-            distinct("seed", seeds(&truth.seeds))?;
+            let all: Vec<u64> =
+                truth.part.iter().flat_map(|part| part.seeds.iter().copied()).collect();
+            distinct(&format!("{}: seed", truth.setting), seeds(&all))?;
+            for targets in truth.part.iter().filter_map(|part| part.targets.as_ref()) {
+                distinct(&format!("{}: target", truth.setting), targets.clone())?;
+                let known = |target: &&String| self.task.iter().any(|task| task.id == **target);
+                let stranger = targets.iter().find(|target| !known(target));
+                ensure!(
+                    stranger.is_none(),
+                    "{}: there is no task {}",
+                    truth.setting,
+                    stranger.map_or("", String::as_str)
+                );
+            }
+        }
+        if !self.baseline.is_empty() {
+            distinct("baseline", self.baseline.iter().map(|one| one.name.clone()).collect())?;
         }
         if !self.truth.is_empty() {
             distinct("setting", self.truth.iter().map(|truth| truth.setting.clone()).collect())?;
@@ -122,7 +174,8 @@ impl Plan {
     /// The seeds of all parts, in the order in which they are run.
     pub fn seeds(&self) -> Vec<u64> {
         let mut seeds = self.tuning.seeds.clone();
-        for seed in self.truth.iter().flat_map(|truth| &truth.seeds) {
+        let of_truth = self.truth.iter().flat_map(|truth| &truth.part);
+        for seed in of_truth.flat_map(|part| &part.seeds) {
             if !seeds.contains(seed) {
                 seeds.push(*seed);
             }
@@ -146,8 +199,11 @@ mod tests {
         method = [{ name = "lora", lr = "2e-3" }]
         [[truth]]
         setting = "limited-limited"
-        seeds = [1, 2]
+        part = [{ seeds = [0] }, { seeds = [1, 2], targets = ["a", "c"] }]
         options = []
+        [[baseline]]
+        name = "textemb"
+        options = ["--max-train", "9"]
         [[task]]
         id = "a"
         licence = "none stated"
@@ -170,6 +226,10 @@ mod tests {
     fn a_declaration_is_read() {
         let plan = read(GOOD).unwrap();
         assert_eq!((plan.seeds(), plan.task.len()), (vec![0, 1, 2], 3));
+        let targets = |seed| plan.truth[0].targets(seed, &plan.task);
+        assert_eq!(targets(0), ["a", "b", "c"]);
+        assert_eq!([targets(1), targets(2)], [["a", "c"]; 2]);
+        assert!(targets(3).is_empty());
     }
 
     #[test]
@@ -185,7 +245,15 @@ mod tests {
         for (from, to, message) in [
             ("id = \"b\"", "id = \"a\"", "task a is there twice"),
             ("id = \"b\"", "id = \"../b\"", "letters, digits"),
-            ("seeds = [1, 2]", "seeds = []", "there is no seed"),
+            ("seeds = [0] }", "seeds = [1] }", "limited-limited: seed 1 is there twice"),
+            (
+                "part = [{ seeds = [0] }, { seeds = [1, 2],",
+                "part = [{ seeds = [],",
+                "is no limited",
+            ),
+            ("\"a\", \"c\"", "\"a\", \"a\"", "limited-limited: target a is there twice"),
+            ("\"a\", \"c\"", "\"a\", \"d\"", "limited-limited: there is no task d"),
+            ("seeds = [0, 1]", "seeds = []", "there is no seed"),
             ("seeds = [0, 1]", "seeds = [1, 1]", "seed 1 is there twice"),
             ("licence = \"none stated\"", "licence = \"\"", "task a: no licence"),
             ("licence = \"none stated\"", "", "missing field `licence`"),

@@ -58,6 +58,11 @@ impl<R: Row> Table<R> {
         Ok(Self { path, rows })
     }
 
+    /// A result.
+    pub fn get(&self, key: &Key) -> Option<&R> {
+        self.rows.get(key)
+    }
+
     /// Whether there is a result.
     pub fn has(&self, key: &Key) -> bool {
         self.rows.contains_key(key)
@@ -164,6 +169,74 @@ impl Row for Transferred {
 
     fn options(&self) -> &str {
         &self.options
+    }
+}
+
+/// All tasks as sources of each other, ranked by a baseline.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranked {
+    seed: u64,
+    baseline: String,
+    /// By target and source, greater is closer.
+    scores: BTreeMap<String, BTreeMap<String, f64>>,
+    seconds: f64,
+    #[serde(flatten)]
+    provenance: Provenance,
+    options: String,
+}
+
+/// What made a result.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The program's.
+    pub version: String,
+    /// Of the weights' file.
+    pub encoder_sha256: String,
+    /// Of all tasks' files.
+    pub data_sha256: String,
+}
+
+impl Row for Ranked {
+    fn key(&self) -> Key {
+        (self.seed, String::new(), self.baseline.clone())
+    }
+
+    fn options(&self) -> &str {
+        &self.options
+    }
+}
+
+impl Ranked {
+    /// From the table that `tupate baseline` wrote.
+    pub fn of_csv(
+        (seed, baseline): (u64, &str),
+        path: &Path,
+        provenance: Provenance,
+        seconds: f64,
+        options: String,
+    ) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        // Tasks' names have neither commas nor quotes.
+        let mut lines = text.lines().map(|line| line.split(','));
+        let sources: Vec<&str> = lines.next().context("an empty table")?.skip(1).collect();
+        let mut scores = BTreeMap::new();
+        for mut cells in lines {
+            let target = cells.next().unwrap_or_default().to_owned();
+            let mut row = BTreeMap::new();
+            for (source, cell) in sources.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
+                let score =
+                    cell.parse().with_context(|| format!("{}: {cell:?}", path.display()))?;
+                row.insert((*source).to_owned(), score);
+            }
+            scores.insert(target, row);
+        }
+        Ok(Self { seed, baseline: baseline.to_owned(), scores, seconds, provenance, options })
+    }
+
+    /// Whether it is of these tasks.
+    pub fn is_of(&self, tasks: &[&str]) -> bool {
+        self.scores.len() == tasks.len() && tasks.iter().all(|task| self.scores.contains_key(*task))
     }
 }
 

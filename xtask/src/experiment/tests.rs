@@ -12,6 +12,10 @@ while [ $# -gt 0 ]; do
   case "$1" in
     tune) task=$2; command=tune ;;
     zoo | transfer) command=$1 ;;
+    baseline) command=$1; baseline=$2 ;;
+    encoder) echo '{"weights_sha256": "ab"}'; exit ;;
+    --version) echo 'tupate 1.0'; exit ;;
+    --threads) [ "$baseline" = datasize ] && exit 2 ;;
     --method) method=$2 ;;
     --seed | --seeds) seed=$2 ;;
     --sources) source=$2 ;;
@@ -23,6 +27,7 @@ done
 case "$task:$source" in FAILS) exit 1 ;; esac
 case "$command" in
   zoo) echo zoo > "$out" ;;
+  baseline) printf 'target,a,b,c\na,,1,0.5\nb,2,,1\nc,0,-1e-3,\n' > "$out" ;;
   tune)
     mkdir -p "$out"
     sed "s/TASK/$task/; s/METHOD/$method/; s/SEED/$seed/" run > "$out/half"
@@ -51,8 +56,14 @@ options = ["--batch-size", "8"]
 method = [{ name = "lora", lr = "2e-3" }, { name = "bitfit", lr = "4e-3" }]
 [[truth]]
 setting = "limited-limited"
-seeds = [0, 1]
+part = [{ seeds = [0] }, { seeds = [1], targets = ["a", "c"] }]
 options = ["--limited", "8"]
+[[baseline]]
+name = "textemb"
+options = ["--max-train", "8"]
+[[baseline]]
+name = "datasize"
+options = []
 [[task]]
 id = "a"
 licence = "MIT"
@@ -153,6 +164,7 @@ impl Place {
                 experiment.transfer(truth, seed)?;
             }
         }
+        experiment.baselines()?;
         Ok(())
     }
 
@@ -181,13 +193,22 @@ fn everything_is_done_once_and_kept_small() {
                    --seed 0 --init-seed 7 --batch-size 8";
     assert!(tuned.iter().any(|line| line["options"] == options), "{tuned:?}");
     assert!(place.results().join("embeddings/0/b.safetensors").is_file());
-    // Two seeds of three targets alone and six transfers.
+    let baselines = place.lines("baselines.jsonl");
+    assert_eq!(baselines.len(), 2);
+    let sized = "baseline datasize --seed 0";
+    assert_eq!(
+        (&baselines[0]["options"], &baselines[0]["version"]),
+        (&json!(sized), &json!("tupate 1.0"))
+    );
+    let scores = json!({ "a": { "b": 1.0, "c": 0.5 }, "b": { "a": 2.0, "c": 1.0 }, "c": { "a": 0.0, "b": -1e-3 } });
+    assert_eq!(baselines[1]["scores"], scores);
+    // Of one seed three targets alone and six transfers, of the other one two and four.
     let cells = place.lines("limited-limited.jsonl");
     let keys: BTreeSet<String> = cells
         .iter()
         .map(|cell| format!("{} {} {}", cell["seed"], cell["target"], cell["source"]))
         .collect();
-    assert_eq!((cells.len(), keys.len()), (18, 18));
+    assert_eq!((cells.len(), keys.len()), (15, 15));
 
     let calls = place.calls().len();
     place.run(PLAN).unwrap();
