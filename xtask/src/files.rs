@@ -81,6 +81,17 @@ pub fn remove_if_there(folder: &Path) -> Result<()> {
     }
 }
 
+/// A document's text with another result between the marks of that name.
+pub fn between_marks(document: &str, text: &str, name: &str, result: &str) -> Result<String> {
+    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->\n"));
+    let parts =
+        text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) = parts.with_context(|| {
+        format!("{document} lacks the lines `{}` and `{}`", begin.trim(), end.trim())
+    })?;
+    Ok(format!("{before}{begin}{}\n{end}{after}", result.trim_end()))
+}
+
 /// Reads a JSON file.
 pub fn json(path: &Path) -> Result<Value> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -99,6 +110,19 @@ mod tests {
         fs::write(root.join("b/file"), "one").unwrap();
         fs::write(root.join("a"), "two").unwrap();
         (folder, root)
+    }
+
+    #[test]
+    fn a_result_replaces_what_stood_between_its_marks() {
+        let text = "# B\n\n<!-- begin zoo -->\nold\n<!-- end zoo -->\nafter\n";
+        assert_eq!(
+            between_marks("B.md", text, "zoo", "new\n\n").unwrap(),
+            "# B\n\n<!-- begin zoo -->\nnew\n<!-- end zoo -->\nafter\n"
+        );
+        assert_eq!(
+            between_marks("B.md", text, "page", "").unwrap_err().to_string(),
+            "B.md lacks the lines `<!-- begin page -->` and `<!-- end page -->`"
+        );
     }
 
     #[test]

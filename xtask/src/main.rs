@@ -66,6 +66,9 @@ cargo xtask COMMAND
           and measured transfer of the tasks in DIR, one folder a task; finished
           parts are kept in experiments/NAME/results and never computed again
           [until all is done, or N minutes have gone]
+  experiment NAME --report [--write]
+          what it found until now: a zoo of its embeddings, measured transfer and
+          baselines, and the tables of docs/RESULTS.md, which --write puts there
   api-fuzz [--examples N]
           have Schemathesis make requests from the OpenAPI document and look for
           answers that the document does not allow [N: 60 an operation]
@@ -86,6 +89,7 @@ enum Request {
     Golden { write: bool },
     Bench { name: String, write: bool },
     Experiment { name: String, data: PathBuf, minutes: Option<u64> },
+    Report { name: String, write: bool },
     Screenshots,
     ApiFuzz { examples: u32 },
     Tidy,
@@ -112,7 +116,8 @@ fn main() -> ExitCode {
 fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
     let (mut command, mut name) = (None, None);
     let (mut listen, mut examples, mut data, mut minutes) = (None, None, None, None);
-    let (mut no_serve, mut cuda, mut test, mut write) = (false, false, false, false);
+    let (mut no_serve, mut cuda, mut test, mut write, mut report) =
+        (false, false, false, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Request::Help),
@@ -130,6 +135,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
             Long("cuda") => cuda = true,
             Long("test") => test = true,
             Long("write") => write = true,
+            Long("report") => report = true,
             other => return Err(other.unexpected().into()),
         }
     }
@@ -143,7 +149,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
         (no_serve, "--no-serve", &["run"]),
         (cuda, "--cuda", &["build"]),
         (test, "--test", &["setup"]),
-        (write, "--write", &["golden", "bench"]),
+        (report, "--report", &["experiment"]),
+        (write, "--write", &["golden", "bench", "experiment"]),
     ] {
         if given && !of.contains(&command.as_str()) {
             let of = of.join("` and `");
@@ -165,11 +172,20 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
             bench::check(&name)?;
             Request::Bench { name, write }
         }
-        "experiment" => Request::Experiment {
-            name: name.context("`experiment` needs the name of a folder of experiments/")?,
-            data: data.context("`experiment` needs `--data DIR`, the folder of the tasks")?,
-            minutes,
-        },
+        "experiment" => {
+            let name = name.context("`experiment` needs the name of a folder of experiments/")?;
+            if report {
+                if data.is_some() || minutes.is_some() {
+                    bail!("`--report` reads what is there: it takes no data and no time");
+                }
+                return Ok(Request::Report { name, write });
+            }
+            if write {
+                bail!("`--write` belongs to `experiment {name} --report`");
+            }
+            let data = data.context("`experiment` needs `--data DIR`, the folder of the tasks")?;
+            Request::Experiment { name, data, minutes }
+        }
         "api-fuzz" => Request::ApiFuzz { examples: examples.unwrap_or(60) },
         "screenshots" => Request::Screenshots,
         "tidy" => Request::Tidy,
@@ -205,6 +221,9 @@ fn execute(request: Request) -> Result<()> {
         Request::Bench { name, write } => bench::run(&context, &mut steps, &name, write),
         Request::Experiment { name, data, minutes } => {
             experiment::run(&context, &mut steps, &name, &data, minutes)
+        }
+        Request::Report { name, write } => {
+            experiment::report::run(&context, &mut steps, &name, write)
         }
         Request::ApiFuzz { examples } => fuzz::run(&context, &mut steps, examples),
         Request::Screenshots => screenshots::run(&context, &mut steps),
@@ -248,6 +267,10 @@ mod tests {
             parsed("experiment minilm --data data --minutes 5"),
             Ok(Request::Experiment { name, data, minutes: Some(5) })
         );
+        assert_eq!(
+            parsed("experiment minilm --report --write"),
+            Ok(Request::Report { name: "minilm".into(), write: true })
+        );
         assert_eq!(parsed("api-fuzz"), Ok(Request::ApiFuzz { examples: 60 }));
         assert_eq!(parsed("api-fuzz --examples 5"), Ok(Request::ApiFuzz { examples: 5 }));
         assert_eq!(parsed("screenshots"), Ok(Request::Screenshots));
@@ -266,7 +289,15 @@ mod tests {
                 "bench",
                 "there is no benchmark ``; there are tune, precision, several, settling, zoo, serve, page, shards",
             ),
-            ("tidy --write", "`--write` is an option of `golden` and `bench`, not of `tidy`"),
+            (
+                "tidy --write",
+                "`--write` is an option of `golden` and `bench` and `experiment`, not of `tidy`",
+            ),
+            ("experiment x --write", "`--write` belongs to `experiment x --report`"),
+            (
+                "experiment x --report --minutes 5",
+                "`--report` reads what is there: it takes no data and no time",
+            ),
             ("experiment --data x", "`experiment` needs the name of a folder of experiments/"),
             ("experiment x", "`experiment` needs `--data DIR`, the folder of the tasks"),
             ("run twice", "unexpected argument \"twice\""),

@@ -10,7 +10,7 @@ mod shards;
 mod tune;
 mod zoo;
 
-use crate::{context::Context, steps::Steps};
+use crate::{context::Context, files, steps::Steps};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 
@@ -59,21 +59,10 @@ pub fn run(context: &Context, steps: &mut Steps, name: &str, write: bool) -> Res
     if write {
         let path = context.root.join(DOCUMENT);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-        let text = replaced(&text, name, &result)?;
+        let text = files::between_marks(DOCUMENT, &text, name, &result)?;
         fs::write(&path, text).with_context(|| format!("cannot write {DOCUMENT}"))?;
     }
     Ok(())
-}
-
-/// The document with another result between a benchmark's marks.
-fn replaced(text: &str, name: &str, result: &str) -> Result<String> {
-    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->\n"));
-    let parts =
-        text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
-    let (before, after) = parts.with_context(|| {
-        format!("{DOCUMENT} lacks the lines `{}` and `{}`", begin.trim(), end.trim())
-    })?;
-    Ok(format!("{before}{begin}{}\n{end}{after}", result.trim_end()))
 }
 
 #[cfg(test)]
@@ -81,23 +70,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_result_replaces_what_stood_between_its_marks() {
-        let text = "# B\n\n<!-- begin zoo -->\nold\n<!-- end zoo -->\nafter\n";
-        assert_eq!(
-            replaced(text, "zoo", "new\n\n").unwrap(),
-            "# B\n\n<!-- begin zoo -->\nnew\n<!-- end zoo -->\nafter\n"
-        );
-        assert_eq!(
-            replaced(text, "page", "").unwrap_err().to_string(),
-            "docs/BENCHMARKS.md lacks the lines `<!-- begin page -->` and `<!-- end page -->`"
-        );
-    }
-
-    #[test]
     fn the_document_has_a_place_for_every_benchmark() {
         let text = include_str!("../../../docs/BENCHMARKS.md");
         for bench in BENCHES {
-            assert!(replaced(text, bench.name, "").is_ok(), "{}", bench.name);
+            assert!(files::between_marks(DOCUMENT, text, bench.name, "").is_ok(), "{}", bench.name);
         }
     }
 }

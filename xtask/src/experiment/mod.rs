@@ -14,6 +14,7 @@
 //! lie in the cache folder, so that what was interrupted goes on where it was.
 
 mod plan;
+pub mod report;
 mod table;
 
 use crate::jobs::{self, Ended, Job, Terms};

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -32,30 +32,41 @@ impl<R: Row> Table<R> {
     /// Reads what is there. Results that were made with other options are an error:
     /// nothing could be compared with them.
     pub fn open(path: PathBuf, options: impl Fn(&R) -> String) -> Result<Self> {
-        let shown = path.display().to_string();
-        let text = match fs::read_to_string(&path) {
+        let rows = Self::read(&path)?;
+        for (number, row) in rows.iter().enumerate() {
+            let wanted = options(row);
+            if row.options() != wanted {
+                bail!(
+                    "{}, line {}: made with `{}`, and the experiment now says `{wanted}`; give \
+                     the other one another name, or remove the file to begin anew",
+                    path.display(),
+                    number + 1,
+                    row.options()
+                );
+            }
+        }
+        let rows = rows.into_iter().map(|row| (row.key(), row)).collect();
+        Ok(Self { path, rows })
+    }
+
+    /// The results of a file, in its order; none of one that is not there.
+    pub fn read(path: &Path) -> Result<Vec<R>> {
+        let shown = path.display();
+        let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
         };
-        let mut rows = BTreeMap::new();
+        let (mut rows, mut keys) = (Vec::new(), BTreeSet::new());
         for (number, line) in text.lines().enumerate() {
             let place = || format!("{shown}, line {}", number + 1);
             let row: R = serde_json::from_str(line).with_context(place)?;
-            let wanted = options(&row);
-            if row.options() != wanted {
-                bail!(
-                    "{}: made with `{}`, and the experiment now says `{wanted}`; give the other \
-                     one another name, or remove the file to begin anew",
-                    place(),
-                    row.options()
-                );
-            }
-            if rows.insert(row.key(), row).is_some() {
+            if !keys.insert(row.key()) {
                 bail!("{}: there twice", place());
             }
+            rows.push(row);
         }
-        Ok(Self { path, rows })
+        Ok(rows)
     }
 
     /// A result.
@@ -101,7 +112,7 @@ pub struct Epoch {
 /// What a run's ledger found, in short.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
-    ok: bool,
+    pub ok: bool,
     /// Tensors that were trained, each of which got a gradient and moved.
     tensors: usize,
     /// The shortest way that one of them moved.
@@ -115,16 +126,16 @@ pub struct Ledger {
 /// A task, tuned by a method.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuned {
-    seed: u64,
-    method: String,
-    task: String,
-    metric: String,
-    score: f64,
-    majority: f64,
+    pub seed: u64,
+    pub method: String,
+    pub task: String,
+    pub metric: String,
+    pub score: f64,
+    pub majority: f64,
     curve: Vec<Epoch>,
     train_examples: u64,
-    seconds: f64,
-    ledger: Ledger,
+    pub seconds: f64,
+    pub ledger: Ledger,
     version: String,
     encoder_sha256: String,
     data_sha256: String,
@@ -144,17 +155,17 @@ impl Row for Tuned {
 /// A target after transfer from a source.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transferred {
-    seed: u64,
-    target: String,
+    pub seed: u64,
+    pub target: String,
     /// `None` for no transfer.
-    source: Option<String>,
+    pub source: Option<String>,
     metric: String,
-    score: f64,
+    pub score: f64,
     majority: f64,
     curve: Vec<Epoch>,
     train_examples: u64,
-    seconds: f64,
-    ledger: Ledger,
+    pub seconds: f64,
+    pub ledger: Ledger,
     version: String,
     encoder_sha256: String,
     data_sha256: String,
@@ -176,7 +187,7 @@ impl Row for Transferred {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranked {
     seed: u64,
-    baseline: String,
+    pub baseline: String,
     /// By target and source, greater is closer.
     scores: BTreeMap<String, BTreeMap<String, f64>>,
     seconds: f64,
@@ -232,6 +243,22 @@ impl Ranked {
             scores.insert(target, row);
         }
         Ok(Self { seed, baseline: baseline.to_owned(), scores, seconds, provenance, options })
+    }
+
+    /// The table as `tupate` reads it.
+    pub fn to_csv(&self) -> String {
+        let sources: BTreeSet<&str> =
+            self.scores.values().flat_map(|row| row.keys().map(String::as_str)).collect();
+        let mut text = String::from("target");
+        sources.iter().for_each(|source| text += &format!(",{source}"));
+        for (target, row) in &self.scores {
+            text += &format!("\n{target}");
+            for source in &sources {
+                text.push(',');
+                text += &row.get(*source).map_or_else(String::new, f64::to_string);
+            }
+        }
+        text + "\n"
     }
 
     /// Whether it is of these tasks.

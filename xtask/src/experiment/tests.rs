@@ -11,7 +11,9 @@ all="$*"
 while [ $# -gt 0 ]; do
   case "$1" in
     tune) task=$2; command=tune ;;
-    zoo | transfer) command=$1 ;;
+    transfer) command=$1 ;;
+    zoo) command=$1; [ "$2" = show ] && cat shown && exit ;;
+    evaluate) cat judged; exit ;;
     baseline) command=$1; baseline=$2 ;;
     encoder) echo '{"weights_sha256": "ab"}'; exit ;;
     --version) echo 'tupate 1.0'; exit ;;
@@ -217,6 +219,71 @@ fn everything_is_done_once_and_kept_small() {
     fs::remove_dir_all(place.context.root.join("work")).unwrap();
     place.run(PLAN).unwrap();
     assert_eq!(place.calls().len(), calls, "nothing again elsewhere");
+}
+
+#[test]
+fn a_report_has_a_table_for_every_question() {
+    let place = Place::new();
+    place.run(PLAN).unwrap();
+    let task = |id: &str, class: &str| json!({ "id": id, "class": class });
+    let shown = json!({
+        "tasks": [task("a", "CR"), task("b", "CR"), task("c", "SL")],
+        "embeddings": [{ "key": "lora.early" }, { "key": "lora.late" }],
+        "scores": [{ "name": "datasize" }, { "name": "textemb" }],
+    });
+    let figures =
+        |x: f64| json!({ "rho": 2.0 * x, "ndcg": { "percent": x }, "regret": { "1": x } });
+    let ends = json!([0.25, 0.75]);
+    let test = json!({ "difference": -0.125, "interval95": [-0.25, 0.5], "p_value": 0.5 });
+    let judged = json!({
+        "targets": [{ "target": "a" }, { "target": "b" }],
+        "mean": figures(0.5), "random": figures(0.375), "ceiling": figures(1.0),
+        "interval95": { "rho": ends, "ndcg": { "percent": ends }, "regret": { "1": ends } },
+        "paired": { "difference": { "ndcg": { "percent": test }, "regret": { "1": test } } },
+    });
+    fs::write(place.context.root.join("shown"), shown.to_string()).unwrap();
+    fs::write(place.context.root.join("judged"), judged.to_string()).unwrap();
+    let path = place.context.root.join("experiment.toml");
+    let plan = Plan::read(&path).unwrap();
+    let report = report::Report {
+        context: &place.context,
+        plan: &plan,
+        program: place.context.root.join("tupate"),
+        results: place.results(),
+        zoo: place.context.root.join("three.safetensors"),
+        work: place.context.root.join("work"),
+    };
+    let truths = report.truths().unwrap();
+    report.make_zoo(&truths).unwrap();
+    let merged = place.calls().into_iter().rfind(|call| call.starts_with("zoo merge")).unwrap();
+    for part in
+        ["a.safetensors", "c.safetensors", "limited-limited.json", "textemb=", "--dtype int8"]
+    {
+        assert!(merged.contains(part), "{part} in {merged}");
+    }
+    let csv = fs::read_to_string(report.work.join("textemb.csv")).unwrap();
+    assert_eq!(csv, "target,a,b,c\na,,1,0.5\nb,2,,1\nc,0,-0.001,\n");
+    let text = report.text(&truths).unwrap();
+    for line in [
+        "| a | CR | accuracy | 0.500 | 0.750 | 0.750 | MIT; whole |",
+        "#### limited-limited, in-class: every method, cosine",
+        "| textemb | 1.00 (0.25 to 0.75) | 0.500 (0.25 to 0.75) | – (– to –) | – (– to –) | \
+         0.500 (0.25 to 0.75) | – (– to –) | – (– to –) | – (– to –) |",
+        "| *random order* | 0.75 | 0.375 | – | – | 0.375 | – | – | – |",
+        "| *ceiling by seeds* | 2.00 | 1.000 | – | – | 1.000 | – | – | – |",
+        "| lora.late | -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 | \
+         -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 |",
+        "| rrf | -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 |",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\nin\n{text}");
+    }
+    assert!(text.contains("15 cells of 2 seeds (0.0 hours of computing): 10 transfers, 0 % of"));
+    // Of two classes, what goes from one to the other is blank, and what was not run.
+    let whole: Value = files::json(&report.work.join("limited-limited.json")).unwrap();
+    let inside: Value = files::json(&report.work.join("limited-limited.in-class.json")).unwrap();
+    assert_eq!(whole["scores"][1], json!([[0.75, null], [null, null], [0.75, null]]));
+    assert_eq!(inside["scores"][1], json!([[0.75, null], [null, null], [null, null]]));
+    assert_eq!(whole["no_transfer"], json!([[0.75, 0.75], [0.75, null], [0.75, 0.75]]));
 }
 
 #[test]

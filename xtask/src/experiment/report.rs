@@ -1,0 +1,435 @@
+//! `cargo xtask experiment NAME --report`: what an experiment found, as far as it has come.
+//! Its results become a zoo, whose rankings `tupate evaluate` judges; the figures become
+//! the tables of `docs/RESULTS.md`.
+
+use super::plan::{Plan, Truth};
+use super::table::{Ranked, Row, Table, Transferred, Tuned};
+use crate::{context::Context, files, program, steps::Steps};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What holds the tables.
+const DOCUMENT: &str = "docs/RESULTS.md";
+
+/// The seed whose embeddings are the zoo's.
+const ZOO_SEED: u64 = 0;
+
+/// What the paper's rankings are compared with, target by target.
+const AGAINST: [&str; 2] = ["datasize", "textemb"];
+
+/// How embeddings are compared.
+const SIMILARITIES: [&str; 4] = ["cosine", "centred", "delta", "gauge"];
+
+/// The measures of the tables: title, place in the JSON, decimals.
+const MEASURES: [(&str, &str, usize); 8] = [
+    ("ρ", "/rho", 2),
+    ("NDCG percent", "/ndcg/percent", 3),
+    ("NDCG rank", "/ndcg/rank", 3),
+    ("NDCG gain", "/ndcg/gain", 3),
+    ("Regret@1", "/regret/1", 3),
+    ("Regret@3", "/regret/3", 3),
+    ("Regret@5", "/regret/5", 3),
+    ("Kendall τ", "/kendall_tau", 3),
+];
+
+/// Makes the zoo and the tables of an experiment; with `write` the document gets them.
+pub fn run(context: &Context, steps: &mut Steps, name: &str, write: bool) -> Result<()> {
+    let home = context.root.join("experiments").join(name);
+    let plan = Plan::read(&home.join("experiment.toml"))?;
+    program::build(context, steps)?;
+    let folder = context.cache.join("experiments").join(name);
+    let report = Report {
+        context,
+        plan: &plan,
+        program: program::path(context),
+        results: home.join("results"),
+        zoo: folder.join(format!("{name}.safetensors")),
+        work: folder.join("report"),
+    };
+    fs::create_dir_all(&report.work)
+        .with_context(|| format!("cannot create {}", report.work.display()))?;
+    let mut truths = Vec::new();
+    steps.take("zoo", || {
+        truths = report.truths()?;
+        report.make_zoo(&truths)
+    })?;
+    let mut text = String::new();
+    steps.take("figures", || {
+        text = report.text(&truths)?;
+        Ok(DOCUMENT.to_owned())
+    })?;
+    println!("{}", text.trim_end());
+    if write {
+        let path = context.root.join(DOCUMENT);
+        let old = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
+        let new = files::between_marks(DOCUMENT, &old, name, &text)?;
+        fs::write(&path, new).with_context(|| format!("cannot write {DOCUMENT}"))?;
+    }
+    Ok(())
+}
+
+/// Where what is reported lies, and where it goes.
+pub(super) struct Report<'a> {
+    pub context: &'a Context,
+    pub plan: &'a Plan,
+    pub program: PathBuf,
+    /// The folder of what was found.
+    pub results: PathBuf,
+    /// The zoo's file.
+    pub zoo: PathBuf,
+    /// A folder for tables on their way into the zoo.
+    pub work: PathBuf,
+}
+
+/// The measured transfer of a setting.
+pub(super) struct Measured<'a> {
+    truth: &'a Truth,
+    cells: Vec<Transferred>,
+    /// As `tupate transfer` writes it.
+    matrix: Value,
+}
+
+impl<'a> Report<'a> {
+    fn rows<R: Row>(&self, file: &str) -> Result<Vec<R>> {
+        Table::read(&self.results.join(file))
+    }
+
+    /// What was measured until now, a matrix a setting.
+    pub(super) fn truths(&self) -> Result<Vec<Measured<'a>>> {
+        let mut all = Vec::new();
+        for truth in &self.plan.truth {
+            let cells: Vec<Transferred> = self.rows(&format!("{}.jsonl", truth.setting))?;
+            if !cells.is_empty() {
+                let matrix = matrix(&truth.setting, &cells);
+                all.push(Measured { truth, cells, matrix });
+            }
+        }
+        Ok(all)
+    }
+
+    /// A file in the work folder.
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.work.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// The zoo: embeddings of one seed, all that was measured, and the baselines.
+    pub(super) fn make_zoo(&self, truths: &[Measured<'_>]) -> Result<String> {
+        let folder = self.results.join("embeddings").join(ZOO_SEED.to_string());
+        let mut parts: Vec<PathBuf> = Vec::new();
+        for task in &self.plan.task {
+            parts.push(folder.join(format!("{}.safetensors", task.id)));
+        }
+        let missing = parts.iter().find(|part| !part.is_file());
+        ensure!(missing.is_none(), "{} is not there yet", missing.unwrap_or(&folder).display());
+        let mut command = self
+            .context
+            .command(&self.program, ["zoo", "merge"])
+            .args(&parts)
+            .args(["--name", &self.plan.title, "--dtype", "int8", "--out"])
+            .arg(&self.zoo);
+        for measured in truths {
+            let name = format!("{}.json", measured.truth.setting);
+            command = command.arg("--truth").arg(self.write(&name, &measured.matrix.to_string())?);
+        }
+        for ranked in self.rows::<Ranked>("baselines.jsonl")? {
+            let path = self.write(&format!("{}.csv", ranked.baseline), &ranked.to_csv())?;
+            command =
+                command.args(["--scores", &format!("{}={}", ranked.baseline, path.display())]);
+        }
+        command.quiet().ignore_stdout().run()?;
+        let bytes = fs::metadata(&self.zoo)?.len();
+        Ok(format!("{} ({:.2} MB)", self.zoo.display(), bytes as f64 / 1e6))
+    }
+
+    /// What the zoo says of itself.
+    fn shown(&self) -> Result<Value> {
+        let show = self.context.command(&self.program, ["zoo", "show", "--json"]).arg(&self.zoo);
+        Ok(serde_json::from_str(&show.quiet().read()?)?)
+    }
+
+    /// How a method does by a truth.
+    fn judge(
+        &self,
+        truth: &Path,
+        method: &str,
+        similarity: &str,
+        against: Option<&str>,
+    ) -> Result<Value> {
+        let mut command = self.context.command(&self.program, ["evaluate", "--json", "--zoo"]);
+        command = command.arg(&self.zoo).arg("--truth").arg(truth);
+        command = command.args(["--method", method, "--similarity", similarity]);
+        if let Some(other) = against {
+            command = command.args(["--against", other]);
+        }
+        let said = command.quiet().ignore_stderr().read()?;
+        serde_json::from_str(&said).with_context(|| format!("{method}, {similarity}"))
+    }
+
+    pub(super) fn text(&self, truths: &[Measured<'_>]) -> Result<String> {
+        let zoo = self.shown()?;
+        let names = |of: &str, name: &str| -> Vec<String> {
+            let list = zoo[of].as_array().into_iter().flatten();
+            list.filter_map(|one| one[name].as_str().map(ToOwned::to_owned)).collect()
+        };
+        let (sets, tables) = (names("embeddings", "key"), names("scores", "name"));
+        let mut methods = sets.clone();
+        for fusion in ["ensemble", "rrf"] {
+            methods.extend(["early", "late"].map(|checkpoint| format!("{fusion}.{checkpoint}")));
+        }
+        let classes: BTreeMap<String, String> =
+            names("tasks", "id").into_iter().zip(names("tasks", "class")).collect();
+        let mut text = self.tasks(&classes)?;
+        for measured in truths {
+            let setting = &measured.truth.setting;
+            let whole = self.work.join(format!("{setting}.json"));
+            let in_class = in_class(&measured.matrix, &classes);
+            let in_class =
+                self.write(&format!("{setting}.in-class.json"), &in_class.to_string())?;
+            writeln!(text, "\n### Measured transfer, {setting}\n")?;
+            text += &self.measured(measured)?;
+            for (title, truth) in [("all-class", &whole), ("in-class", &in_class)] {
+                writeln!(text, "\n#### {setting}, {title}: every method, cosine\n")?;
+                text += &self.every_method(truth, &methods, &tables)?;
+            }
+            writeln!(text, "\n#### {setting}, all-class: against the baselines\n")?;
+            text += &self.against(&whole, &methods, &tables)?;
+            writeln!(text, "\n#### {setting}, all-class: other similarities, NDCG percent\n")?;
+            text += &self.similarities(&whole, &methods)?;
+            writeln!(text, "\n#### {setting}, all-class: late minus early\n")?;
+            text += &self.late_minus_early(&whole, &methods)?;
+        }
+        Ok(text)
+    }
+
+    /// The tasks: how they were tuned, under which licence, what was cut.
+    fn tasks(&self, classes: &BTreeMap<String, String>) -> Result<String> {
+        let tuned: Vec<Tuned> = self.rows("tuning.jsonl")?;
+        let methods: Vec<&str> = self.plan.tuning.method.iter().map(|m| m.name.as_str()).collect();
+        let seeds: BTreeSet<u64> = tuned.iter().map(|row| row.seed).collect();
+        let ok = tuned.iter().filter(|row| row.ledger.ok).count();
+        let mut text = String::from("### The tasks\n\n");
+        writeln!(
+            text,
+            "{} runs, {} of which every tuned tensor got a gradient and moved; score on the \
+             validation part, mean over {}.\n",
+            tuned.len(),
+            if ok == tuned.len() { "of all".to_owned() } else { format!("{ok}") },
+            counted(seeds.len(), "seed")
+        )?;
+        writeln!(text, "| task | class | metric | majority | {} | data |", methods.join(" | "))?;
+        writeln!(text, "|---|---|---|--:|{}---|", "--:|".repeat(methods.len()))?;
+        for task in &self.plan.task {
+            let of: Vec<&Tuned> = tuned.iter().filter(|row| row.task == task.id).collect();
+            let Some(first) = of.first() else { continue };
+            let score = |method: &&str| {
+                let scores: Vec<f64> =
+                    of.iter().filter(|row| row.method == **method).map(|row| row.score).collect();
+                format!("{:.3}", scores.iter().sum::<f64>() / scores.len() as f64)
+            };
+            writeln!(
+                text,
+                "| {} | {} | {} | {:.3} | {} | {}; {} |",
+                task.id,
+                classes.get(&task.id).map_or("", String::as_str),
+                first.metric,
+                first.majority,
+                methods.iter().map(score).collect::<Vec<_>>().join(" | "),
+                task.licence,
+                task.note.as_deref().unwrap_or("whole")
+            )?;
+        }
+        Ok(text)
+    }
+
+    /// How much was measured, and how much of it is noise.
+    fn measured(&self, measured: &Measured<'_>) -> Result<String> {
+        let cells = &measured.cells;
+        let transfers = cells.iter().filter(|cell| cell.source.is_some());
+        let alone: BTreeMap<(u64, &str), f64> = cells
+            .iter()
+            .filter(|cell| cell.source.is_none())
+            .map(|cell| ((cell.seed, cell.target.as_str()), cell.score))
+            .collect();
+        let gains: Vec<f64> = transfers
+            .filter_map(|cell| Some(cell.score - alone.get(&(cell.seed, cell.target.as_str()))?))
+            .collect();
+        let better = gains.iter().filter(|gain| **gain > 0.0).count();
+        let seeds: BTreeSet<u64> = cells.iter().map(|cell| cell.seed).collect();
+        let mut sorted = gains.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            sorted.get((share * (sorted.len().saturating_sub(1)) as f64) as usize).copied()
+        };
+        let quantile =
+            |share: f64| at(share).map_or_else(String::new, |gain| format!("{gain:+.3}"));
+        let hours = cells.iter().map(|cell| cell.seconds).sum::<f64>() / 3600.0;
+        Ok(format!(
+            "{} cells of {} ({hours:.1} hours of computing): {} transfers, {:.0} % of which gain \
+             on the target alone; gains from {} over {} (median) to {}. `tupate transfer {}`.\n",
+            cells.len(),
+            counted(seeds.len(), "seed"),
+            gains.len(),
+            100.0 * better as f64 / gains.len().max(1) as f64,
+            quantile(0.0),
+            quantile(0.5),
+            quantile(1.0),
+            measured.truth.options.join(" "),
+        ))
+    }
+
+    fn every_method(&self, truth: &Path, methods: &[String], tables: &[String]) -> Result<String> {
+        let titles = MEASURES.map(|(title, ..)| title).join(" | ");
+        let mut text = format!("| | {titles} |\n|---|{}\n", "--:|".repeat(MEASURES.len()));
+        let mut last = Value::Null;
+        for method in methods.iter().chain(tables) {
+            let judged = self.judge(truth, method, "cosine", None)?;
+            let cells = MEASURES.map(|measure| with_interval(&judged, measure));
+            writeln!(text, "| {method} | {} |", cells.join(" | "))?;
+            last = judged;
+        }
+        for (title, part) in [("random order", "random"), ("ceiling by seeds", "ceiling")] {
+            let of = &last[part];
+            let cells = MEASURES.map(|(_, at, digits)| number(of.pointer(at), digits));
+            if of.is_object() {
+                writeln!(text, "| *{title}* | {} |", cells.join(" | "))?;
+            }
+        }
+        let targets = last["targets"].as_array().map_or(0, Vec::len);
+        writeln!(text, "\n{}; in brackets 95 % intervals over them.", counted(targets, "target"))?;
+        Ok(text)
+    }
+
+    fn against(&self, truth: &Path, methods: &[String], tables: &[String]) -> Result<String> {
+        let others: Vec<&str> =
+            AGAINST.into_iter().filter(|name| tables.iter().any(|table| table == name)).collect();
+        if others.is_empty() {
+            return Ok("No baseline was run.\n".to_owned());
+        }
+        let titles: Vec<String> = others
+            .iter()
+            .map(|name| format!("− {name}: NDCG percent | p | Regret@1 | p"))
+            .collect();
+        let mut text =
+            format!("| | {} |\n|---|{}\n", titles.join(" | "), "--:|".repeat(4 * others.len()));
+        for method in methods {
+            let mut row = format!("| {method} |");
+            for other in &others {
+                let judged = self.judge(truth, method, "cosine", Some(other))?;
+                for at in ["/ndcg/percent", "/regret/1"] {
+                    row += &format!(" {} |", difference(&judged, at));
+                }
+            }
+            writeln!(text, "{row}")?;
+        }
+        Ok(text)
+    }
+
+    fn similarities(&self, truth: &Path, methods: &[String]) -> Result<String> {
+        let mut text = format!(
+            "| | {} |\n|---|{}\n",
+            SIMILARITIES.join(" | "),
+            "--:|".repeat(SIMILARITIES.len())
+        );
+        for method in methods {
+            let cells = SIMILARITIES.map(|similarity| {
+                // Only LoRA has a gauge, and only where its factors are whole.
+                self.judge(truth, method, similarity, None)
+                    .map_or_else(|_| "–".to_owned(), |judged| with_interval(&judged, MEASURES[1]))
+            });
+            writeln!(text, "| {method} | {} |", cells.join(" | "))?;
+        }
+        Ok(text)
+    }
+
+    fn late_minus_early(&self, truth: &Path, methods: &[String]) -> Result<String> {
+        let mut text =
+            String::from("| | NDCG percent | p | Regret@1 | p |\n|---|--:|--:|--:|--:|\n");
+        for late in methods.iter().filter(|method| method.ends_with(".late")) {
+            let early = late.replace(".late", ".early");
+            let judged = self.judge(truth, late, "cosine", Some(&early))?;
+            let name = late.trim_end_matches(".late");
+            let cells = ["/ndcg/percent", "/regret/1"].map(|at| difference(&judged, at));
+            writeln!(text, "| {name} | {} |", cells.join(" | "))?;
+        }
+        Ok(text)
+    }
+}
+
+/// All cells as the matrix that `tupate transfer` writes.
+fn matrix(setting: &str, cells: &[Transferred]) -> Value {
+    let seeds: BTreeSet<u64> = cells.iter().map(|cell| cell.seed).collect();
+    let targets: BTreeSet<&str> = cells.iter().map(|cell| cell.target.as_str()).collect();
+    let sources: BTreeSet<&str> = cells.iter().filter_map(|cell| cell.source.as_deref()).collect();
+    let known: BTreeMap<(&str, Option<&str>, u64), f64> = cells
+        .iter()
+        .map(|cell| ((cell.target.as_str(), cell.source.as_deref(), cell.seed), cell.score))
+        .collect();
+    let of = |target: &str, source: Option<&str>| -> Vec<Option<f64>> {
+        seeds.iter().map(|seed| known.get(&(target, source, *seed)).copied()).collect()
+    };
+    let scores: Vec<Vec<_>> = targets
+        .iter()
+        .map(|target| sources.iter().map(|source| of(target, Some(source))).collect())
+        .collect();
+    let alone: Vec<_> = targets.iter().map(|target| of(target, None)).collect();
+    json!({
+        "setting": setting, "metric": "each target's own", "seeds": seeds, "targets": targets,
+        "sources": sources, "scores": scores, "no_transfer": alone,
+    })
+}
+
+/// The matrix without transfer between tasks of different classes.
+fn in_class(matrix: &Value, classes: &BTreeMap<String, String>) -> Value {
+    let mut kept = matrix.clone();
+    let class = |name: &Value| name.as_str().and_then(|name| classes.get(name));
+    let columns = matrix["sources"].as_array().cloned().unwrap_or_default();
+    let rows = matrix["targets"].as_array().cloned().unwrap_or_default();
+    for (t, target) in rows.iter().enumerate() {
+        for (s, source) in columns.iter().enumerate() {
+            if class(target) != class(source) {
+                let seeds = kept["scores"][t][s].as_array_mut();
+                seeds.into_iter().flatten().for_each(|score| *score = Value::Null);
+            }
+        }
+    }
+    kept
+}
+
+fn number(value: Option<&Value>, digits: usize) -> String {
+    value.and_then(Value::as_f64).map_or_else(|| "–".to_owned(), |x| format!("{x:.digits$}"))
+}
+
+/// A mean and its interval.
+fn with_interval(judged: &Value, (_, at, digits): (&str, &str, usize)) -> String {
+    let mean = number(judged["mean"].pointer(at), digits);
+    let end = |i: usize| number(judged["interval95"].pointer(&format!("{at}/{i}")), 2);
+    format!("{mean} ({} to {})", end(0), end(1))
+}
+
+/// A difference with its interval, and its p value, as two cells.
+fn difference(judged: &Value, at: &str) -> String {
+    let test = judged["paired"]["difference"].pointer(at).unwrap_or(&Value::Null);
+    let signed =
+        |value: &Value| value.as_f64().map_or_else(|| "–".to_owned(), |x| format!("{x:+.3}"));
+    let ends = &test["interval95"];
+    format!(
+        "{} ({} to {}) | {}",
+        signed(&test["difference"]),
+        signed(&ends[0]),
+        signed(&ends[1]),
+        number(test.get("p_value"), 3)
+    )
+}
+
+/// `1 seed`, `2 seeds`.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
