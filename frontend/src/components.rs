@@ -17,3 +17,4 @@ pub mod takeaway;
 pub mod target;
 pub mod theme;
 pub mod trust;
+pub mod turn;

@@ -6,11 +6,17 @@ use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 use std::io::Write;
 
-/// A picture of `pixels`, rows from the top, each a place in the palette.
+/// A picture of `pixels`, rows from the top, each a place in the palette. Awaits `pause`
+/// between rows.
 ///
 /// # Panics
 /// When the pixels are no whole rows.
-pub fn indexed(width: usize, pixels: &[u8], palette: &[[u8; 3]]) -> Vec<u8> {
+pub async fn indexed(
+    width: usize,
+    pixels: &[u8],
+    palette: &[[u8; 3]],
+    pause: &impl AsyncFn(),
+) -> Vec<u8> {
     assert!(width > 0 && pixels.len().is_multiple_of(width), "whole rows of pixels");
     let size = |n: usize| (n as u32).to_be_bytes();
     let mut head = [size(width), size(pixels.len() / width)].concat();
@@ -22,6 +28,7 @@ pub fn indexed(width: usize, pixels: &[u8], palette: &[[u8; 3]]) -> Vec<u8> {
     for row in pixels.chunks_exact(width) {
         // Writing to memory cannot fail. Each row is as it is: filter 0.
         let _ = packer.write_all(&[0]).and_then(|()| packer.write_all(row));
+        pause().await;
     }
     let packed = packer.finish().unwrap_or_default();
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
@@ -47,10 +54,12 @@ pub fn address(png: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tupate_metrics::{at_once, no_pause};
 
     #[test]
     fn the_parts_are_as_the_standard_has_them() {
-        let png = indexed(2, &[0, 1, 1, 0], &[[1, 2, 3], [255, 0, 0]]);
+        let palette = [[1, 2, 3], [255, 0, 0]];
+        let png = at_once(indexed(2, &[0, 1, 1, 0], &palette, &no_pause));
         assert!(png.starts_with(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x02\x00\x00\x00\x02\x08\x03\x00\x00\x00"));
         // The empty end has a well-known sum.
         assert!(png.ends_with(b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"));

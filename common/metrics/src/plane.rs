@@ -35,12 +35,18 @@ pub async fn plane(products: &Square, pause: &impl AsyncFn()) -> Plane {
 /// How far distances in the plane are from those they stand for: stress-1 (Kruskal 1964),
 /// `√(Σ(d − d̂)² / Σd²)` over all pairs with `d̂` the plane's; 0 is perfect. As a share of
 /// the true distances, as scikit-learn has it: that of a projection is at most 1. `None`
-/// where all distances are 0.
-pub fn stress(points: &[[f64; 2]], distance: impl Fn(usize, usize) -> f64) -> Option<f64> {
+/// where all distances are 0. Awaits `pause` between points.
+pub async fn stress(
+    points: &[[f64; 2]],
+    distance: impl Fn(usize, usize) -> f64,
+    pause: &impl AsyncFn(),
+) -> Option<f64> {
     let (mut error, mut whole) = (0.0, 0.0);
     for (i, a) in points.iter().enumerate() {
+        pause().await;
         for (j, b) in points.iter().enumerate().take(i) {
-            let there = (a[0] - b[0]).hypot(a[1] - b[1]);
+            // Of coordinates near 1: nothing overflows, and a million `hypot` take their time.
+            let there = ((a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2)).sqrt();
             let wanted = distance(i, j);
             error += (wanted - there).powi(2);
             whole += wanted * wanted;

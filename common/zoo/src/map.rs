@@ -87,14 +87,19 @@ pub async fn map(zoo: &Zoo, wish: &Wish<'_>, pause: &impl AsyncFn()) -> Result<M
     pause().await;
     let (products, similarities) = compare(zoo, &sets, wish.similarity, &shown, pause).await?;
     let n = shown.len();
+    pause().await;
     let distances = Square::of(n, |i, j| 1.0 - similarities.at(i, j));
+    pause().await;
     let merges = average_linkage(&distances, pause).await;
     let order = match n <= ORDERED_BEST {
         true => optimal_order(&distances, &merges, pause).await,
         false => tree_order(n, &merges),
     };
+    pause().await;
     let sorted = |matrix: &Square| Square::of(n, |i, j| matrix.at(order[i], order[j]));
-    let (products, similarities) = (sorted(&products), sorted(&similarities));
+    let products = sorted(&products);
+    pause().await;
+    let similarities = sorted(&similarities);
     pause().await;
     let length = |i, j| {
         let square: f64 = products.at(i, i) + products.at(j, j) - 2.0 * products.at(i, j);
@@ -113,7 +118,7 @@ async fn places(
     pause: &impl AsyncFn(),
 ) -> Places {
     let plane = plane(products, pause).await;
-    let stress = stress(&plane.points, distance);
+    let stress = stress(&plane.points, distance, pause).await;
     pause().await;
     Places { points: plane.points, shares: plane.shares, stress }
 }
@@ -151,6 +156,7 @@ async fn compare(
         let chosen = tasks.iter().map(|task| place(task).ok_or_else(|| ensemble::lacks(set, task)));
         let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
         let products = similarity.products(zoo, set, &chosen, pause).await?;
+        pause().await;
         let cosines = products.cosines().ok_or_else(|| {
             let zero = (0..tasks.len()).find(|&task| {
                 let square = products.at(task, task);

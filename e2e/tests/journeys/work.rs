@@ -42,8 +42,9 @@ async fn work(page: &Page, slug: &str) -> Result<Worked> {
 
 /// The zoo of an experiment, with a truth that is made up.
 fn measured(folder: &Path) -> Result<PathBuf> {
-    let embeddings =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/minilm/results/embeddings/0");
+    // Where it runs, which is not where it was compiled if a target folder serves two.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").context("cargo says where this lies")?;
+    let embeddings = Path::new(&own).join("../experiments/minilm/results/embeddings/0");
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&embeddings).context("no embeddings of the experiment")? {
         files.push(entry?.path());

@@ -9,6 +9,7 @@ use crate::answer::{Loaded, choose_similarity};
 use crate::components::facts::CopyLink;
 use crate::components::stage::Stage;
 use crate::components::switches::{SimilaritySwitch, Switch};
+use crate::components::turn::InTurn;
 use crate::platform::pictures::Breather;
 use crate::state::Store;
 use crate::verdict::{self, GAUGES, Gauge};
@@ -167,10 +168,14 @@ fn WithZoo() -> impl IntoView {
                     }
                 >
                     <chart::Chart />
-                    <pair::Pair />
-                    <pair::EarlyAndLate />
-                    <table::Figures />
-                    <LeftOut />
+                    <InTurn place=1>
+                        <pair::Pair />
+                        <pair::EarlyAndLate />
+                    </InTurn>
+                    <InTurn place=2>
+                        <table::Figures />
+                        <LeftOut />
+                    </InTurn>
                 </Show>
             </Show>
             <own::OwnTables />

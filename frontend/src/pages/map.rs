@@ -13,13 +13,16 @@ use crate::components::facts::CopyLink;
 use crate::components::messages::ErrorBox;
 use crate::components::stage::Stage;
 use crate::components::switches::{SetSwitch, SimilaritySwitch};
+use crate::components::turn::InTurn;
 use crate::failure::Failure;
 use crate::platform::pictures::Breather;
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tupate_tasks::TaskClass;
+use tupate_zoo::TaskEntry;
 use tupate_zoo::map::{MOST, Map, ORDERED_BEST, Wish, map};
 
 /// Draws the page.
@@ -62,18 +65,26 @@ struct Shown {
     classes: Vec<TaskClass>,
     /// The least and the greatest similarity of two tasks.
     ends: [f64; 2],
+    /// All similarities as one picture's address.
+    cells: Arc<str>,
 }
 
 impl Shown {
-    fn of(map: Map, loaded: &Loaded) -> Self {
-        let task = |id: &String| loaded.zoo.task(id);
+    /// Awaits `pause` between pieces of a few milliseconds.
+    async fn of(map: Map, loaded: &Loaded, pause: &impl AsyncFn()) -> Self {
+        let known: BTreeMap<&str, &TaskEntry> =
+            loaded.zoo.tasks().iter().map(|task| (task.id.as_str(), task)).collect();
+        let task = |id: &String| known.get(id.as_str());
         let name = |id: &String| task(id).map_or_else(|| id.clone(), |task| task.name.clone());
         let class =
             |id: &String| task(id).map_or(TaskClass::ClassificationRegression, |task| task.class);
         let names = map.tasks.iter().map(name).collect();
         let classes = map.tasks.iter().map(class).collect();
+        pause().await;
         let ends = ends(&map);
-        Self { map, names, classes, ends }
+        pause().await;
+        let cells = heatmap::cells(&map, ends, pause).await.into();
+        Self { map, names, classes, ends, cells }
     }
 
     fn len(&self) -> usize {
@@ -185,12 +196,17 @@ fn WithZoo() -> impl IntoView {
             </Show>
             <Show when=move || some.get()>
                 <LeftOut />
+                // Of a thousand tasks, all at once would hold the page up.
                 <div class="pictures">
                     <heatmap::Heatmap />
-                    <plane::PlaneMap />
+                    <InTurn place=1 fallback=|| view! { <div class="ghost ghost-picture"></div> }>
+                        <plane::PlaneMap />
+                    </InTurn>
                 </div>
-                <nearest::Nearest />
-                <table::Table />
+                <InTurn place=2>
+                    <nearest::Nearest />
+                    <table::Table />
+                </InTurn>
             </Show>
         </div>
         <CopyLink />
@@ -234,15 +250,17 @@ fn follow(store: Store, scene: Scene) {
                 let similarity = choose_similarity(similarity.as_deref())?;
                 let wish =
                     Wish { method: method.as_deref(), similarity, target: target.as_deref() };
-                map(&loaded.zoo, &wish, &async || breather.pause().await).await
+                let pause = async || breather.pause().await;
+                let map = map(&loaded.zoo, &wish, &pause).await?;
+                Ok(Shown::of(map, &loaded, &pause).await)
             };
-            let drawn = drawn.await;
+            let drawn: Result<_, tupate_zoo::Error> = drawn.await;
             if turn.try_get_value() != Some(own) {
                 return;
             }
             scene.lit.set(None);
             scene.shown.set(Some(match drawn {
-                Ok(map) => Ok(Arc::new(Shown::of(map, &loaded))),
+                Ok(shown) => Ok(Arc::new(shown)),
                 Err(error) => Err(Failure::ranking(&error)),
             }));
             scene.busy.set(false);

@@ -9,6 +9,8 @@ use crate::{labels, png, ramp, words};
 use leptos::ev::{KeyboardEvent, PointerEvent};
 use leptos::prelude::*;
 use std::sync::Arc;
+use tupate_metrics::{at_once, no_pause};
+use tupate_zoo::map::Map;
 
 /// Before it is known, in points.
 const WIDTH: f64 = 560.0;
@@ -37,7 +39,6 @@ pub fn Heatmap() -> impl IntoView {
         zoom.view.set(Viewport::WHOLE);
     });
     let ends = Memo::new(move |_| scene.map().map_or([0.0, 1.0], |shown| shown.ends));
-    let cells = Memo::new(move |_| scene.map().map(|shown| cells(&shown, ends.get())));
     let side = move || width.get() - gutter(width.get());
 
     // From a place in the picture to that in the window of cells.
@@ -150,7 +151,7 @@ pub fn Heatmap() -> impl IntoView {
                 on:keydown=on_key
             >
                 <rect class="ground" width="100%" height="100%" />
-                {move || drawing(scene, zoom.view.get(), width.get(), cells.get())}
+                {move || drawing(scene, zoom.view.get(), width.get())}
                 {move || marks(scene, zoom.view.get(), width.get())}
             </svg>
             <figcaption>
@@ -173,31 +174,22 @@ pub fn file_name(store: Store, what: &str) -> String {
 }
 
 /// All cells as one picture's address.
-fn cells(shown: &Shown, ends: [f64; 2]) -> String {
-    let n = shown.len();
-    let step = |(at, value): (usize, &f64)| (at, ramp::step(*value, ends));
-    let pixels: Vec<u8> = (0..n)
-        .flat_map(|i| {
-            shown
-                .map
-                .similarities
-                .row(i)
-                .iter()
-                .enumerate()
-                .map(step)
-                .map(move |(j, step)| if i == j { ramp::SELF } else { step })
-        })
-        .collect();
-    png::address(&png::indexed(n, &pixels, &ramp::palette()))
+pub async fn cells(map: &Map, ends: [f64; 2], pause: &impl AsyncFn()) -> String {
+    let n = map.tasks.len();
+    let mut pixels = Vec::with_capacity(n * n);
+    for i in 0..n {
+        let row = map.similarities.row(i).iter().map(|value| ramp::step(*value, ends));
+        pixels.extend(row);
+        pixels[i * n + i] = ramp::SELF;
+        pause().await;
+    }
+    let png = png::indexed(n, &pixels, &ramp::palette(), pause).await;
+    pause().await;
+    png::address(&png)
 }
 
 /// The cells and the names of their rows.
-fn drawing(
-    scene: Scene,
-    view: Viewport,
-    width: f64,
-    cells: Option<String>,
-) -> Option<impl IntoView + use<>> {
+fn drawing(scene: Scene, view: Viewport, width: f64) -> Option<impl IntoView + use<>> {
     let shown = scene.map()?;
     let n = shown.len() as f64;
     let gutter = gutter(width);
@@ -217,7 +209,7 @@ fn drawing(
             viewBox=window
             preserveAspectRatio="none"
         >
-            <image class="cells" href=cells width=n.to_string() height=n.to_string() />
+            <image class="cells" href=shown.cells.clone() width=n.to_string() height=n.to_string() />
         </svg>
         <g class="names">{names}</g>
     })
@@ -300,7 +292,9 @@ fn marks(scene: Scene, view: Viewport, width: f64) -> Option<impl IntoView + use
 #[component]
 fn Scale(ends: Memo<[f64; 2]>) -> impl IntoView {
     let steps: Vec<u8> = (0..ramp::STEPS as u8).collect();
-    let picture = png::address(&png::indexed(ramp::STEPS, &steps, &ramp::palette()));
+    let colours = ramp::palette();
+    let picture = at_once(png::indexed(ramp::STEPS, &steps, &colours, &no_pause));
+    let picture = png::address(&picture);
     let zero = move || {
         let [low, high] = ends.get();
         (low < 0.0 && high > 0.0).then(|| {
