@@ -37,7 +37,7 @@ pub use error::Error;
 pub use format::{Dtype, sha256_hex};
 pub use import::{Reduce, import};
 pub use manifest::{
-    EmbeddingSet, MAX_ID, MAX_SETS, MAX_TASKS, SCHEMA_MAJOR, SCHEMA_MINOR, TaskEntry,
+    EmbeddingSet, Facts, MAX_ID, MAX_SETS, MAX_TASKS, SCHEMA_MAJOR, SCHEMA_MINOR, TaskEntry,
 };
 pub use merge::merge;
 pub use outline::Outline;

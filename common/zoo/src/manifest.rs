@@ -67,6 +67,20 @@ pub struct TaskEntry {
     pub link: Option<String>,
 }
 
+/// What is to be said of a task, in place of what its run or file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// As [`TaskEntry::name`].
+    pub name: Option<String>,
+    /// As [`TaskEntry::family`].
+    pub family: Option<String>,
+    /// As [`TaskEntry::licence`].
+    pub licence: Option<String>,
+    /// As [`TaskEntry::link`].
+    pub link: Option<String>,
+}
+
 /// The embeddings of one recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EmbeddingSet {

@@ -5,7 +5,7 @@ use crate::format::{self, Dtype};
 use crate::manifest::{Manifest, TensorDigest};
 use crate::outline::Outline;
 use crate::rows::Rows;
-use crate::{EmbeddingSet, Error, ScoreTable, TaskEntry, TransferMatrix};
+use crate::{EmbeddingSet, Error, Facts, ScoreTable, TaskEntry, TransferMatrix};
 use std::collections::{BTreeMap, BTreeSet};
 use tupate_tasks::{Aggregation, ParameterSet, Projection, Recipe, Values};
 
@@ -143,6 +143,24 @@ impl Zoo {
     pub fn described(mut self, description: &str) -> Self {
         description.clone_into(&mut self.description);
         self
+    }
+
+    /// The zoo with these facts about its tasks, by id.
+    ///
+    /// # Errors
+    /// When there is no such task.
+    pub fn with_facts(mut self, facts: BTreeMap<String, Facts>) -> Result<Self, Error> {
+        for (id, Facts { name, family, licence, link }) in facts {
+            let Some(task) = self.tasks.iter_mut().find(|task| task.id == id) else {
+                let known = self.tasks.into_iter().map(|task| task.id).collect();
+                return Err(Error::UnknownTask { task: id, known });
+            };
+            task.name = name.unwrap_or_else(|| std::mem::take(&mut task.name));
+            task.family = family.unwrap_or_else(|| std::mem::take(&mut task.family));
+            task.licence = licence.or_else(|| task.licence.take());
+            task.link = link.or_else(|| task.link.take());
+        }
+        Ok(self)
     }
 
     /// The zoo with measured transfer, in the order of the settings' names.

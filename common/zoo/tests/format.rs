@@ -4,9 +4,10 @@ mod common;
 
 use common::{embedding, zoo};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use tupate_tasks::{Checkpoint, Projection};
 use tupate_zoo::outline::{FIRST, MAX_HEADER, Outline, head_length, is_large};
-use tupate_zoo::{Dtype, Error, ScoreTable, TransferMatrix, Zoo, sha256_hex};
+use tupate_zoo::{Dtype, Error, Facts, ScoreTable, TransferMatrix, Zoo, sha256_hex};
 
 fn header_length(bytes: &[u8]) -> usize {
     u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
@@ -414,4 +415,21 @@ fn tables_of_scores_travel_in_the_zoo() {
     let other = zoo_1_1().with_scores(vec![other]).unwrap();
     let error = tupate_zoo::merge("m", "", [("1", &zoo), ("2", &other)]).unwrap_err().to_string();
     assert!(error.contains("different tables of scores called z"), "{error}");
+}
+
+#[test]
+fn facts_replace_what_they_name_and_nothing_else() {
+    let facts = |json: &str| serde_json::from_str::<BTreeMap<String, Facts>>(json);
+    let given = facts(r#"{"a": {"name": "Apes", "licence": "MIT"}, "b": {"family": "f"}}"#);
+    let told = zoo().with_facts(given.unwrap()).unwrap();
+    let (a, b) = (told.task("a").unwrap(), told.task("b").unwrap());
+    let own = zoo();
+    let (own_a, own_b) = (own.task("a").unwrap(), own.task("b").unwrap());
+    assert_eq!((a.name.as_str(), a.licence.as_deref()), ("Apes", Some("MIT")));
+    assert_eq!((&a.family, &a.link), (&own_a.family, &own_a.link));
+    assert_eq!((b.family.as_str(), &b.name, &b.licence), ("f", &own_b.name, &own_b.licence));
+    assert_eq!(told.task("c"), own.task("c"));
+    let error = zoo().with_facts(facts(r#"{"zz": {}}"#).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("zz") && error.contains("a, b, c"), "{error}");
+    assert!(facts(r#"{"a": {"size": 3}}"#).is_err());
 }

@@ -8,8 +8,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// What it is, in a sentence.
+    /// What it is, in a few words: the zoo's name.
     pub title: String,
+    /// What it is, in a sentence or two.
+    pub description: String,
     /// The encoder, as `tupate --encoder` takes it.
     pub encoder: String,
     /// How embeddings are made.
@@ -86,8 +88,12 @@ pub struct Baseline {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// Its name.
+    /// Its name in files.
     pub id: String,
+    /// Its name for people, where the program does not know it.
+    pub name: Option<String>,
+    /// The kind of decision, likewise.
+    pub family: Option<String>,
     /// Its folder of the data, where that is not its name.
     pub folder: Option<String>,
     /// Its training file there, where that is not found by name.
@@ -190,6 +196,7 @@ mod tests {
 
     const GOOD: &str = r#"
         title = "Three tasks"
+        description = "They are few."
         encoder = "minilm"
         [tuning]
         seeds = [0, 1]

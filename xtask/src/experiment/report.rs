@@ -2,11 +2,11 @@
 //! Its results become a zoo, whose rankings `tupate evaluate` judges; the figures become
 //! the tables of `docs/RESULTS.md`.
 
-use super::plan::{Plan, Truth};
+use super::plan::{Plan, Task, Truth};
 use super::table::{Ranked, Row, Table, Transferred, Tuned};
 use crate::{context::Context, files, program, steps::Steps};
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -133,8 +133,11 @@ impl<'a> Report<'a> {
             .context
             .command(&self.program, ["zoo", "merge"])
             .args(&parts)
-            .args(["--name", &self.plan.title, "--dtype", "int8", "--out"])
+            .args(["--name", &self.plan.title, "--description", &self.plan.description])
+            .args(["--dtype", "int8", "--out"])
             .arg(&self.zoo);
+        let facts = self.write("facts.json", &facts(self.plan).to_string())?;
+        command = command.arg("--facts").arg(facts);
         for measured in truths {
             let name = format!("{}.json", measured.truth.setting);
             command = command.arg("--truth").arg(self.write(&name, &measured.matrix.to_string())?);
@@ -361,6 +364,20 @@ impl<'a> Report<'a> {
         }
         Ok(text)
     }
+}
+
+/// What the plan says of its tasks, for the zoo.
+fn facts(plan: &Plan) -> Value {
+    let of = |task: &Task| {
+        let named = [("name", &task.name), ("family", &task.family)];
+        let mut facts: Map<String, Value> = named
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value.as_deref()?.into())))
+            .collect();
+        facts.insert("licence".to_owned(), task.licence.as_str().into());
+        (task.id.clone(), Value::Object(facts))
+    };
+    plan.task.iter().map(of).collect::<Map<_, _>>().into()
 }
 
 /// All cells as the matrix that `tupate transfer` writes.

@@ -49,6 +49,7 @@ esac
 
 const PLAN: &str = r#"
 title = "Three"
+description = "Few."
 encoder = "minilm"
 [tuning]
 seeds = [0]
@@ -71,6 +72,8 @@ id = "a"
 licence = "MIT"
 [[task]]
 id = "b"
+name = "Bees"
+family = "flight"
 licence = "MIT"
 folder = "other"
 train = "x.train.tsv.gz"
@@ -256,11 +259,19 @@ fn a_report_has_a_table_for_every_question() {
     let truths = report.truths().unwrap();
     report.make_zoo(&truths).unwrap();
     let merged = place.calls().into_iter().rfind(|call| call.starts_with("zoo merge")).unwrap();
-    for part in
-        ["a.safetensors", "c.safetensors", "limited-limited.json", "textemb=", "--dtype int8"]
-    {
+    for part in [
+        "a.safetensors",
+        "c.safetensors",
+        "limited-limited.json",
+        "textemb=",
+        "--dtype int8",
+        "--facts",
+    ] {
         assert!(merged.contains(part), "{part} in {merged}");
     }
+    let facts = files::json(&report.work.join("facts.json")).unwrap();
+    let bees = json!({ "name": "Bees", "family": "flight", "licence": "MIT" });
+    assert_eq!((&facts["b"], &facts["a"]), (&bees, &json!({ "licence": "MIT" })));
     let csv = fs::read_to_string(report.work.join("textemb.csv")).unwrap();
     assert_eq!(csv, "target,a,b,c\na,,1,0.5\nb,2,,1\nc,0,-0.001,\n");
     let text = report.text(&truths).unwrap();

@@ -167,6 +167,10 @@ pub struct BesideArgs {
     /// writes it, under a name of yours; repeat it for several.
     #[arg(long, value_name = "NAME=CSV", value_parser = scores)]
     pub scores: Vec<(String, PathBuf)>,
+    /// What to say of tasks, in place of what is known of them: a JSON object with, for a
+    /// task's id, an object of `name`, `family`, `licence` and `link`, each optional.
+    #[arg(long, value_name = "JSON")]
+    pub facts: Option<PathBuf>,
 }
 
 fn scores(given: &str) -> Result<(String, PathBuf), String> {

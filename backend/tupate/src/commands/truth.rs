@@ -1,10 +1,11 @@
-//! Tables from the command line: measured transfer, and scores.
+//! What is put beside a zoo's embeddings: measured transfer, tables of scores, facts.
 
 use crate::cli::{BesideArgs, TruthArgs};
 use crate::failure::Failure;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
-use tupate_zoo::{ScoreTable, TransferMatrix, Zoo};
+use tupate_zoo::{Facts, ScoreTable, TransferMatrix, Zoo};
 
 /// The setting of a matrix that was given none.
 pub const UNNAMED: &str = "unnamed";
@@ -37,13 +38,19 @@ pub fn scores(name: &str, path: &Path) -> Result<ScoreTable, Failure> {
         .map_err(|e| Failure::Input(format!("{}: {e}", path.display())))
 }
 
-/// A zoo with what is to stand beside its embeddings, and what stands there already.
+/// A zoo with what is to stand beside its embeddings, next to what stands there already.
 pub fn put_beside(zoo: Zoo, args: &BesideArgs) -> Result<Zoo, Failure> {
     let transfer = zoo.transfer().iter().cloned().chain(read(&args.truth)?).collect();
     let new: Result<Vec<_>, _> =
         args.scores.iter().map(|(name, path)| scores(name, path)).collect();
     let scores = zoo.scores().iter().cloned().chain(new?).collect();
-    Ok(zoo.with_transfer(transfer)?.with_scores(scores)?)
+    let facts = args.facts.as_deref().map(facts).transpose()?.unwrap_or_default();
+    Ok(zoo.with_transfer(transfer)?.with_scores(scores)?.with_facts(facts)?)
+}
+
+fn facts(path: &Path) -> Result<BTreeMap<String, Facts>, Failure> {
+    serde_json::from_slice(&bytes(path)?)
+        .map_err(|e| Failure::Input(format!("{}: {e}", path.display())))
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {

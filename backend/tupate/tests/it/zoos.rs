@@ -171,6 +171,15 @@ fn tables_of_scores_are_judged_as_what_they_came_from() {
     fails(dir, &[&carry[..], &["--scores", "a=no.csv"]].concat(), 3, &["cannot read no.csv"]);
     let taken = [&carry[..], &["--scores", "rrf=scores.csv"]].concat();
     fails(dir, &taken, 3, &["rrf", "a method of embeddings has that name"]);
+    // So may facts.
+    std::fs::write(dir.join("facts.json"), r#"{"ape": {"name": "Apes", "licence": "MIT"}}"#)
+        .unwrap();
+    ok(dir, &[&carry[..], &["--facts", "facts.json"]].concat());
+    let ape = &json(dir, &["zoo", "show", "c.safetensors", "--json"])["tasks"][0];
+    assert_eq!((&ape["name"], &ape["licence"]), (&"Apes".into(), &"MIT".into()));
+    std::fs::write(dir.join("facts.json"), r#"{"ape": {"size": 3}}"#).unwrap();
+    let wrong = [&carry[..], &["--facts", "facts.json"]].concat();
+    fails(dir, &wrong, 3, &["facts.json", "unknown field `size`"]);
     // What a table has not.
     let against = ["evaluate", "--scores", "scores.csv", "--truth", &truth, "--against", "lora"];
     fails(dir, &against, 2, &["lora", "no such file"]);
