@@ -1,7 +1,8 @@
-//! The six sample tasks, tuned and packed: what `cargo xtask run` shows.
+//! The six sample tasks, tuned and packed, and a zoo of real ones: what `cargo xtask run`
+//! shows.
 
 use crate::jobs::{self, Job, Terms};
-use crate::{context::Context, files, program, steps::Steps};
+use crate::{context::Context, experiment, files, program, steps::Steps};
 use anyhow::{Context as _, Result};
 use std::{
     fs,
@@ -35,6 +36,9 @@ const PACK: &[&str] = &[
     "Six small tasks in sentences made for Tupate, each tuned by LoRA on MiniLM.",
 ];
 
+/// The experiment whose zoo is shown first: real data sets, and what transfer did.
+const REAL: &str = "minilm";
+
 /// The samples' names.
 pub fn names() -> Vec<&'static str> {
     TASKS.iter().map(|(task, _)| *task).collect()
@@ -58,12 +62,15 @@ pub fn make(context: &Context, steps: &mut Steps) -> Result<()> {
     steps.take("zoo", || pack(context, &program))
 }
 
-/// Serves the samples until interrupted. This process becomes the server, so
-/// that signals meet it alone.
+/// Serves the zoo of real tasks and the samples until interrupted. This process becomes the
+/// server, so that signals meet it alone.
 pub fn serve(context: &Context, listen: &str) -> Result<()> {
+    let real = experiment::report::zoo(context, REAL)?;
     let error = Command::from(
         context
             .command(program::path(context), ["serve", "--listen", listen, "--zoo"])
+            .arg(real)
+            .arg("--zoo")
             .arg(zoo(context)),
     )
     .exec();

@@ -2,8 +2,10 @@
 //! Its results become a zoo, whose rankings `tupate evaluate` judges; the figures become
 //! the tables of `docs/RESULTS.md`.
 
+mod chosen;
+
 use super::plan::{Plan, Task, Truth};
-use super::table::{Ranked, Row, Table, Transferred, Tuned};
+use super::table::{Ranked, Row, Table, Transferred, Tuned, to_csv};
 use crate::{context::Context, files, program, steps::Steps};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -40,25 +42,11 @@ const MEASURES: [(&str, &str, usize); 8] = [
 
 /// Makes the zoo and the tables of an experiment; with `write` the document gets them.
 pub fn run(context: &Context, steps: &mut Steps, name: &str, write: bool) -> Result<()> {
-    let home = context.root.join("experiments").join(name);
-    let plan = Plan::read(&home.join("experiment.toml"))?;
     program::build(context, steps)?;
-    let folder = context.cache.join("experiments").join(name);
-    let report = Report {
-        context,
-        plan: &plan,
-        program: program::path(context),
-        results: home.join("results"),
-        zoo: folder.join(format!("{name}.safetensors")),
-        work: folder.join("report"),
-    };
-    fs::create_dir_all(&report.work)
-        .with_context(|| format!("cannot create {}", report.work.display()))?;
-    let mut truths = Vec::new();
-    steps.take("zoo", || {
-        truths = report.truths()?;
-        report.make_zoo(&truths)
-    })?;
+    let plan = plan_of(context, name)?;
+    let report = Report::of(context, &plan, name)?;
+    let truths = report.truths()?;
+    steps.take("zoo", || report.make_zoo(&truths))?;
     let mut text = String::new();
     steps.take("figures", || {
         text = report.text(&truths)?;
@@ -72,6 +60,18 @@ pub fn run(context: &Context, steps: &mut Steps, name: &str, write: bool) -> Res
         fs::write(&path, new).with_context(|| format!("cannot write {DOCUMENT}"))?;
     }
     Ok(())
+}
+
+/// Makes the zoo of an experiment by a program that is built already; gives back its file.
+pub fn zoo(context: &Context, name: &str) -> Result<PathBuf> {
+    let plan = plan_of(context, name)?;
+    let report = Report::of(context, &plan, name)?;
+    report.make_zoo(&report.truths()?)?;
+    Ok(report.zoo)
+}
+
+fn plan_of(context: &Context, name: &str) -> Result<Plan> {
+    Plan::read(&context.root.join("experiments").join(name).join("experiment.toml"))
 }
 
 /// Where what is reported lies, and where it goes.
@@ -96,6 +96,20 @@ pub(super) struct Measured<'a> {
 }
 
 impl<'a> Report<'a> {
+    fn of(context: &'a Context, plan: &'a Plan, name: &str) -> Result<Self> {
+        let folder = context.cache.join("experiments").join(name);
+        let work = folder.join("report");
+        fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
+        Ok(Self {
+            context,
+            plan,
+            program: program::path(context),
+            results: context.root.join("experiments").join(name).join("results"),
+            zoo: folder.join(format!("{name}.safetensors")),
+            work,
+        })
+    }
+
     fn rows<R: Row>(&self, file: &str) -> Result<Vec<R>> {
         Table::read(&self.results.join(file))
     }
@@ -143,7 +157,7 @@ impl<'a> Report<'a> {
             command = command.arg("--truth").arg(self.write(&name, &measured.matrix.to_string())?);
         }
         for ranked in self.rows::<Ranked>("baselines.jsonl")? {
-            let path = self.write(&format!("{}.csv", ranked.baseline), &ranked.to_csv())?;
+            let path = self.write(&format!("{}.csv", ranked.baseline), &to_csv(&ranked.scores))?;
             command =
                 command.args(["--scores", &format!("{}={}", ranked.baseline, path.display())]);
         }
@@ -208,6 +222,8 @@ impl<'a> Report<'a> {
             text += &self.similarities(&whole, &methods)?;
             writeln!(text, "\n#### {setting}, all-class: late minus early\n")?;
             text += &self.late_minus_early(&whole, &methods)?;
+            writeln!(text, "\n#### {setting}, all-class: chosen without looking\n")?;
+            text += &chosen::text(self, &whole, &methods)?;
         }
         Ok(text)
     }

@@ -183,13 +183,31 @@ impl Row for Transferred {
     }
 }
 
+/// By target and source, greater is closer.
+pub type Scores = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// Scores as `tupate` reads them.
+pub fn to_csv(scores: &Scores) -> String {
+    let sources: BTreeSet<&str> =
+        scores.values().flat_map(|row| row.keys().map(String::as_str)).collect();
+    let mut text = String::from("target");
+    sources.iter().for_each(|source| text += &format!(",{source}"));
+    for (target, row) in scores {
+        text += &format!("\n{target}");
+        for source in &sources {
+            text.push(',');
+            text += &row.get(*source).map_or_else(String::new, f64::to_string);
+        }
+    }
+    text + "\n"
+}
+
 /// All tasks as sources of each other, ranked by a baseline.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranked {
     seed: u64,
     pub baseline: String,
-    /// By target and source, greater is closer.
-    scores: BTreeMap<String, BTreeMap<String, f64>>,
+    pub scores: Scores,
     seconds: f64,
     #[serde(flatten)]
     provenance: Provenance,
@@ -243,22 +261,6 @@ impl Ranked {
             scores.insert(target, row);
         }
         Ok(Self { seed, baseline: baseline.to_owned(), scores, seconds, provenance, options })
-    }
-
-    /// The table as `tupate` reads it.
-    pub fn to_csv(&self) -> String {
-        let sources: BTreeSet<&str> =
-            self.scores.values().flat_map(|row| row.keys().map(String::as_str)).collect();
-        let mut text = String::from("target");
-        sources.iter().for_each(|source| text += &format!(",{source}"));
-        for (target, row) in &self.scores {
-            text += &format!("\n{target}");
-            for source in &sources {
-                text.push(',');
-                text += &row.get(*source).map_or_else(String::new, f64::to_string);
-            }
-        }
-        text + "\n"
     }
 
     /// Whether it is of these tasks.

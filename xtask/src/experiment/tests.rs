@@ -14,6 +14,7 @@ while [ $# -gt 0 ]; do
     transfer) command=$1 ;;
     zoo) command=$1; [ "$2" = show ] && cat shown && exit ;;
     evaluate) cat judged; exit ;;
+    rank) cat ranking; exit ;;
     baseline) command=$1; baseline=$2 ;;
     encoder) echo '{"weights_sha256": "ab"}'; exit ;;
     --version) echo 'tupate 1.0'; exit ;;
@@ -239,12 +240,18 @@ fn a_report_has_a_table_for_every_question() {
     let ends = json!([0.25, 0.75]);
     let test = json!({ "difference": -0.125, "interval95": [-0.25, 0.5], "p_value": 0.5 });
     let judged = json!({
-        "targets": [{ "target": "a" }, { "target": "b" }],
+        "targets": [
+            { "target": "a", "ndcg": { "percent": 0.5 } },
+            { "target": "b", "ndcg": { "percent": 0.25 } },
+        ],
         "mean": figures(0.5), "random": figures(0.375), "ceiling": figures(1.0),
         "interval95": { "rho": ends, "ndcg": { "percent": ends }, "regret": { "1": ends } },
         "paired": { "difference": { "ndcg": { "percent": test }, "regret": { "1": test } } },
     });
+    let ranking =
+        json!({ "sources": [{ "task": "b", "score": 0.5 }, { "task": "c", "score": 0 }] });
     fs::write(place.context.root.join("shown"), shown.to_string()).unwrap();
+    fs::write(place.context.root.join("ranking"), ranking.to_string()).unwrap();
     fs::write(place.context.root.join("judged"), judged.to_string()).unwrap();
     let path = place.context.root.join("experiment.toml");
     let plan = Plan::read(&path).unwrap();
@@ -288,6 +295,13 @@ fn a_report_has_a_table_for_every_question() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\nin\n{text}");
     }
+    // Six rankings by embeddings in three similarities, two fusions with baselines of two
+    // of them, and two baselines: all alike, so that the first is taken.
+    let chosen = "of 32 ways to rank the one with the best mean NDCG percent on the other \
+                  targets: lora.early, cosine 3 times.";
+    assert!(text.contains(chosen), "{text}");
+    let minus = "| minus ensemble.late, cosine | -0.125 (-0.250 to +0.500), p 0.500 |";
+    assert!(text.contains(minus), "{text}");
     assert!(text.contains("15 cells of 2 seeds (0.0 hours of computing): 10 transfers, 0 % of"));
     // Of two classes, what goes from one to the other is blank, and what was not run.
     let whole: Value = files::json(&report.work.join("limited-limited.json")).unwrap();
