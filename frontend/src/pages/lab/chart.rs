@@ -9,6 +9,7 @@ use crate::state::Store;
 use crate::{labels, verdict, words};
 use leptos::prelude::*;
 use tupate_metrics::MEASURES;
+use tupate_zoo::lab::Row;
 
 /// Before it is known, in points.
 const WIDTH: f64 = 720.0;
@@ -67,9 +68,12 @@ pub fn Chart() -> impl IntoView {
             format!("{} is undefined for every target here. NDCG by gain needs the scores without transfer, and a source that improves on one.", phrase())
         })
     };
-    let has_table = move || {
-        lab.figures.with(|f| f.as_ref().is_some_and(|f| f.rows.iter().any(|row| row.is_table)))
+    let has = move |what: fn(&Row) -> bool| {
+        lab.figures.with(|f| f.as_ref().is_some_and(|f| f.rows.iter().any(what)))
     };
+    let has_table = move || has(|row| row.is_table);
+    let has_ceiling =
+        move || has(|row| row.report.as_ref().is_ok_and(|report| report.ceiling.is_some()));
     let name = Callback::new(move |()| {
         file_name(store, &format!("lab {}", MEASURES[untrack(|| lab.measure())].name))
     });
@@ -112,10 +116,13 @@ pub fn Chart() -> impl IntoView {
                     <ul class="legend">
                         <li>{key("late")} "late"</li>
                         <li>{key("early")} "early"</li>
-                        {move || has_table().then(|| view! { <li>{key("table")} "your table"</li> })}
+                        {move || has_table().then(|| view! { <li>{key("table")} "table of scores"</li> })}
                         <li>{key("interval")} "95 % interval over targets"</li>
                         <li>{key("floor")} "random order"</li>
-                        <li>{key("ceiling")} "one seed by the others"</li>
+                        {move || {
+                            has_ceiling()
+                                .then(|| view! { <li>{key("ceiling")} "one seed by the others"</li> })
+                        }}
                     </ul>
                 </figcaption>
             </figure>
