@@ -49,6 +49,11 @@ pub fn zoo(context: &Context) -> PathBuf {
     folder(context).join("samples.safetensors")
 }
 
+/// Makes the zoo of real tasks, by the program that is built already; gives back its file.
+pub fn real(context: &Context) -> Result<PathBuf> {
+    experiment::report::zoo(context, REAL)
+}
+
 /// Builds the program, tunes what is not tuned yet, packs the zoo.
 pub fn make(context: &Context, steps: &mut Steps) -> Result<()> {
     program::build(context, steps)?;
@@ -65,7 +70,7 @@ pub fn make(context: &Context, steps: &mut Steps) -> Result<()> {
 /// Serves the zoo of real tasks and the samples until interrupted. This process becomes the
 /// server, so that signals meet it alone.
 pub fn serve(context: &Context, listen: &str) -> Result<()> {
-    let real = experiment::report::zoo(context, REAL)?;
+    let real = real(context)?;
     let error = Command::from(
         context
             .command(program::path(context), ["serve", "--listen", listen, "--zoo"])

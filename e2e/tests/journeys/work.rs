@@ -1,14 +1,13 @@
 //! How long the pages that compute keep their visitor from doing anything: no test, but
 //! what `cargo xtask bench page` runs.
 
-use crate::lab::{judged, truth};
+use crate::lab::judged;
 use crate::map::drawn;
 use crate::speed::{SLOWDOWN, send};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::json;
-use std::path::{Path, PathBuf};
-use tupate_e2e::{Journey, Page, Program, Tolerate, import, merge, settings};
+use tupate_e2e::{Journey, Page, Program, Tolerate, import, settings};
 
 /// Notes long tasks from now on.
 const WATCH: &str = "
@@ -40,24 +39,6 @@ async fn work(page: &Page, slug: &str) -> Result<Worked> {
     page.read(READ, Vec::new()).await
 }
 
-/// The zoo of an experiment, with a truth that is made up.
-fn measured(folder: &Path) -> Result<PathBuf> {
-    // Where it runs, which is not where it was compiled if a target folder serves two.
-    let own = std::env::var_os("CARGO_MANIFEST_DIR").context("cargo says where this lies")?;
-    let embeddings = Path::new(&own).join("../experiments/minilm/results/embeddings/0");
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&embeddings).context("no embeddings of the experiment")? {
-        files.push(entry?.path());
-    }
-    files.sort();
-    let tasks: Vec<String> =
-        files.iter().filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned())).collect();
-    let (table, zoo) = (folder.join("truth.csv"), folder.join("measured.safetensors"));
-    std::fs::write(&table, truth(&tasks))?;
-    merge(&files, &table, &zoo)?;
-    Ok(zoo)
-}
-
 #[tokio::test]
 #[ignore = "a benchmark"]
 async fn what_the_pages_compute() -> Result<()> {
@@ -68,9 +49,9 @@ async fn what_the_pages_compute() -> Result<()> {
         std::fs::write(&file, import(tasks, 1024, 3)?)?;
         all.push((name, "map", file));
     }
-    let measured = measured(folder.path())?;
-    all.push(("map of 25 tasks, 6 methods", "map", measured.clone()));
-    all.push(("lab of 25 tasks, 6 methods", "lab", measured));
+    let real = settings::zoo()?;
+    all.push(("map of 25 tasks, 6 methods", "map", real.clone()));
+    all.push(("lab of 25 tasks, 6 methods", "lab", real));
     let mut found = Vec::new();
     for (name, slug, zoo) in &all {
         for slowdown in [1, SLOWDOWN] {
