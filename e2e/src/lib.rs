@@ -29,7 +29,7 @@ pub use host::FileHost;
 pub use journey::{Journey, Tolerate};
 pub use origin::{Asked, Origin, Sharing, closed_port};
 pub use page::{Page, Source, State};
-pub use program::{Program, evaluate, import, merge, pack, rank, shard, site, token};
+pub use program::{Program, evaluate, import, pack, rank, shard, site, token};
 
 use anyhow::{Context, Result};
 use std::time::Duration;

@@ -124,19 +124,6 @@ pub fn site(zoos: &[&Path], folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `tupate zoo merge`: files of equal recipes with measured transfer, in one.
-///
-/// # Errors
-/// When the program refuses.
-pub fn merge(files: &[PathBuf], truth: &Path, out: &Path) -> Result<()> {
-    let mut command = Command::new(settings::program()?);
-    command.args(["zoo", "merge", "--name", "Measured tasks", "--setting", "invented", "--truth"]);
-    command.arg(truth).arg("--out").arg(out).args(files);
-    let output = command.output().context("cannot start the program under test")?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
-}
-
 /// `tupate zoo pack`: runs as one zoo, with measured transfer.
 ///
 /// # Errors

@@ -77,17 +77,14 @@ pub struct Loaded {
 
 impl Loaded {
     /// A zoo of which the whole file is there, and the file's sha256.
-    ///
-    /// # Errors
-    /// As [`Zoo::parse`].
     pub fn whole(
+        zoo: Zoo,
         file: &[u8],
         sha256: String,
         origin: Origin,
         modified: Option<String>,
-    ) -> Result<Self, Error> {
-        let zoo = Zoo::parse(file)?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             sets: zoo.sets().cloned().collect(),
             zoo,
             origin,
@@ -97,7 +94,7 @@ impl Loaded {
             whole: true,
             small: (file.len() <= MAX_INLINE).then(|| file.to_vec()),
             sharded: None,
-        })
+        }
     }
 
     /// The methods and ensembles that there are to choose from: names and labels.

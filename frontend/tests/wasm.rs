@@ -28,8 +28,9 @@ fn a_ranking_is_the_same_here_as_natively() {
 fn the_link_of_a_zoo_opens_to_the_same_view() {
     let bytes = reference::zoo().to_bytes(Dtype::F16).expect("bytes");
     let origin = Origin::Url("https://example.org/a b.safetensors".into());
-    let loaded =
-        Loaded::whole(&bytes, tupate_zoo::sha256_hex(&bytes), origin, None).expect("the zoo");
+    let sha256 = tupate_zoo::sha256_hex(&bytes);
+    let zoo = tupate_zoo::Zoo::parse(&bytes).expect("the zoo");
+    let loaded = Loaded::whole(zoo, &bytes, sha256, origin, None);
     let view = complete(&loaded, &View::default());
     let link = platform::link(&view.to_fragment());
     let fragment = link.split_once('#').expect("a fragment").1;

@@ -45,12 +45,30 @@ pub enum Dtype {
 
 /// sha256 as lower-case hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        write!(hex, "{byte:02x}").expect("writing to a string");
+    let mut hasher = Hasher::default();
+    hasher.update(bytes);
+    hasher.hex()
+}
+
+/// [`sha256_hex`] of bytes that come piece by piece.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
-    hex
+
+    /// The sha256 of all of them.
+    pub fn hex(self) -> String {
+        use std::fmt::Write;
+        let mut hex = String::with_capacity(64);
+        for byte in self.0.finalize() {
+            write!(hex, "{byte:02x}").expect("writing to a string");
+        }
+        hex
+    }
 }
 
 struct Blob {

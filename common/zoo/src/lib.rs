@@ -34,7 +34,7 @@ pub use card::card;
 pub use diff::{Difference, Move, diff};
 pub use ensemble::{FUSIONS, Fusion, Member};
 pub use error::Error;
-pub use format::{Dtype, sha256_hex};
+pub use format::{Dtype, Hasher, sha256_hex};
 pub use import::{Reduce, import};
 pub use manifest::{
     EmbeddingSet, Facts, MAX_ID, MAX_SETS, MAX_TASKS, SCHEMA_MAJOR, SCHEMA_MINOR, TaskEntry,

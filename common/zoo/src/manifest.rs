@@ -215,7 +215,7 @@ impl Manifest {
                         set.key
                     )));
                 }
-                if !rows.insert(task) {
+                if !rows.insert(task.as_str()) {
                     return Err(Error::Inconsistent(format!(
                         "embedding set {} has two rows for {task}",
                         set.key
@@ -233,15 +233,8 @@ impl Manifest {
                 )));
             }
         }
-        let mut names = BTreeSet::new();
-        for table in &self.scores {
-            table.check(&self.embeddings)?;
-            if !names.insert(table.name.as_str()) {
-                return Err(Error::Inconsistent(format!(
-                    "two tables of scores are called {}",
-                    table.name
-                )));
-            }
+        for (at, table) in self.scores.iter().enumerate() {
+            table.check(&self.embeddings, &self.scores[..at])?;
         }
         Ok(())
     }

@@ -128,9 +128,12 @@ impl Outline {
         Zoo::new(name, description, tasks, sets, Beside { transfer, scores })
     }
 
-    /// The zoo of a whole file, of which also those tensors are checked that no set
+    /// Checks of a whole file what no set needs: its length, and the tensors that no set
     /// names.
-    pub(crate) fn open_whole(&self, file: &[u8]) -> Result<Zoo, Error> {
+    ///
+    /// # Errors
+    /// As [`Zoo::parse`].
+    pub fn check_rest(&self, file: &[u8]) -> Result<(), Error> {
         let (found, stated) = (file.len() as u64, self.file_length());
         if found < stated {
             return Err(cut(found));
@@ -138,7 +141,6 @@ impl Outline {
         if found > stated {
             return Err(Error::Damaged(format!("it has {} bytes too many", found - stated)));
         }
-        let parts = [(0, file)];
         let names: Vec<String> = self
             .sets()
             .iter()
@@ -152,10 +154,25 @@ impl Outline {
             of_sets.insert(name.as_str());
         }
         for tensor in self.manifest.tensors.iter().filter(|t| !of_sets.contains(t.name.as_str())) {
-            self.bytes(&tensor.name, &parts)?;
+            self.bytes(&tensor.name, &[(0, file)])?;
         }
-        let keys: Vec<&str> = self.sets().iter().map(|set| set.key.as_str()).collect();
-        self.open(&keys, &parts)
+        Ok(())
+    }
+
+    /// The zoo of a whole file.
+    pub(crate) fn open_whole(&self, file: &[u8]) -> Result<Zoo, Error> {
+        self.check_rest(file)?;
+        let mut zoo = self.open(&[], &[])?;
+        self.sets().iter().try_for_each(|set| self.add(&mut zoo, set, file))?;
+        Ok(zoo)
+    }
+
+    /// Adds one of the sets of a whole file to a zoo that was opened without.
+    ///
+    /// # Errors
+    /// As [`Outline::open`].
+    pub fn add(&self, zoo: &mut Zoo, set: &EmbeddingSet, file: &[u8]) -> Result<(), Error> {
+        zoo.add(set.clone(), self.values(set, &[(0, file)])?)
     }
 
     fn place(&self, info: &TensorInfo) -> Range<u64> {

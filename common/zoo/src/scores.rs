@@ -3,10 +3,9 @@
 
 use crate::ensemble::Fusion;
 use crate::manifest::{EmbeddingSet, check_id};
-use crate::transfer::{CsvError, MAX_CELLS};
+use crate::transfer::{CsvError, Grid};
 use crate::{Error, TransferMatrix};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// The scores of sources for targets, greater is closer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,38 +42,29 @@ impl ScoreTable {
         Ok(Self::of_matrix(name, &TransferMatrix::from_csv(bytes, "scores", "scores")?))
     }
 
-    /// Checks that every size fits the names, every score is finite, and no method of these
-    /// sets is called like the table.
-    ///
-    /// # Errors
-    /// When something does not fit; the message says what.
-    pub fn check(&self, sets: &[EmbeddingSet]) -> Result<(), Error> {
-        let wrong =
-            |what: String| Err(Error::Inconsistent(format!("the scores of {}: {what}", self.name)));
+    /// Checks that every size fits the names, every score is finite, and neither a method of
+    /// these sets nor one of the other tables is called like the table.
+    pub(crate) fn check(&self, sets: &[EmbeddingSet], others: &[Self]) -> Result<(), Error> {
         check_id(&self.name)?;
+        let grid = Grid {
+            of: "the scores of",
+            name: &self.name,
+            targets: &self.targets,
+            sources: &self.sources,
+            seeds: 1,
+        };
         let taken =
             |set: &EmbeddingSet| set.key == self.name || set.recipe.method.name() == self.name;
-        if Fusion::named(&self.name).is_some() || sets.iter().any(taken) {
-            return wrong("a method of embeddings has that name; give them another".into());
+        let taken = Fusion::named(&self.name).is_some()
+            || sets.iter().any(taken)
+            || others.iter().any(|other| other.name == self.name);
+        if taken {
+            return grid.wrong("a method or another table has that name");
         }
-        let (t, s) = (self.targets.len(), self.sources.len());
-        let cells = t.saturating_mul(s);
-        Error::within("the number of cells of a table of scores", cells as u64, MAX_CELLS as u64)?;
-        for (what, names) in [("target", &self.targets), ("source", &self.sources)] {
-            let mut seen = BTreeSet::new();
-            for name in names {
-                check_id(name)?;
-                if !seen.insert(name) {
-                    return wrong(format!("{what} {name} is listed twice"));
-                }
-            }
-        }
-        if self.scores.len() != t || self.scores.iter().any(|row| row.len() != s) {
-            return wrong(format!("they are not {t} targets × {s} sources"));
-        }
-        if self.scores.iter().flatten().flatten().any(|score| !score.is_finite()) {
-            return wrong("a score is not finite".into());
-        }
-        Ok(())
+        grid.check(
+            self.scores.len(),
+            &mut self.scores.iter().map(Vec::len),
+            &mut self.scores.iter().flatten().flatten().copied(),
+        )
     }
 }

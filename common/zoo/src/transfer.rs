@@ -48,42 +48,27 @@ impl TransferMatrix {
     /// # Errors
     /// When something does not fit; the message says what.
     pub fn check(&self) -> Result<(), Error> {
-        let wrong = |what: String| {
-            Err(Error::Inconsistent(format!("the transfer matrix {}: {what}", self.setting)))
+        let grid = Grid {
+            of: "the transfer matrix",
+            name: &self.setting,
+            targets: &self.targets,
+            sources: &self.sources,
+            seeds: self.seeds.len(),
         };
-        let (t, s, n) = (self.targets.len(), self.sources.len(), self.seeds.len());
-        let cells = t.checked_mul(s).and_then(|c| c.checked_mul(n)).unwrap_or(usize::MAX);
-        if cells > MAX_CELLS {
-            return Err(Error::Limit {
-                what: "the number of cells of a transfer matrix",
-                found: cells as u64,
-                limit: MAX_CELLS as u64,
-            });
+        if grid.seeds == 0 {
+            return grid.wrong("it names no seeds");
         }
-        if n == 0 {
-            return wrong("it names no seeds".into());
+        let seeds = self.scores.iter().flatten().chain(&self.no_transfer);
+        if self.no_transfer.len() != grid.targets.len()
+            || seeds.clone().any(|c| c.len() != grid.seeds)
+        {
+            return grid.misfit();
         }
-        for (what, names) in [("target", &self.targets), ("source", &self.sources)] {
-            let mut seen = std::collections::BTreeSet::new();
-            for name in names {
-                crate::manifest::check_id(name)?;
-                if !seen.insert(name) {
-                    return wrong(format!("{what} {name} is listed twice"));
-                }
-            }
-        }
-        let fits = self.scores.len() == t
-            && self.no_transfer.len() == t
-            && self.scores.iter().all(|row| row.len() == s)
-            && self.scores.iter().flatten().chain(&self.no_transfer).all(|cell| cell.len() == n);
-        if !fits {
-            return wrong(format!("its scores are not {t} targets × {s} sources × {n} seeds"));
-        }
-        let mut all = self.scores.iter().flatten().chain(&self.no_transfer).flatten().flatten();
-        if all.any(|score| !score.is_finite()) {
-            return wrong("a score is not finite".into());
-        }
-        Ok(())
+        grid.check(
+            self.scores.len(),
+            &mut self.scores.iter().map(Vec::len),
+            &mut seeds.flatten().flatten().copied(),
+        )
     }
 
     /// Several matrices of one seed each as one of all seeds, numbered from 0.
@@ -135,6 +120,56 @@ impl TransferMatrix {
             metric.clone_into(&mut matrix.metric);
             matrix
         })
+    }
+}
+
+/// What matrices and tables of scores have in common.
+pub(crate) struct Grid<'a> {
+    /// What it is, in messages.
+    pub of: &'static str,
+    pub name: &'a str,
+    pub targets: &'a [String],
+    pub sources: &'a [String],
+    /// Scores a cell.
+    pub seeds: usize,
+}
+
+impl Grid<'_> {
+    pub fn wrong(&self, what: &str) -> Result<(), Error> {
+        Err(Error::Inconsistent(format!("{} {}: {what}", self.of, self.name)))
+    }
+
+    pub fn misfit(&self) -> Result<(), Error> {
+        let (t, s, n) = (self.targets.len(), self.sources.len(), self.seeds);
+        self.wrong(&format!("its scores are not {t} targets × {s} sources × {n} seeds"))
+    }
+
+    /// Checks names, the number of rows and their lengths, and that all scores are finite.
+    pub fn check(
+        &self,
+        rows: usize,
+        mut lengths: &mut dyn Iterator<Item = usize>,
+        mut scores: &mut dyn Iterator<Item = f64>,
+    ) -> Result<(), Error> {
+        let (t, s) = (self.targets.len(), self.sources.len());
+        let cells = t.saturating_mul(s).saturating_mul(self.seeds);
+        Error::within("the number of cells of a table", cells as u64, MAX_CELLS as u64)?;
+        for (what, names) in [("target", self.targets), ("source", self.sources)] {
+            let mut seen = std::collections::BTreeSet::new();
+            for name in names {
+                crate::manifest::check_id(name)?;
+                if !seen.insert(name.as_str()) {
+                    return self.wrong(&format!("{what} {name} is listed twice"));
+                }
+            }
+        }
+        if rows != t || Iterator::any(&mut lengths, |length| length != s) {
+            return self.misfit();
+        }
+        if Iterator::any(&mut scores, |score| !score.is_finite()) {
+            return self.wrong("a score is not finite");
+        }
+        Ok(())
     }
 }
 

@@ -36,6 +36,31 @@ pub(crate) struct SetValues {
     pub initial: Option<Vec<f32>>,
 }
 
+impl SetValues {
+    /// Whether they are those of the set, and what they should be.
+    fn check(&self, set: &EmbeddingSet) -> Result<(), Error> {
+        if (self.rows.len(), self.rows.dim()) != (set.tasks.len(), set.dim)
+            || self.initial.as_ref().is_some_and(|v| v.len() != set.dim)
+            || self.initial.is_some() != set.has_initial
+        {
+            return Err(Error::Inconsistent(format!(
+                "the values of {} do not fit its shape",
+                set.key
+            )));
+        }
+        self.rows.check(&set.key, |row| set.tasks[row].clone())?;
+        if let Some(initial) = &self.initial
+            && initial.iter().any(|v| !v.is_finite())
+        {
+            return Err(Error::Inconsistent(format!(
+                "the initial values of {} are not finite",
+                set.key
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// One embedding on its way into a zoo.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewEmbedding {
@@ -115,27 +140,15 @@ impl Zoo {
     ) -> Result<Self, Error> {
         let zoo = Self { name, description, tasks, sets, beside };
         zoo.manifest(Vec::new()).check()?;
-        for (set, values) in &zoo.sets {
-            if (values.rows.len(), values.rows.dim()) != (set.tasks.len(), set.dim)
-                || values.initial.as_ref().is_some_and(|v| v.len() != set.dim)
-                || values.initial.is_some() != set.has_initial
-            {
-                return Err(Error::Inconsistent(format!(
-                    "the values of {} do not fit its shape",
-                    set.key
-                )));
-            }
-            values.rows.check(&set.key, |row| set.tasks[row].clone())?;
-            if let Some(initial) = &values.initial
-                && initial.iter().any(|v| !v.is_finite())
-            {
-                return Err(Error::Inconsistent(format!(
-                    "the initial values of {} are not finite",
-                    set.key
-                )));
-            }
-        }
+        zoo.sets.iter().try_for_each(|(set, values)| values.check(set))?;
         Ok(zoo)
+    }
+
+    /// Adds a set whose manifest was checked with those of the others.
+    pub(crate) fn add(&mut self, set: EmbeddingSet, values: SetValues) -> Result<(), Error> {
+        values.check(&set)?;
+        self.sets.push((set, values));
+        Ok(())
     }
 
     /// The zoo with another description.

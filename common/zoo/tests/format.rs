@@ -399,15 +399,15 @@ fn tables_of_scores_travel_in_the_zoo() {
     };
     for name in ["lora", "lora.late", "rrf", "ensemble.early"] {
         let error = zoo_1_1().with_scores(vec![table(name)]).unwrap_err().to_string();
-        assert!(error.contains("a method of embeddings has that name"), "{name}: {error}");
+        assert!(error.contains("a method or another table has that name"), "{name}: {error}");
     }
     refused(|t| t.name.clear(), "must have 1 to");
     refused(|t| t.sources[1] = "a".into(), "source a is listed twice");
-    refused(|t| t.scores[0].truncate(1), "not 2 targets × 2 sources");
-    refused(|t| t.scores.truncate(1), "not 2 targets × 2 sources");
+    refused(|t| t.scores[0].truncate(1), "not 2 targets × 2 sources × 1 seeds");
+    refused(|t| t.scores.truncate(1), "not 2 targets × 2 sources × 1 seeds");
     refused(|t| t.scores[0][1] = Some(f64::NAN), "not finite");
     let twice = zoo_1_1().with_scores(vec![table("z"), table("z")]).unwrap_err().to_string();
-    assert!(twice.contains("two tables of scores are called z"), "{twice}");
+    assert!(twice.contains("the scores of z: a method or another table"), "{twice}");
     let same = tupate_zoo::merge("m", "", [("1", &zoo), ("2", &zoo)]).unwrap();
     assert_eq!(same.scores(), zoo.scores());
     let mut other = table("z");

@@ -86,14 +86,14 @@ pub fn run(
         if plan.tuning.seeds.contains(&seed) {
             steps.take(&format!("tuning, seed {seed}"), || experiment.tune(seed))?;
         }
+        if seed == BASELINE_SEED {
+            steps.take("baselines", || experiment.baselines())?;
+        }
         for truth in &plan.truth {
             if !truth.targets(seed, &plan.task).is_empty() {
                 let step = format!("{}, seed {seed}", truth.setting);
                 steps.take(&step, || experiment.transfer(truth, seed))?;
             }
-        }
-        if seed == BASELINE_SEED {
-            steps.take("baselines", || experiment.baselines())?;
         }
     }
     Ok(())

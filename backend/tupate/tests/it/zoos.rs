@@ -170,7 +170,7 @@ fn tables_of_scores_are_judged_as_what_they_came_from() {
     fails(dir, &[&carry[..], &["--scores", "scores.csv"]].concat(), 2, &["textemb=text.csv"]);
     fails(dir, &[&carry[..], &["--scores", "a=no.csv"]].concat(), 3, &["cannot read no.csv"]);
     let taken = [&carry[..], &["--scores", "rrf=scores.csv"]].concat();
-    fails(dir, &taken, 3, &["rrf", "a method of embeddings has that name"]);
+    fails(dir, &taken, 3, &["rrf", "a method or another table has that name"]);
     // So may facts.
     std::fs::write(dir.join("facts.json"), r#"{"ape": {"name": "Apes", "licence": "MIT"}}"#)
         .unwrap();
