@@ -4,7 +4,6 @@ use super::around::Place;
 use super::beside::BesideSwitch;
 use super::messages::ErrorBox;
 use crate::answer::{Answer, Beside, Gains, Loaded};
-use crate::platform::sleep;
 use crate::scale::{Axis, Kind};
 use crate::state::Store;
 use crate::words;
@@ -15,8 +14,6 @@ use tupate_zoo::{RankedSource, TaskEntry};
 
 /// Rows that are drawn at first, and added on demand.
 const ROWS: usize = 100;
-/// Of these, rows that are drawn before the page gets a turn: what a screen shows.
-const FIRST: usize = 12;
 
 /// The ranking that is shown, prepared for drawing.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,15 +136,9 @@ fn Chart(shown: Memo<Option<Shown>>) -> impl IntoView {
         Kind::Signed => "signed",
         Kind::Cut => "cut",
     };
-    let drawn = RwSignal::new(FIRST);
-    leptos::task::spawn_local(async move {
-        sleep(0).await;
-        drawn.try_set(usize::MAX);
-    });
     let ids = move || {
         shown.with(|s| {
-            let rows = s.iter().flat_map(|s| &s.rows).take(drawn.get());
-            rows.map(|row| row.task.clone()).collect::<Vec<_>>()
+            s.as_ref().map_or(Vec::new(), |s| s.rows.iter().map(|row| row.task.clone()).collect())
         })
     };
     let store = expect_context::<Store>();

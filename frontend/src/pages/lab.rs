@@ -168,11 +168,11 @@ fn WithZoo() -> impl IntoView {
                     }
                 >
                     <chart::Chart />
-                    <InTurn place=1>
+                    <InTurn place=1 fallback=|| view! { <div class="in-turn"></div> }>
                         <pair::Pair />
                         <pair::EarlyAndLate />
                     </InTurn>
-                    <InTurn place=2>
+                    <InTurn place=2 fallback=|| view! { <div class="in-turn"></div> }>
                         <table::Figures />
                         <LeftOut />
                     </InTurn>

@@ -203,7 +203,7 @@ fn WithZoo() -> impl IntoView {
                         <plane::PlaneMap />
                     </InTurn>
                 </div>
-                <InTurn place=2>
+                <InTurn place=2 fallback=|| view! { <div class="in-turn"></div> }>
                     <nearest::Nearest />
                     <table::Table />
                 </InTurn>
