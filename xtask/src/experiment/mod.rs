@@ -81,6 +81,10 @@ pub fn run(
         Ok(plan.encoder.clone())
     })?;
     steps.take("data", || experiment.link(data))?;
+    // What was finished when the last sitting ended, whatever comes first in this one.
+    for truth in &plan.truth {
+        experiment.collect(truth, &experiment.transferred(truth)?)?;
+    }
     // Seed by seed: an experiment that is stopped early is a smaller one, and whole.
     for seed in plan.seeds() {
         if plan.tuning.seeds.contains(&seed) {
@@ -252,20 +256,28 @@ impl Experiment<'_> {
         options
     }
 
-    /// Measures transfer from every task to every other one.
-    fn transfer(&self, truth: &Truth, seed: u64) -> Result<String> {
-        let options = self.transfer_options(truth);
-        let joined = options.join(" ");
+    /// What was measured of a transfer matrix until now.
+    fn transferred(&self, truth: &Truth) -> Result<RefCell<Table<Transferred>>> {
+        let options = self.transfer_options(truth).join(" ");
         let path = self.results.join(format!("{}.jsonl", truth.setting));
         fs::create_dir_all(&self.results)
             .with_context(|| format!("cannot create {}", self.results.display()))?;
-        let table = RefCell::new(Table::open(path, |_: &Transferred| joined.clone())?);
+        Ok(RefCell::new(Table::open(path, |_: &Transferred| options.clone())?))
+    }
+
+    /// Takes the finished cells of a sweep into the results.
+    fn collect(&self, truth: &Truth, table: &RefCell<Table<Transferred>>) -> Result<()> {
+        let options = self.transfer_options(truth).join(" ");
+        let new = cells(&self.work.join(&truth.setting), &table.borrow(), &options)?;
+        table.borrow_mut().add(new)
+    }
+
+    /// Measures transfer from every task to every other one.
+    fn transfer(&self, truth: &Truth, seed: u64) -> Result<String> {
+        let options = self.transfer_options(truth);
+        let table = self.transferred(truth)?;
         let sweep = self.work.join(&truth.setting);
-        let collect = || {
-            let new = cells(&sweep, &table.borrow(), &joined)?;
-            table.borrow_mut().add(new)
-        };
-        // What was finished when the last sitting ended.
+        let collect = || self.collect(truth, &table);
         collect()?;
         let ids: Vec<&str> = self.plan.task.iter().map(|task| task.id.as_str()).collect();
         let wanted = truth.targets(seed, &self.plan.task);
