@@ -11,8 +11,8 @@ pub const SCHEMA_MAJOR: u32 = 1;
 /// are not known are passed over.
 ///
 /// 1.1 added embeddings in `I8`, transfer matrices and the method `imported`, 1.2 the
-/// recipe's projection, 1.3 tables of scores. A file states the least version that has what it uses, so that earlier readers
-/// open what they can.
+/// recipe's projection, 1.3 tables of scores. A file states the least version that has what
+/// it uses, so that earlier readers open what they can.
 pub const SCHEMA_MINOR: u32 = 3;
 
 /// Greatest number of tasks in a zoo.

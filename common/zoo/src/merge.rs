@@ -63,36 +63,33 @@ pub fn merge<'a>(
     let mut scores: Vec<ScoreTable> = Vec::new();
     for (_, zoo) in &zoos {
         for matrix in zoo.transfer() {
-            let same = |known: &&TransferMatrix| known.setting == matrix.setting;
-            if is_new(transfer.iter().find(same), matrix, || {
-                format!("transfer matrices of the setting {}", matrix.setting)
-            })? {
-                transfer.push(matrix.clone());
-            }
+            let setting = |matrix: &TransferMatrix| matrix.setting.clone();
+            take_in(&mut transfer, matrix, setting, "transfer matrices of the setting")?;
         }
         for table in zoo.scores() {
-            let same = |known: &&ScoreTable| known.name == table.name;
-            if is_new(scores.iter().find(same), table, || {
-                format!("tables of scores called {}", table.name)
-            })? {
-                scores.push(table.clone());
-            }
+            let name = |table: &ScoreTable| table.name.clone();
+            take_in(&mut scores, table, name, "tables of scores called")?;
         }
     }
     Zoo::pack(name, description, embeddings)?.with_transfer(transfer)?.with_scores(scores)
 }
 
-/// Whether there is none yet; one that is there must be the same.
-fn is_new<T: PartialEq>(
-    known: Option<&T>,
+/// Adds what is not there yet; of the same name, it must be the same.
+fn take_in<T: Clone + PartialEq>(
+    all: &mut Vec<T>,
     new: &T,
-    what: impl Fn() -> String,
-) -> Result<bool, Error> {
-    match known {
-        None => Ok(true),
-        Some(known) if known == new => Ok(false),
-        Some(_) => Err(Error::Inconsistent(format!("two zoos have different {}", what()))),
+    name: impl Fn(&T) -> String,
+    what: &str,
+) -> Result<(), Error> {
+    let own = name(new);
+    match all.iter().find(|known| name(known) == own) {
+        None => all.push(new.clone()),
+        Some(known) if known == new => {}
+        Some(_) => {
+            return Err(Error::Inconsistent(format!("two zoos have different {what} {own}")));
+        }
     }
+    Ok(())
 }
 
 /// Whether `other` has every recipe of `zoo`.
