@@ -92,6 +92,14 @@ pub fn between_marks(document: &str, text: &str, name: &str, result: &str) -> Re
     Ok(format!("{before}{begin}{}\n{end}{after}", result.trim_end()))
 }
 
+/// Writes a result between the marks of that name in a document below `root`.
+pub fn write_between_marks(root: &Path, document: &str, name: &str, result: &str) -> Result<()> {
+    let path = root.join(document);
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {document}"))?;
+    let text = between_marks(document, &text, name, result)?;
+    fs::write(&path, text).with_context(|| format!("cannot write {document}"))
+}
+
 /// Reads a JSON file.
 pub fn json(path: &Path) -> Result<Value> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -12,7 +12,6 @@ mod zoo;
 
 use crate::{context::Context, files, steps::Steps};
 use anyhow::{Context as _, Result, bail};
-use std::fs;
 
 /// What holds the results.
 const DOCUMENT: &str = "docs/BENCHMARKS.md";
@@ -57,10 +56,7 @@ pub fn run(context: &Context, steps: &mut Steps, name: &str, write: bool) -> Res
     let result = (bench.run)(context, steps)?;
     println!("{}", result.trim_end());
     if write {
-        let path = context.root.join(DOCUMENT);
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-        let text = files::between_marks(DOCUMENT, &text, name, &result)?;
-        fs::write(&path, text).with_context(|| format!("cannot write {DOCUMENT}"))?;
+        files::write_between_marks(&context.root, DOCUMENT, name, &result)?;
     }
     Ok(())
 }

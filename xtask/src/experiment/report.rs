@@ -54,10 +54,7 @@ pub fn run(context: &Context, steps: &mut Steps, name: &str, write: bool) -> Res
     })?;
     println!("{}", text.trim_end());
     if write {
-        let path = context.root.join(DOCUMENT);
-        let old = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-        let new = files::between_marks(DOCUMENT, &old, name, &text)?;
-        fs::write(&path, new).with_context(|| format!("cannot write {DOCUMENT}"))?;
+        files::write_between_marks(&context.root, DOCUMENT, name, &text)?;
     }
     Ok(())
 }
@@ -358,11 +355,16 @@ impl<'a> Report<'a> {
             "--:|".repeat(SIMILARITIES.len())
         );
         for method in methods {
-            let cells = SIMILARITIES.map(|similarity| {
-                // Only LoRA has a gauge, and only where its factors are whole.
-                self.judge(truth, method, similarity, None)
-                    .map_or_else(|_| "–".to_owned(), |judged| with_interval(&judged, MEASURES[1]))
-            });
+            let mut cells = Vec::new();
+            for similarity in SIMILARITIES {
+                let judged = match self.judge(truth, method, similarity, None) {
+                    // Only LoRA has a gauge, and only where its factors are whole.
+                    Err(_) if similarity == "gauge" => None,
+                    judged => Some(judged?),
+                };
+                let figure = judged.map(|judged| with_interval(&judged, MEASURES[1]));
+                cells.push(figure.unwrap_or_else(|| "–".to_owned()));
+            }
             writeln!(text, "| {method} | {} |", cells.join(" | "))?;
         }
         Ok(text)
