@@ -171,6 +171,22 @@ fn tables_of_scores_are_judged_as_what_they_came_from() {
     fails(dir, &[&carry[..], &["--scores", "a=no.csv"]].concat(), 3, &["cannot read no.csv"]);
     let taken = [&carry[..], &["--scores", "rrf=scores.csv"]].concat();
     fails(dir, &taken, 3, &["rrf", "a method or another table has that name"]);
+    // Of measured transfer it may carry several settings, one a file of a sweep.
+    for setting in ["full-limited", "limited-limited"] {
+        let matrix = format!(
+            r#"{{"setting": "{setting}", "metric": "accuracy", "seeds": [0], "targets": ["ape"],
+            "sources": ["bee", "cat"], "scores": [[[0.5], [0.75]]], "no_transfer": [[null]]}}"#
+        );
+        std::fs::write(dir.join(format!("{setting}.json")), matrix).unwrap();
+    }
+    let both = ["--truth", "limited-limited.json", "--truth", "full-limited.json"];
+    ok(dir, &[&carry[..], &both].concat());
+    let transfer = &json(dir, &["zoo", "show", "c.safetensors", "--json"])["transfer"];
+    let settings = [&transfer[0]["setting"], &transfer[1]["setting"]];
+    assert_eq!(settings, ["full-limited", "limited-limited"]);
+    let judged = ["evaluate", "--zoo", "c.safetensors"];
+    fails(dir, &[&judged[..], &both].concat(), 2, &["give it alone"]);
+    fails(dir, &judged, 2, &["choose one by --setting"]);
     // So may facts.
     std::fs::write(dir.join("facts.json"), r#"{"ape": {"name": "Apes", "licence": "MIT"}}"#)
         .unwrap();
