@@ -15,7 +15,7 @@ mod shell;
 mod streams;
 
 pub use bytes::{Blob, Bytes};
-pub use database::Database;
+pub use database::{Database, Opened};
 pub use engine::{Engine, workers};
 pub use export::download;
 pub use fetch::{Answer, Cancel, Wanted, address, beside, fetch, fetch_blob, freshness};
@@ -34,12 +34,6 @@ fn window() -> Window {
 
 fn root() -> Option<web_sys::Element> {
     window().document()?.document_element()
-}
-
-/// The folder of the page on its host, without a slash at the end: empty for the root.
-fn folder() -> String {
-    let path = window().location().pathname().unwrap_or_default();
-    path.rsplit_once('/').map_or_else(String::new, |(folder, _)| folder.to_owned())
 }
 
 /// The fragment of the page's address.

@@ -96,8 +96,9 @@ pub struct Store {
     /// Why a zoo could not be kept.
     pub not_kept: RwSignal<Option<String>>,
     database: StoredValue<Option<Database>, LocalStorage>,
-    /// sha256 and bytes of the file that was opened last, until it is kept.
-    fresh: StoredValue<Option<(String, Bytes)>, LocalStorage>,
+    /// sha256 and bytes of a file until it is shown or kept: of the one that was opened last,
+    /// or at first of a copy.
+    at_hand: StoredValue<Option<(String, Bytes)>, LocalStorage>,
     /// The workers with what is shown, if it is in shards or large.
     shards: StoredValue<Option<Rc<Shards>>, LocalStorage>,
     /// What the shards were asked for last, until they answer.
@@ -135,7 +136,7 @@ impl Store {
             library: RwSignal::new(Vec::new()),
             not_kept: RwSignal::new(None),
             database: StoredValue::new_local(None),
-            fresh: StoredValue::new_local(None),
+            at_hand: StoredValue::new_local(None),
             shards: StoredValue::new_local(None),
             wanted: StoredValue::new(None),
             turn: StoredValue::new(0),

@@ -38,11 +38,13 @@ pub async fn sentence(loaded: &Loaded, answer: &Answer, pause: &impl AsyncFn()) 
     let report = evaluate_in_pieces(&loaded.zoo, truth, &settings, pause).await.ok()?;
     let at = MEASURES.iter().position(|measure| measure.name == TRIED)?;
     let (mean, random) = (report.mean[at]?, report.random[at]?);
-    let percent = |share: f64| words::number(share * 100.0, 1);
+    let number = |share: f64| words::number(share * 100.0, 1);
+    // Stays on one line.
+    let percent = |share: f64| format!("{}\u{a0}%", number(share));
     let targets = words::counted(report.targets.len() as u64, "target");
     let interval = report.interval[at].map_or_else(
         || "no interval, for want of targets".to_owned(),
-        |[low, high]| format!("95 % interval {} to {}", percent(low), percent(high)),
+        |[low, high]| format!("95\u{a0}% interval {} to {}", number(low), number(high)),
     );
     let verdict = match report.interval[at] {
         Some([_, high]) if high < random => "better than chance",
@@ -51,8 +53,8 @@ pub async fn sentence(loaded: &Loaded, answer: &Answer, pause: &impl AsyncFn()) 
     };
     Some(format!(
         "How sure is that? Over {targets} with measured transfer ({}), the best of the first three \
-         sources fell {} % short of the best source there was ({interval}); three at random fall {} \
-         % short. That is {verdict}.",
+         sources fell {} short of the best source there was ({interval}); three at random fall {} \
+         short. That is {verdict}.",
         truth.setting,
         percent(mean),
         percent(random),

@@ -80,7 +80,15 @@ async fn a_link_is_packed_and_unpacked_by_the_browser_as_by_the_program() {
 
 #[wasm_bindgen_test]
 async fn a_file_is_kept_under_its_key_until_it_is_removed() {
-    let database = Database::open().await.expect("a database");
+    // Runs in the document, before the program.
+    let opened = async || {
+        js_sys::eval(include_str!("../kept.js")).expect("a script");
+        Database::opened().await.expect("a database")
+    };
+    let first = opened().await;
+    assert!(first.facts.is_empty() && first.file.is_none());
+    assert!(Database::opened().await.is_none(), "it is taken once");
+    let database = first.database;
     let small = Bytes::Here(b"bytes".to_vec());
     database.put("one", "first", &small).await.expect("kept");
     // As large files are.
@@ -101,4 +109,19 @@ async fn a_file_is_kept_under_its_key_until_it_is_removed() {
     assert_eq!(two.here().await.expect("read"), vec![7; 100_000]);
     database.remove("two").await.expect("removed");
     assert!(database.facts().await.is_empty());
+
+    // What a page without a wish shows is read with it, of two the one that was opened last.
+    for (key, from, time) in [("a", "own", 1), ("b", "own", 2), ("c", "url", 3)] {
+        let facts = format!(r#"{{"sha256":"{key}","from":"{from}","opened":{time}}}"#);
+        database.put(key, &facts, &Bytes::Here(key.into())).await.expect("kept");
+    }
+    let (key, file) = opened().await.file.expect("a file");
+    assert_eq!((&*key, file.here().await.expect("read")), ("b", b"b".to_vec()));
+    // Of others the database is there at least.
+    database.put("d", "of a later version", &Bytes::Here(Vec::new())).await.expect("kept");
+    let opened = opened().await;
+    assert!(opened.file.is_none() && opened.facts.len() == 4);
+    for key in ["a", "b", "c", "d"] {
+        database.remove(key).await.expect("removed");
+    }
 }

@@ -265,10 +265,13 @@ fn with_program(html: &str, base: &str, parts: &[Part]) -> Result<String> {
     let worker = engine.iter().find(|part| part.written == engine::WORKER);
     let worker = worker.map_or(String::new(), |part| format!("{base}{}", part.name));
     let later: Vec<_> = later.iter().map(|part| format!("{base}{}", part.name)).collect();
+    // Started while the browser reads what it keeps, the program would draw a page without
+    // it first.
     Ok(format!(
         "{before}{}{}>\n{}{}>\n{} as=\"fetch\" type=\"application/wasm\">\n\
          <script type=\"module\">\n\
          import init from \"{base}{}\";\n\
+         await window.looked;\n\
          await init({{ module_or_path: \"{base}{}\" }});\n\
          </script>\n\
          <!-- Not needed at first. The service worker keeps what is named here. -->\n\

@@ -1,8 +1,9 @@
 //! What stays after a visit: zoos, the page itself, and whether they are still current.
 
+use crate::speed::send;
 use crate::{fragment, sha256, zoo_bytes};
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tupate_e2e::{
     FileHost, Front, Journey, Origin, Page, Program, Sharing, State, Tolerate, import, settings,
     site, until,
@@ -101,6 +102,28 @@ async fn a_later_visit_waits_for_nobody() -> Result<()> {
             .await?;
             // What stands around it is there, too.
             page.find("target-input").await?;
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_browser_that_keeps_nothing() -> Result<()> {
+    let zoo = settings::zoo()?;
+    let journey = Journey::start("keeps-nothing", &[&zoo]).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            // It refuses, and it never answers.
+            for open in ["throw new DOMException('no', 'SecurityError')", "return {}"] {
+                let script = format!("IDBFactory.prototype.open = () => {{ {open}; }};");
+                let script = json!({ "source": script });
+                send(page.browser(), "Page.addScriptToEvaluateOnNewDocument", script).await?;
+                let state = page.load("").await?;
+                ensure!(!state.sources.is_empty() && state.error.is_none(), "{open}: {state:#?}");
+                turn(page, "Library").await?;
+                page.until("the library", |s| s.ready).await?;
+                ensure!(kept(page).await?.is_empty(), "{open}: something is kept");
+            }
             Ok(())
         })
         .await

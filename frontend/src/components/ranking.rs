@@ -277,16 +277,16 @@ fn Row(id: String, shown: Memo<Option<Shown>>, axis: Memo<Axis>) -> impl IntoVie
 /// What training on the source first did.
 fn gain_cell(gain: Option<f64>, relative: bool) -> impl IntoView + use<> {
     let text = match gain {
-        None => "–".to_owned(),
+        None => "not measured".to_owned(),
         Some(gain) if relative && gain > 0.0 => format!("+{}", words::number(gain, 3)),
         Some(gain) => words::number(gain, 3),
     };
     let loss = relative && gain.is_some_and(|gain| gain < 0.0);
     let label = if relative { "true gain " } else { "true score " };
     view! {
-        <span class="gain" class:loss=loss data-testid="gain">
+        <span class="gain" class:loss=loss class:unmeasured=gain.is_none() data-testid="gain">
             <span class="column-label">{label}</span>
-            {if gain.is_some() { text } else { "not measured".into() }}
+            {text}
         </span>
     }
 }

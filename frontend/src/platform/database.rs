@@ -1,19 +1,15 @@
 //! What the browser keeps for the page: files, and a text on each.
 //!
 //! Two object stores with the same keys, so that the texts can be listed without
-//! reading the files.
+//! reading the files. They are made and opened by `kept.js`, which is part of the document
+//! and runs before this program is there.
 
 use super::{Bytes, window};
-use js_sys::{Array, Promise};
-use wasm_bindgen::prelude::Closure;
+use js_sys::{Array, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{IdbDatabase, IdbOpenDbRequest, IdbRequest, IdbTransaction, IdbTransactionMode};
+use web_sys::{IdbDatabase, IdbRequest, IdbTransaction, IdbTransactionMode};
 
-/// How its name begins: several of these pages may lie side by side on one host, and each
-/// has its own.
-const NAME: &str = "tupate";
-const VERSION: u32 = 1;
 const FACTS: &str = "facts";
 const FILES: &str = "files";
 
@@ -21,18 +17,31 @@ const FILES: &str = "files";
 #[derive(Clone)]
 pub struct Database(IdbDatabase);
 
+/// The database, and what was read from it before the program was there.
+pub struct Opened {
+    /// The database.
+    pub database: Database,
+    /// What there is to say of every file.
+    pub facts: Vec<String>,
+    /// The key and the bytes of a file that will likely be asked for.
+    pub file: Option<(String, Bytes)>,
+}
+
 impl Database {
-    /// Opens it; `None` where the browser keeps nothing, as in some private windows.
-    pub async fn open() -> Option<Self> {
-        let name = format!("{NAME}{}", super::folder());
-        let request = window().indexed_db().ok()??.open_with_u32(&name, VERSION).ok()?;
-        let made = {
-            let request = request.clone();
-            Closure::once(move || stores(&request))
-        };
-        request.set_onupgradeneeded(Some(made.as_ref().unchecked_ref()));
-        let database = answer(&request).await.ok()?.dyn_into().ok()?;
-        Some(Self(database))
+    /// The database that `kept.js` has opened; `None` where the browser keeps nothing, as in
+    /// some private windows.
+    pub async fn opened() -> Option<Opened> {
+        let place = JsValue::from_str("kept");
+        let opened: Promise = Reflect::get(&window(), &place).ok()?.dyn_into().ok()?;
+        let opened: Array = JsFuture::from(opened).await.ok()?.dyn_into().ok()?;
+        // The file is held once.
+        let _ = Reflect::delete_property(&window(), &place);
+        let key = opened.get(2).as_string();
+        Some(Opened {
+            database: Self(opened.get(0).dyn_into().ok()?),
+            facts: texts(opened.get(1)),
+            file: key.and_then(|key| Some((key, Bytes::of_value(opened.get(3))?))),
+        })
     }
 
     /// Keeps a file and what there is to say of it, or nothing of either.
@@ -87,9 +96,7 @@ impl Database {
             let request = self.transaction(false)?.object_store(FACTS)?.get_all()?;
             answer(&request).await
         };
-        let found = read().await.unwrap_or(JsValue::NULL);
-        let found: Array = found.dyn_into().unwrap_or_default();
-        found.iter().filter_map(|text| text.as_string()).collect()
+        texts(read().await.unwrap_or(JsValue::NULL))
     }
 
     /// A file's bytes, if it is kept.
@@ -108,13 +115,9 @@ impl Database {
     }
 }
 
-/// Makes the stores of a fresh database.
-fn stores(request: &IdbOpenDbRequest) {
-    let database = request.result().ok().and_then(|d| d.dyn_into::<IdbDatabase>().ok());
-    for name in [FACTS, FILES] {
-        // A failure ends the opening as well, which is answered with nothing kept.
-        let _ = database.as_ref().map(|database| database.create_object_store(name));
-    }
+fn texts(array: JsValue) -> Vec<String> {
+    let array: Array = array.dyn_into().unwrap_or_default();
+    array.iter().filter_map(|text| text.as_string()).collect()
 }
 
 async fn answer(request: &IdbRequest) -> Result<JsValue, JsValue> {
@@ -141,6 +144,6 @@ async fn complete(transaction: &IdbTransaction) -> Result<(), JsValue> {
 
 /// What the browser says of an error.
 fn reason(error: &JsValue) -> String {
-    let said = js_sys::Reflect::get(error, &JsValue::from_str("name")).ok();
+    let said = Reflect::get(error, &JsValue::from_str("name")).ok();
     said.and_then(|name| name.as_string()).unwrap_or_else(|| "the browser does not say why".into())
 }

@@ -5,7 +5,7 @@ use crate::answer::Loaded;
 use crate::failure::Trouble;
 use crate::later::Coming;
 use crate::library::{self, Kept};
-use crate::platform::{self, Bytes, Database, PAINTED};
+use crate::platform::{self, Bytes, Database, Opened, PAINTED};
 use crate::source::Source;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -23,9 +23,10 @@ pub fn keep(store: Store, loaded: Arc<Loaded>) -> Coming<()> {
 }
 
 impl Store {
-    pub(super) async fn read_library(self, database: Database) {
-        self.database.set_value(Some(database));
-        self.list().await;
+    pub(super) fn take_library(self, opened: Opened) {
+        self.database.set_value(Some(opened.database));
+        self.at_hand.set_value(opened.file);
+        self.list_these(&opened.facts);
         // From now on, whatever is shown is kept.
         Effect::new(move |_| {
             if let Some(loaded) = self.loaded.get().filter(|loaded| loaded.whole) {
@@ -43,7 +44,10 @@ impl Store {
     /// What is kept by now: other tabs keep and remove zoos, too.
     pub async fn list(self) {
         let Some(database) = self.database.get_value() else { return };
-        let texts = database.facts().await;
+        self.list_these(&database.facts().await);
+    }
+
+    fn list_these(self, texts: &[String]) {
         let mut kept: Vec<_> = texts.iter().filter_map(|text| Kept::from_text(text)).collect();
         library::sort(&mut kept);
         if self.library.with_untracked(|library| *library != kept) {
@@ -76,10 +80,7 @@ impl Store {
                 }
             }
             None => {
-                let fresh = self.fresh.try_update_value(Option::take).flatten();
-                let Some((_, file)) = fresh.filter(|(sha256, _)| *sha256 == kept.sha256) else {
-                    return;
-                };
+                let Some(file) = self.take_at_hand(&kept.sha256) else { return };
                 self.make_room(&database, &kept).await;
                 database.put(&kept.sha256, &kept.to_text(), &file).await
             }
@@ -105,7 +106,17 @@ impl Store {
 
     /// The bytes of a zoo that is kept.
     pub(super) async fn copy(self, sha256: &str) -> Option<Bytes> {
+        if let Some(file) = self.take_at_hand(sha256) {
+            return Some(file);
+        }
         self.database.get_value()?.file(sha256).await
+    }
+
+    fn take_at_hand(self, sha256: &str) -> Option<Bytes> {
+        let taken = self
+            .at_hand
+            .try_update_value(|file| file.take_if(|file| file.0 == sha256).map(|(_, bytes)| bytes));
+        taken.flatten()
     }
 
     /// The copy that stands in where the host of a file cannot be reached.

@@ -30,8 +30,8 @@ impl Store {
         let mut starting = Box::pin(async move {
             let wish = View::from_fragment(&platform::fragment());
             let kept = async {
-                if let Some(database) = Database::open().await {
-                    self.read_library(database).await;
+                if let Some(opened) = Database::opened().await {
+                    self.take_library(opened);
                 }
                 self.open_at_once(&wish)
             };

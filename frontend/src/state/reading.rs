@@ -161,7 +161,7 @@ impl Store {
                 return Err(Failure::listed_hash(&listed.name, &listed.sha256, sha256));
             }
             Source::Copy(_) => {}
-            _ => self.fresh.set_value(Some((sha256.to_owned(), file))),
+            _ => self.at_hand.set_value(Some((sha256.to_owned(), file))),
         }
         Ok(())
     }
