@@ -6,11 +6,13 @@
 use crate::manifest::Manifest;
 use crate::rows::Rows;
 use crate::zoo::{Beside, SetValues};
-use crate::{EmbeddingSet, Error, Zoo, format, int8};
+use crate::{EmbeddingSet, Error, Hasher, Zoo, format, int8};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::pin::Pin;
+use tupate_metrics::at_once;
 
 /// Bytes at the start of a file that say how long its header is.
 pub const FIRST: usize = 8;
@@ -20,6 +22,15 @@ pub const MAX_HEADER: u64 = 100_000_000;
 /// A longer header than this, in bytes, is that of some ten thousand tasks, of very many
 /// measured transfers or of both.
 const LARGE_HEADER: u64 = 2 << 20;
+
+/// Bytes that are hashed between two pauses.
+const PIECE: usize = 1 << 20;
+
+/// What happens between two pieces. Not generic: a page has room for this code once.
+pub type Pause<'a> = &'a dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// The pause of those who do not want one.
+const NO_PAUSE: Pause<'static> = &|| Box::pin(std::future::ready(()));
 
 /// A part of a file: where it starts, and its bytes.
 pub type Part<'a> = (u64, &'a [u8]);
@@ -77,7 +88,11 @@ impl Outline {
             Error::NotAZoo("a safetensors file, but without a zoo's manifest".into())
         })?;
         let stated = texts.and_then(|m| m.get(format::DIGEST_KEY));
-        check_digest("the manifest", stated.map_or("", String::as_str), text.as_bytes())?;
+        check_digest(
+            "the manifest",
+            stated.map_or("", String::as_str),
+            format::sha256_hex(text.as_bytes()),
+        )?;
         let manifest = Manifest::parse(text)?;
         let outline = Self { manifest, header, data };
         outline.check_listed()?;
@@ -98,9 +113,7 @@ impl Outline {
     /// order. Keys that the file does not have need nothing.
     pub fn ranges(&self, keys: &[&str]) -> Vec<Range<u64>> {
         let wanted = self.sets().iter().filter(|set| keys.contains(&set.key.as_str()));
-        let names = wanted.flat_map(|set| {
-            [set.tensor(), set.mean_tensor(), set.scale_tensor(), set.initial_tensor()]
-        });
+        let names = wanted.flat_map(tensors);
         let mut places: Vec<_> =
             names.filter_map(|name| self.header.info(&name)).map(|i| self.place(i)).collect();
         places.sort_by_key(|place| place.start);
@@ -121,11 +134,43 @@ impl Outline {
     /// # Errors
     /// As [`Zoo::parse`], and when bytes are missing.
     pub fn open(&self, keys: &[&str], parts: &[Part<'_>]) -> Result<Zoo, Error> {
-        let wanted = self.sets().iter().filter(|set| keys.contains(&set.key.as_str()));
-        let sets = wanted.map(|set| Ok((set.clone(), self.values(set, parts)?)));
-        let sets = sets.collect::<Result<_, Error>>()?;
+        at_once(self.open_in_pieces(keys, parts, NO_PAUSE))
+    }
+
+    /// The same with a `pause` between pieces of at most some milliseconds: hashing takes
+    /// most of the time.
+    ///
+    /// # Errors
+    /// As [`Outline::open`].
+    pub async fn open_in_pieces(
+        &self,
+        keys: &[&str],
+        parts: &[Part<'_>],
+        pause: Pause<'_>,
+    ) -> Result<Zoo, Error> {
         let Manifest { name, description, tasks, transfer, scores, .. } = self.manifest.clone();
-        Zoo::new(name, description, tasks, sets, Beside { transfer, scores })
+        let beside = Beside { transfer, scores };
+        let mut zoo = Zoo::new(name, description, tasks, Vec::new(), beside)?;
+        let wanted = self.sets().iter().filter(|set| keys.contains(&set.key.as_str()));
+        for (i, set) in wanted.enumerate() {
+            if i > 0 {
+                pause().await;
+            }
+            for name in tensors(set) {
+                // A set has not all of them.
+                let Some(info) = self.header.info(&name) else { continue };
+                let mut hasher = Hasher::default();
+                for (i, piece) in self.part(&name, info, parts)?.chunks(PIECE).enumerate() {
+                    if i > 0 {
+                        pause().await;
+                    }
+                    hasher.update(piece);
+                }
+                self.check_tensor(&name, hasher.hex())?;
+            }
+            zoo.add(set.clone(), self.values(set, parts)?)?;
+        }
+        Ok(zoo)
     }
 
     /// Checks of a whole file what no set needs: its length, and the tensors that no set
@@ -141,20 +186,15 @@ impl Outline {
         if found > stated {
             return Err(Error::Damaged(format!("it has {} bytes too many", found - stated)));
         }
-        let names: Vec<String> = self
-            .sets()
-            .iter()
-            .flat_map(|set| {
-                [set.tensor(), set.mean_tensor(), set.scale_tensor(), set.initial_tensor()]
-            })
-            .collect();
+        let names: Vec<String> = self.sets().iter().flat_map(tensors).collect();
         // Looked up, not searched for: a hostile file may list a million tensors.
         let mut of_sets = BTreeSet::new();
         for name in &names {
             of_sets.insert(name.as_str());
         }
         for tensor in self.manifest.tensors.iter().filter(|t| !of_sets.contains(t.name.as_str())) {
-            self.bytes(&tensor.name, &[(0, file)])?;
+            let bytes = self.part(&tensor.name, self.info(&tensor.name)?, &[(0, file)])?;
+            self.check_tensor(&tensor.name, format::sha256_hex(bytes))?;
         }
         Ok(())
     }
@@ -162,17 +202,8 @@ impl Outline {
     /// The zoo of a whole file.
     pub(crate) fn open_whole(&self, file: &[u8]) -> Result<Zoo, Error> {
         self.check_rest(file)?;
-        let mut zoo = self.open(&[], &[])?;
-        self.sets().iter().try_for_each(|set| self.add(&mut zoo, set, file))?;
-        Ok(zoo)
-    }
-
-    /// Adds one of the sets of a whole file to a zoo that was opened without.
-    ///
-    /// # Errors
-    /// As [`Outline::open`].
-    pub fn add(&self, zoo: &mut Zoo, set: &EmbeddingSet, file: &[u8]) -> Result<(), Error> {
-        zoo.add(set.clone(), self.values(set, &[(0, file)])?)
+        let keys: Vec<&str> = self.sets().iter().map(|set| set.key.as_str()).collect();
+        self.open(&keys, &[(0, file)])
     }
 
     fn place(&self, info: &TensorInfo) -> Range<u64> {
@@ -215,24 +246,33 @@ impl Outline {
         self.header.info(name).ok_or_else(|| Error::Damaged(format!("tensor {name} is missing")))
     }
 
-    /// A tensor's bytes, as its sha256 says.
-    fn bytes<'a>(&self, name: &str, parts: &[Part<'a>]) -> Result<&'a [u8], Error> {
-        let place = self.place(self.info(name)?);
+    /// A tensor's bytes.
+    fn part<'a>(
+        &self,
+        name: &str,
+        info: &TensorInfo,
+        parts: &[Part<'a>],
+    ) -> Result<&'a [u8], Error> {
+        let place = self.place(info);
         let inside = |(start, bytes): &Part<'a>| -> Option<&'a [u8]> {
             let from = usize::try_from(place.start.checked_sub(*start)?).ok()?;
             bytes.get(from..from.checked_add(usize::try_from(place.end - place.start).ok()?)?)
         };
-        let bytes = parts.iter().find_map(inside).ok_or_else(|| {
+        parts.iter().find_map(inside).ok_or_else(|| {
             Error::Damaged(format!(
                 "bytes {} to {} with {name} are missing",
                 place.start, place.end
             ))
-        })?;
-        let listed = self.manifest.tensors.iter().find(|tensor| tensor.name == name);
-        check_digest(name, listed.map_or("", |tensor| &tensor.sha256), bytes)?;
-        Ok(bytes)
+        })
     }
 
+    /// Whether the sha256 of a tensor's bytes is the listed one.
+    fn check_tensor(&self, name: &str, found: String) -> Result<(), Error> {
+        let listed = self.manifest.tensors.iter().find(|tensor| tensor.name == name);
+        check_digest(name, listed.map_or("", |tensor| &tensor.sha256), found)
+    }
+
+    /// A set's numbers, of bytes that were checked.
     fn values(&self, set: &EmbeddingSet, parts: &[Part<'_>]) -> Result<SetValues, Error> {
         let (name, tasks) = (set.tensor(), set.tasks.len());
         let bytes = self.shaped(&name, &[tasks, set.dim], parts)?;
@@ -270,7 +310,7 @@ impl Outline {
                 info.shape
             )));
         }
-        self.bytes(name, parts)
+        self.part(name, info, parts)
     }
 
     /// A vector beside the rows.
@@ -316,8 +356,12 @@ fn check_places(header: &Metadata) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_digest(what: &str, expected: &str, bytes: &[u8]) -> Result<(), Error> {
-    let found = format::sha256_hex(bytes);
+/// The tensors that a set may have.
+fn tensors(set: &EmbeddingSet) -> [String; 4] {
+    [set.tensor(), set.mean_tensor(), set.scale_tensor(), set.initial_tensor()]
+}
+
+fn check_digest(what: &str, expected: &str, found: String) -> Result<(), Error> {
     if found == expected {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use crate::shards::{LargeFile, Opened};
 use crate::source::Source;
 use leptos::prelude::*;
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 use tupate_zoo::Hasher;
 use tupate_zoo::link::View;
@@ -71,7 +72,7 @@ impl Store {
             Source::Copy(kept) => match self.copy(&kept.sha256).await {
                 Some(Bytes::Here(bytes)) => {
                     let failed = |e| Failure::zoo(&what, &bytes, &e);
-                    if let Some(loaded) = of_copy(kept, &bytes, wish).map_err(failed)? {
+                    if let Some(loaded) = of_copy(kept, &bytes, wish).await.map_err(failed)? {
                         let length = kept.bytes;
                         return Ok(Read {
                             loaded,
@@ -138,11 +139,9 @@ impl Store {
         let failed = |error| Failure::zoo(&source.name(), &file, &error);
         let outline = Outline::parse(&file).map_err(failed)?;
         outline.check_rest(&file).map_err(failed)?;
-        let mut zoo = outline.open(&[], &[]).map_err(failed)?;
-        for set in outline.sets() {
-            platform::sleep(0).await;
-            outline.add(&mut zoo, set, &file).map_err(failed)?;
-        }
+        let keys: Vec<&str> = outline.sets().iter().map(|set| set.key.as_str()).collect();
+        let whole = [(0, file.as_slice())];
+        let zoo = outline.open_in_pieces(&keys, &whole, &next_turn).await.map_err(failed)?;
         let loaded = Loaded::whole(zoo, &file, sha256, origin, modified);
         self.take_fresh(source, &loaded.sha256, Bytes::Here(file))?;
         Ok(loaded)
@@ -257,7 +256,8 @@ impl Store {
         self.report(turn, |p| p.checking = true);
         platform::sleep(0).await;
         let views: Vec<Part<'_>> = parts.iter().map(|(at, bytes)| (*at, &**bytes)).collect();
-        let opened = outline.open(&keys, &views).map_err(|e| zoo(&[], &e))?;
+        let opened = outline.open_in_pieces(&keys, &views, &next_turn).await;
+        let opened = opened.map_err(|e| zoo(&[], &e))?;
         let said = match source {
             Source::Server(listed) => Some(listed.sha256.clone()),
             _ => wish.sha256.clone(),
@@ -374,9 +374,18 @@ fn is_for_workers(file: &[u8]) -> bool {
     Index::is_begun_by(file) || outline::is_large(file)
 }
 
+/// Lets the page do what it has to do meanwhile.
+fn next_turn() -> Pin<Box<dyn Future<Output = ()>>> {
+    Box::pin(platform::sleep(0))
+}
+
 /// Of a copy the sets that a view is made of, where it has others as well: every set is
 /// checked as it is opened, and the first ranking does not wait for all.
-fn of_copy(kept: &Kept, file: &[u8], wish: &View) -> Result<Option<Loaded>, tupate_zoo::Error> {
+async fn of_copy(
+    kept: &Kept,
+    file: &[u8],
+    wish: &View,
+) -> Result<Option<Loaded>, tupate_zoo::Error> {
     let outline = Outline::parse(file)?;
     let keys = needed(&outline, wish);
     if keys.len() == outline.sets().len() || outline.file_length() != kept.bytes {
@@ -384,7 +393,7 @@ fn of_copy(kept: &Kept, file: &[u8], wish: &View) -> Result<Option<Loaded>, tupa
     }
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     Ok(Some(Loaded {
-        zoo: outline.open(&keys, &[(0, file)])?,
+        zoo: outline.open_in_pieces(&keys, &[(0, file)], &next_turn).await?,
         sets: outline.sets().to_vec(),
         origin: kept.origin.clone(),
         bytes: kept.bytes,
