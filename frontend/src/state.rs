@@ -91,6 +91,8 @@ pub struct Store {
     pub guest: RwSignal<Option<Arc<Guest>>>,
     /// The ranking, or why there is none.
     pub answer: Memo<Option<Result<Answer, Failure>>>,
+    /// Some of the ranking is not drawn yet.
+    pub unfinished: RwSignal<bool>,
     /// The zoos that this browser keeps, those opened last first.
     pub library: RwSignal<Vec<Kept>>,
     /// Why a zoo could not be kept.
@@ -133,6 +135,7 @@ impl Store {
                     None => answer(&loaded, view),
                 }))
             }),
+            unfinished: RwSignal::new(false),
             library: RwSignal::new(Vec::new()),
             not_kept: RwSignal::new(None),
             database: StoredValue::new_local(None),
@@ -211,6 +214,6 @@ impl Store {
     /// Whether there is something to see: a ranking, the empty page, or why
     /// there is none.
     pub fn is_ready(self) -> bool {
-        self.started.get() && self.pending.with(Option::is_none)
+        self.started.get() && self.pending.with(Option::is_none) && !self.unfinished.get()
     }
 }

@@ -20,6 +20,7 @@ mod program;
 mod python;
 mod samples;
 mod screenshots;
+mod scripts;
 mod sheets;
 mod steps;
 mod test;

@@ -10,6 +10,7 @@ const SOURCES: &[&str] = &[
     "engine",
     "common",
     "xtask/src/parts.rs",
+    "xtask/src/scripts.rs",
     "xtask/src/engine.rs",
     "xtask/src/sheets.rs",
     "Cargo.toml",

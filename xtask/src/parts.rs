@@ -4,6 +4,7 @@
 //! `Trunk.toml`), because the cut lies between the linker and wasm-bindgen, where
 //! trunk lets nobody in. Where to cut is said in `frontend/src/main.rs`.
 
+use crate::scripts::{dense, numbered};
 use crate::{context::Context, engine, files, sheets};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -147,10 +148,12 @@ fn program(context: &Context) -> Result<Vec<Part>> {
     let read =
         |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
     let module = format!("{NAME}_bg.wasm");
+    let (bridge, first) =
+        numbered(dense(&read(&bound.join(&script))?)?, small(context, &bound.join(&module))?)?;
     let mut parts = vec![
-        Part::new(&script, dense(&read(&bound.join(&script))?)?.into_bytes()),
+        Part::new(&script, bridge.into_bytes()),
         Part::new(LOADER, anywhere(&dense(&read(&cut.join(LOADER))?)?)?),
-        Part::new(&module, small(context, &bound.join(&module))?),
+        Part::new(&module, first),
     ];
     let mut others = split.split_modules;
     others.sort();
@@ -169,22 +172,6 @@ fn program(context: &Context) -> Result<Vec<Part>> {
 fn anywhere(loader: &str) -> Result<Vec<u8>> {
     ensure!(loader.contains(STREAMED), "the splitter's loader does not say {STREAMED}");
     Ok((loader.replace(STREAMED, STARTED) + START).into_bytes())
-}
-
-/// A script without what only readers read: indentation, and comments that have lines of
-/// their own. Neither tool writes strings that go over several lines.
-fn dense(script: &[u8]) -> Result<String> {
-    let script = std::str::from_utf8(script).context("a script is not text")?;
-    let (mut dense, mut inside) = (String::with_capacity(script.len()), false);
-    for line in script.lines().map(str::trim) {
-        inside |= line.starts_with("/*");
-        if !inside && !line.is_empty() && !line.starts_with("//") {
-            dense.push_str(line);
-            dense.push('\n');
-        }
-        inside &= !line.ends_with("*/");
-    }
-    Ok(dense)
 }
 
 /// A module without what only debuggers read, and as small as wasm-opt can make it.
@@ -397,14 +384,6 @@ mod tests {
         let text = |at: usize| String::from_utf8(named[at].bytes.clone()).unwrap();
         assert_eq!(text(5), "import(\"./engine-simd-0123456789abcdef.js\")");
         assert_eq!(text(6), "new URL('engine-simd-0123456789abcdef_bg.wasm', b)");
-    }
-
-    #[test]
-    fn a_dense_script_has_every_line_that_does_something() {
-        let script = "/**\n * @param {number} a\n */\nfunction f(a) {\n    // Why.\n\n    \
-                      return a / 2; /* why */\n}\n/* one line */\nf(1);\n";
-        let dense = dense(script.as_bytes()).unwrap();
-        assert_eq!(dense, "function f(a) {\nreturn a / 2; /* why */\n}\nf(1);\n");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tupate_e2e::{Browser, Journey, Page, Program, Tolerate, settings, until};
 
 /// Visits of each kind, each first one by a browser that has never been here.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 
 /// How much slower than this machine the visitor's is.
 pub const SLOWDOWN: u32 = 4;

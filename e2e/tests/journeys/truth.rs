@@ -88,9 +88,9 @@ async fn gains_and_how_sure_a_ranking_is() -> Result<()> {
                 let (mean, random, ends) = (of("mean"), of("random"), of("interval95"));
                 let wanted = [
                     format!("Over {} targets", tasks.len()),
-                    format!("fell {}\u{a0}% short", percent(&mean)?),
-                    format!("95\u{a0}% interval {} to {}", percent(&ends[0])?, percent(&ends[1])?),
-                    format!("at random fall {}\u{a0}% short", percent(&random)?),
+                    format!("fell {} % short", percent(&mean)?),
+                    format!("95 % interval {} to {}", percent(&ends[0])?, percent(&ends[1])?),
+                    format!("at random fall {} % short", percent(&random)?),
                 ];
                 until("how sure that is", async || {
                     let said = page.find("trust").await?.text().await?;

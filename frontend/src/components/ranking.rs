@@ -4,6 +4,7 @@ use super::around::Place;
 use super::beside::BesideSwitch;
 use super::messages::ErrorBox;
 use crate::answer::{Answer, Beside, Gains, Loaded};
+use crate::platform::{self, PAINTED};
 use crate::scale::{Axis, Kind};
 use crate::state::Store;
 use crate::words;
@@ -14,6 +15,8 @@ use tupate_zoo::{RankedSource, TaskEntry};
 
 /// Rows that are drawn at first, and added on demand.
 const ROWS: usize = 100;
+/// Of these, rows that are drawn with the page itself; the others when it is shown.
+const AT_ONCE: usize = 10;
 
 /// The ranking that is shown, prepared for drawing.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +36,8 @@ impl Shown {
     fn of(answer: &Answer, most: usize) -> Self {
         let sources = &answer.ranking.sources;
         let rows: Vec<_> = sources.iter().take(most).cloned().collect();
-        let scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
+        let scores: Vec<f64> =
+            sources.iter().take(most.max(ROWS)).map(|source| source.score).collect();
         let mut at = BTreeMap::new();
         for (place, row) in rows.iter().enumerate() {
             at.insert(row.task.clone(), place);
@@ -54,7 +58,7 @@ impl Shown {
 #[component]
 pub fn Ranking() -> impl IntoView {
     let store = expect_context::<Store>();
-    let most = RwSignal::new(ROWS);
+    let most = RwSignal::new(AT_ONCE);
     let shown = Memo::new(move |_| {
         store.answer.with(|answer| match answer {
             Some(Ok(answer)) => Some(Shown::of(answer, most.get())),
@@ -84,8 +88,23 @@ pub fn Ranking() -> impl IntoView {
         })
     };
     let some = Memo::new(move |_| shown.with(|s| s.as_ref().is_some_and(|s| !s.rows.is_empty())));
+    Effect::new(move |_| {
+        if some.get() && most.get_untracked() < ROWS {
+            store.unfinished.set(true);
+            leptos::task::spawn_local(async move {
+                platform::sleep(PAINTED).await;
+                // The visitor may have turned to another page.
+                most.try_set(ROWS);
+                store.unfinished.set(false);
+            });
+        }
+    });
     view! {
-        <section class="answer" aria-labelledby="answer-head">
+        <section
+            class="answer"
+            class:unfinished=move || store.unfinished.get()
+            aria-labelledby="answer-head"
+        >
             <h2 id="answer-head" class="hidden">
                 "Sources, closest first"
             </h2>
@@ -355,7 +374,12 @@ fn data(task: &TaskEntry) -> impl IntoView + use<> {
 
 #[component]
 fn More(shown: Memo<Option<Shown>>, most: RwSignal<usize>) -> impl IntoView {
-    let left = Memo::new(move |_| shown.with(|s| s.as_ref().map_or(0, |s| s.all - s.rows.len())));
+    let left = Memo::new(move |_| {
+        shown.with(|s| {
+            // Fewer are not all that come by themselves.
+            s.as_ref().filter(|s| s.rows.len() >= ROWS).map_or(0, |s| s.all - s.rows.len())
+        })
+    });
     let beyond = move || {
         shown.with(|s| {
             let s = s.as_ref().filter(|s| s.passing > s.all)?;

@@ -5,7 +5,7 @@
 mod chosen;
 
 use super::plan::{Plan, Task, Truth};
-use super::table::{Ranked, Row, Table, Transferred, Tuned, to_csv};
+use super::table::{Ranked, Row, Table, Transferred, Tuned, rounded, to_csv};
 use crate::{context::Context, files, program, steps::Steps};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -154,7 +154,8 @@ impl<'a> Report<'a> {
             command = command.arg("--truth").arg(self.write(&name, &measured.matrix.to_string())?);
         }
         for ranked in self.rows::<Ranked>("baselines.jsonl")? {
-            let path = self.write(&format!("{}.csv", ranked.baseline), &to_csv(&ranked.scores))?;
+            let scores = to_csv(&rounded(&ranked.scores));
+            let path = self.write(&format!("{}.csv", ranked.baseline), &scores)?;
             command =
                 command.args(["--scores", &format!("{}={}", ranked.baseline, path.display())]);
         }

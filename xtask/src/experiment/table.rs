@@ -202,6 +202,15 @@ pub fn to_csv(scores: &Scores) -> String {
     text + "\n"
 }
 
+/// Scores with eight digits, which set apart whatever differs: a page reads all of them
+/// before it shows anything, and longer numbers take several times as long.
+pub fn rounded(scores: &Scores) -> Scores {
+    let eight = |score: &f64| format!("{score:.7e}").parse().unwrap_or(*score);
+    let row =
+        |row: &BTreeMap<String, f64>| row.iter().map(|(k, v)| (k.clone(), eight(v))).collect();
+    scores.iter().map(|(target, all)| (target.clone(), row(all))).collect()
+}
+
 /// All tasks as sources of each other, ranked by a baseline.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranked {

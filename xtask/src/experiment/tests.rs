@@ -2,7 +2,7 @@
 
 use super::*;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Leaves behind what the real one does, as far as it is read, and notes every call.
 const FAKE: &str = r#"#!/bin/sh
@@ -363,4 +363,16 @@ fn a_run_that_lies_there_half_done_goes_on() {
         .filter(|call| call.contains("tune") && call.contains("--resume"))
         .collect();
     assert!(resumed.len() == 1 && resumed[0].starts_with("tune a --method lora"), "{resumed:?}");
+}
+
+#[test]
+fn scores_of_a_published_file_have_eight_digits() {
+    let row = BTreeMap::from([
+        ("a".to_owned(), 0.123_456_789_012),
+        ("b".to_owned(), -12_345.0),
+        ("c".to_owned(), 1.234_567_89e-9),
+    ]);
+    let found = table::rounded(&BTreeMap::from([("t".to_owned(), row)]));
+    let values: Vec<f64> = found["t"].values().copied().collect();
+    assert_eq!(values, [0.123_456_79, -12_345.0, 1.234_567_9e-9]);
 }
