@@ -36,6 +36,7 @@ impl Shown {
     fn of(answer: &Answer, most: usize) -> Self {
         let sources = &answer.ranking.sources;
         let rows: Vec<_> = sources.iter().take(most).cloned().collect();
+        // Of rows that come by themselves, too: the axis must not change when they do.
         let scores: Vec<f64> =
             sources.iter().take(most.max(ROWS)).map(|source| source.score).collect();
         let mut at = BTreeMap::new();
