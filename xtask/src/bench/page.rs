@@ -75,7 +75,7 @@ fn table(found: &Value) -> Result<String> {
         };
         writeln!(
             text,
-            "| {visit} | {} | {} | {:.3} (worst {:.3}, goal 0) | {:.0} ms | {:.0} kB | {:.0} |",
+            "| {visit} | {} | {} | {:.5} (worst {:.5}, goal 0) | {:.0} ms | {:.0} kB | {:.0} |",
             time("painted", goals.0)?,
             time("ranked", goals.1)?,
             of("shift")?.0,
@@ -118,7 +118,7 @@ mod tests {
         });
         let table = table(&found).unwrap();
         let line = "| first visit | 20 ms (worst 30, goal 500) | 40 ms (worst 60, goal 2000) | \
-                    0.020 (worst 0.030, goal 0) | 7 ms | 2 kB | 3 |";
+                    0.02000 (worst 0.03000, goal 0) | 7 ms | 2 kB | 3 |";
         assert!(table.lines().any(|one| one == line), "{table}");
         assert!(super::table(&json!({})).is_err());
     }
