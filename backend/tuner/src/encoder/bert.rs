@@ -9,7 +9,7 @@ use super::parts::{Linear, Norm};
 use super::weights::Weights;
 use super::{Config, Error, Family, Pooling, Precision, hex};
 use crate::batch::Batch;
-use crate::kernels::{self, Attention, FeedForward, Weight};
+use crate::kernels::{self, Attention, FrozenLayer, Standing, Weight};
 use crate::peft::{Adapter, Module, Site};
 use candle_core::{Device, Result, Storage, Tensor, Var, bail};
 use sha2::{Digest, Sha256};
@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+/// A layer as it was read: on any device, and its weights may learn.
 struct Layer {
     query: Linear,
     key: Linear,
@@ -26,20 +27,105 @@ struct Layer {
     intermediate: Linear,
     output: Linear,
     output_norm: Norm,
-    /// Its last three as one, where their weights are laid out.
-    feed_forward: Option<FeedForward>,
+}
+
+/// A layer whose weights were laid out for products, and are nowhere else any more.
+struct LaidOut {
+    weights: Arc<FrozenLayer>,
+    /// In the order of [`Module::ALL`].
+    biases: [Tensor; 8],
+}
+
+enum Layers {
+    AsRead(Vec<Layer>),
+    LaidOut(Vec<LaidOut>),
 }
 
 impl Layer {
-    fn linears(&mut self) -> [&mut Linear; 6] {
+    /// In the order of [`Module::ALL`].
+    fn biases(&self) -> [&Tensor; 8] {
         [
-            &mut self.query,
-            &mut self.key,
-            &mut self.value,
-            &mut self.attention_output,
-            &mut self.intermediate,
-            &mut self.output,
+            &self.query.bias,
+            &self.key.bias,
+            &self.value.bias,
+            &self.attention_output.bias,
+            &self.attention_norm.beta,
+            &self.intermediate.bias,
+            &self.output.bias,
+            &self.output_norm.beta,
         ]
+    }
+
+    fn laid_out(&self, precision: Precision) -> Result<LaidOut> {
+        let weight = |linear: &Linear| Weight::new(&linear.weight, precision);
+        let weights = FrozenLayer {
+            projections: [weight(&self.query)?, weight(&self.key)?, weight(&self.value)?],
+            attention_output: weight(&self.attention_output)?,
+            intermediate: weight(&self.intermediate)?,
+            output: weight(&self.output)?,
+            gammas: [self.attention_norm.gamma.to_vec1()?, self.output_norm.gamma.to_vec1()?],
+            eps: self.output_norm.eps,
+        };
+        Ok(LaidOut { weights: Arc::new(weights), biases: self.biases().map(Tensor::clone) })
+    }
+
+    /// From hidden states to hidden states, `[B, S, H]`.
+    fn forward(
+        &self,
+        index: usize,
+        hidden: &Tensor,
+        attention: &Attention,
+        adapter: &dyn Adapter,
+    ) -> Result<Tensor> {
+        let at = |module| Site { layer: index, module };
+        let projected = |module, map: &Linear| {
+            let y = map.forward(hidden, adapter.bias(at(module)))?;
+            match adapter.low_rank(at(module)) {
+                Some(update) => y + update.of(hidden)?,
+                None => Ok(y),
+            }
+        };
+        let query = projected(Module::Query, &self.query)?; // [B, S, H]
+        let mut key = projected(Module::Key, &self.key)?;
+        let mut value = projected(Module::Value, &self.value)?;
+        if let Some((prefix_key, prefix_value)) = adapter.prefix(index) {
+            let in_front = |prefix: &Tensor, own: &Tensor| {
+                let (p, h) = prefix.dims2()?;
+                let batch = own.dim(0)?;
+                Tensor::cat(&[&prefix.unsqueeze(0)?.broadcast_as((batch, p, h))?, own], 1)
+            };
+            key = in_front(prefix_key, &key)?; // [B, P+S, H]
+            value = in_front(prefix_value, &value)?;
+        }
+        let context = kernels::attention(&query, &key, &value, attention)?; // [B, S, H]
+        let linear = |module, map: &Linear, x: &Tensor| map.forward(x, adapter.bias(at(module)));
+        let attended = linear(Module::AttentionOutput, &self.attention_output, &context)?;
+        let beta = adapter.bias(at(Module::AttentionNorm));
+        let hidden = self.attention_norm.forward(&(attended + hidden)?, beta)?;
+        let inner = linear(Module::Intermediate, &self.intermediate, &hidden)?;
+        let output = linear(Module::Output, &self.output, &kernels::gelu(&inner)?)?;
+        let beta = adapter.bias(at(Module::OutputNorm));
+        self.output_norm.forward(&(output + hidden)?, beta)
+    }
+}
+
+impl LaidOut {
+    /// The same.
+    fn forward(
+        &self,
+        index: usize,
+        hidden: &Tensor,
+        attention: &Attention,
+        adapter: &dyn Adapter,
+    ) -> Result<Tensor> {
+        let at = |module| Site { layer: index, module };
+        let mut biases = self.biases.each_ref();
+        for (own, module) in biases.iter_mut().zip(Module::ALL) {
+            *own = adapter.bias(at(module)).unwrap_or(*own);
+        }
+        let low_rank = [Module::Query, Module::Key, Module::Value].map(|m| adapter.low_rank(at(m)));
+        let standing = Standing { biases, low_rank, prefix: adapter.prefix(index) };
+        self.weights.forward(hidden, &standing, attention)
     }
 }
 
@@ -52,10 +138,10 @@ pub struct Bert {
     /// MPNet's bias of attention scores by distance, `[buckets, N]`.
     relative: Option<Tensor>,
     norm: Norm,
-    layers: Vec<Layer>,
+    layers: Layers,
     pooler: Option<Linear>,
     precision: Precision,
-    /// Every tensor by its canonical name.
+    /// Every tensor by its canonical name, except for weights that were laid out.
     tensors: BTreeMap<String, Tensor>,
     /// Those of them that learn, in the order of their names.
     vars: Vec<(String, Var)>,
@@ -63,6 +149,16 @@ pub struct Bert {
 
 /// Where a tensor of the pooler begins its name.
 const POOLER: &str = "pooler.";
+
+/// The linear maps of a layer, as their names go on.
+const LINEARS: [&str; 6] = [
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    "intermediate.dense",
+    "output.dense",
+];
 
 impl Bert {
     pub(super) fn new(config: Config, weights: &Weights) -> Result<Self> {
@@ -73,8 +169,9 @@ impl Bert {
     /// pooler learns only where `pooling` uses it.
     ///
     /// # Errors
-    /// Only those of the device.
+    /// When weights were laid out for products, and those of the device.
     pub fn learning(&self, pooling: Option<Pooling>) -> Result<Self> {
+        self.as_read()?;
         let mut tensors = BTreeMap::new();
         let mut vars = Vec::new();
         for (name, tensor) in &self.tensors {
@@ -92,41 +189,51 @@ impl Bert {
     /// The encoder as it is now, with nothing that learns.
     ///
     /// # Errors
-    /// Only those of the device.
+    /// When weights were laid out for products, and those of the device.
     pub fn frozen(&self) -> Result<Self> {
+        self.as_read()?;
         let copies = self.tensors.iter().map(|(name, t)| Ok((name.clone(), t.detach().copy()?)));
         Self::assemble(self.config.clone(), copies.collect::<Result<_>>()?, Vec::new())
     }
 
+    /// Whether every tensor is there to be copied.
+    fn as_read(&self) -> Result<()> {
+        match self.layers {
+            Layers::AsRead(_) => Ok(()),
+            Layers::LaidOut(_) => bail!("the weights were laid out for products and are no more"),
+        }
+    }
+
     /// The same frozen encoder, the weights of its layers laid out for products of this
-    /// precision, beside the weights themselves. Where there are none of f32, candle's
-    /// serve.
+    /// precision, in place of the weights themselves. Where there are no products of f32,
+    /// candle's serve.
     ///
     /// # Errors
-    /// When weights learn, or there are no products of bf16 on this device.
-    pub fn with_precision(&self, precision: Precision) -> Result<Self> {
+    /// When weights learn or were laid out before, or there are no products of bf16 on
+    /// this device.
+    pub fn with_precision(mut self, precision: Precision) -> Result<Self> {
+        self.as_read()?;
         if !self.vars.is_empty() {
             bail!("weights that learn are not laid out for products");
         }
-        let mut bert = Self::assemble(self.config.clone(), self.tensors.clone(), Vec::new())?;
-        bert.precision = precision;
+        self.precision = precision;
         let there = self.device().is_cpu() && Weight::available(precision);
         if !there && precision == Precision::F32 {
-            return Ok(bert);
+            return Ok(self);
         }
-        for layer in &mut bert.layers {
-            for linear in layer.linears() {
-                linear.ready = Some(Arc::new(Weight::new(&linear.weight, precision)?));
+        let Layers::AsRead(layers) = std::mem::replace(&mut self.layers, Layers::LaidOut(vec![]))
+        else {
+            unreachable!("they are as they were read");
+        };
+        let mut laid_out = Vec::with_capacity(layers.len());
+        for (i, layer) in layers.into_iter().enumerate() {
+            laid_out.push(layer.laid_out(precision)?);
+            for name in LINEARS {
+                self.tensors.remove(&format!("encoder.layer.{i}.{name}.weight"));
             }
-            let weights = layer.intermediate.ready.clone().zip(layer.output.ready.clone());
-            layer.feed_forward = weights.map(|(first, second)| FeedForward {
-                first,
-                second,
-                gamma: layer.output_norm.gamma.clone(),
-                eps: layer.output_norm.eps,
-            });
         }
-        Ok(bert)
+        self.layers = Layers::LaidOut(laid_out);
+        Ok(self)
     }
 
     /// The precision of the products with the weights of the layers.
@@ -142,7 +249,7 @@ impl Bert {
     pub fn with_weights(&self, bytes: &[u8]) -> std::result::Result<Self, Error> {
         let path = Path::new("weights");
         let weights = Weights::read_canonical(bytes, &self.config, self.device(), path)?;
-        if weights.all().len() != self.tensors.len() {
+        if weights.has_pooler() != self.pooler.is_some() {
             return Err(Error::Weights {
                 path: path.to_owned(),
                 what: "the pooler is missing, or there is one too many".into(),
@@ -162,7 +269,6 @@ impl Bert {
             let weight = format!("{name}.weight");
             Linear {
                 learns: learns(&weight),
-                ready: None,
                 weight: get(&weight),
                 bias: get(&format!("{name}.bias")),
             }
@@ -175,16 +281,17 @@ impl Bert {
         let layers = (0..config.layers)
             .map(|i| {
                 let at = |part: &str| format!("encoder.layer.{i}.{part}");
+                let [query, key, value, attention_output, intermediate, output] =
+                    LINEARS.map(|name| linear(&at(name)));
                 Ok(Layer {
-                    query: linear(&at("attention.self.query")),
-                    key: linear(&at("attention.self.key")),
-                    value: linear(&at("attention.self.value")),
-                    attention_output: linear(&at("attention.output.dense")),
+                    query,
+                    key,
+                    value,
+                    attention_output,
                     attention_norm: norm(&at("attention.output.LayerNorm"))?,
-                    intermediate: linear(&at("intermediate.dense")),
-                    output: linear(&at("output.dense")),
+                    intermediate,
+                    output,
                     output_norm: norm(&at("output.LayerNorm"))?,
-                    feed_forward: None,
                 })
             })
             .collect::<Result<_>>()?;
@@ -194,7 +301,7 @@ impl Bert {
             token_type: tensors.get("embeddings.token_type_embeddings.weight").cloned(),
             relative: tensors.get("encoder.relative_attention_bias.weight").cloned(),
             norm: norm("embeddings.LayerNorm")?,
-            layers,
+            layers: Layers::AsRead(layers),
             pooler: tensors.contains_key("pooler.dense.weight").then(|| linear("pooler.dense")),
             precision: Precision::F32,
             config,
@@ -218,23 +325,16 @@ impl Bert {
         &self.vars
     }
 
-    /// Every tensor by canonical name, as it is now.
+    /// Every tensor by canonical name, as it is now, except for weights that were laid out.
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
         &self.tensors
     }
 
     /// The bias of a linear map or the shift of a LayerNorm.
     pub fn bias(&self, at: Site) -> &Tensor {
-        let layer = &self.layers[at.layer];
-        match at.module {
-            Module::Query => &layer.query.bias,
-            Module::Key => &layer.key.bias,
-            Module::Value => &layer.value.bias,
-            Module::AttentionOutput => &layer.attention_output.bias,
-            Module::AttentionNorm => &layer.attention_norm.beta,
-            Module::Intermediate => &layer.intermediate.bias,
-            Module::Output => &layer.output.bias,
-            Module::OutputNorm => &layer.output_norm.beta,
+        match &self.layers {
+            Layers::AsRead(layers) => layers[at.layer].biases()[at.module.place()],
+            Layers::LaidOut(layers) => &layers[at.layer].biases[at.module.place()],
         }
     }
 
@@ -250,8 +350,17 @@ impl Bert {
             mask: self.mask(batch, prefix)?,
             bias: self.relative_bias(batch.length, prefix)?,
         };
-        for (i, layer) in self.layers.iter().enumerate() {
-            hidden = self.layer(i, layer, &hidden, &attention, adapter)?;
+        match &self.layers {
+            Layers::AsRead(layers) => {
+                for (i, layer) in layers.iter().enumerate() {
+                    hidden = layer.forward(i, &hidden, &attention, adapter)?;
+                }
+            }
+            Layers::LaidOut(layers) => {
+                for (i, layer) in layers.iter().enumerate() {
+                    hidden = layer.forward(i, &hidden, &attention, adapter)?;
+                }
+            }
         }
         Ok(hidden)
     }
@@ -292,7 +401,7 @@ impl Bert {
     /// Only those of the device.
     pub fn frozen_sha256(&self) -> Result<String> {
         let learns = |name: &str| self.vars.iter().any(|(own, _)| own == name);
-        digest(self.tensors.iter().filter(|(name, _)| !learns(name)))
+        self.digest(|name| !learns(name))
     }
 
     /// sha256 over every tensor as it is in memory now.
@@ -300,7 +409,34 @@ impl Bert {
     /// # Errors
     /// Only those of the device.
     pub fn sha256(&self) -> Result<String> {
-        digest(&self.tensors)
+        self.digest(|_| true)
+    }
+
+    /// sha256 over tensors of these names, and over what was laid out.
+    fn digest(&self, counts: impl Fn(&str) -> bool) -> Result<String> {
+        /// Values that are turned into bytes at a time: they stay in the cache.
+        const PIECE: usize = 1 << 13;
+        let mut hasher = Sha256::new();
+        let mut bytes = Vec::with_capacity(4 * PIECE);
+        for (name, tensor) in self.tensors.iter().filter(|(name, _)| counts(name)) {
+            hasher.update(name.as_bytes());
+            let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
+            let (storage, layout) = tensor.storage_and_layout();
+            let Storage::Cpu(storage) = &*storage else { bail!("{name} is not on the CPU") };
+            let start = layout.start_offset();
+            let values = &storage.as_slice::<f32>()?[start..start + tensor.elem_count()];
+            for piece in values.chunks(PIECE) {
+                bytes.clear();
+                bytes.extend(piece.iter().flat_map(|v| v.to_le_bytes()));
+                hasher.update(&bytes);
+            }
+        }
+        if let Layers::LaidOut(layers) = &self.layers {
+            for weight in layers.iter().flat_map(|layer| layer.weights.weights()) {
+                weight.each_piece(|bytes| hasher.update(bytes));
+            }
+        }
+        Ok(hex(&hasher.finalize()))
     }
 
     fn embed(&self, batch: &Batch, prefix: usize) -> Result<Tensor> {
@@ -364,50 +500,6 @@ impl Bert {
         let none = Tensor::zeros((1, heads, length, prefix), bias.dtype(), bias.device())?;
         Tensor::cat(&[&none, &bias], 3).map(Some)
     }
-
-    fn layer(
-        &self,
-        index: usize,
-        layer: &Layer,
-        hidden: &Tensor,
-        attention: &Attention,
-        adapter: &dyn Adapter,
-    ) -> Result<Tensor> {
-        let at = |module| Site { layer: index, module };
-        let linear = |module, map: &Linear, x: &Tensor| {
-            let y = map.forward(x, adapter.bias(at(module)))?;
-            match adapter.low_rank(at(module)) {
-                Some(update) => y + update.of(x)?,
-                None => Ok(y),
-            }
-        };
-        let query = linear(Module::Query, &layer.query, hidden)?; // [B, S, H]
-        let mut key = linear(Module::Key, &layer.key, hidden)?;
-        let mut value = linear(Module::Value, &layer.value, hidden)?;
-        if let Some((prefix_key, prefix_value)) = adapter.prefix(index) {
-            let in_front = |prefix: &Tensor, own: &Tensor| {
-                let (p, h) = prefix.dims2()?;
-                let batch = own.dim(0)?;
-                Tensor::cat(&[&prefix.unsqueeze(0)?.broadcast_as((batch, p, h))?, own], 1)
-            };
-            key = in_front(prefix_key, &key)?; // [B, P+S, H]
-            value = in_front(prefix_value, &value)?;
-        }
-        let context = kernels::attention(&query, &key, &value, attention)?; // [B, S, H]
-        let attended = linear(Module::AttentionOutput, &layer.attention_output, &context)?;
-        let beta = adapter.bias(at(Module::AttentionNorm));
-        let hidden = layer.attention_norm.forward(&(attended + hidden)?, beta)?;
-        let modules = [Module::Intermediate, Module::Output, Module::OutputNorm].map(at);
-        let plain = modules.iter().all(|module| adapter.low_rank(*module).is_none());
-        if let Some(block) = layer.feed_forward.as_ref().filter(|_| plain) {
-            let own = [&layer.intermediate.bias, &layer.output.bias, &layer.output_norm.beta];
-            let biases = [0, 1, 2].map(|i| adapter.bias(modules[i]).unwrap_or(own[i]));
-            return kernels::feed_forward(&hidden, block, &Tensor::cat(&biases, 0)?);
-        }
-        let inner = linear(Module::Intermediate, &layer.intermediate, &hidden)?;
-        let output = linear(Module::Output, &layer.output, &kernels::gelu(&inner)?)?;
-        layer.output_norm.forward(&(output + hidden)?, adapter.bias(modules[2]))
-    }
 }
 
 /// The bucket of a distance (Raffel et al. 2020, section 2.1): half of them for
@@ -427,25 +519,4 @@ fn bucket(from: usize, to: usize, buckets: usize) -> u32 {
         (exact + (steps * (half - exact) as f32) as usize).min(half - 1)
     };
     (within + if to > from { half } else { 0 }) as u32
-}
-
-fn digest<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<String> {
-    /// Values that are turned into bytes at a time: they stay in the cache.
-    const PIECE: usize = 1 << 13;
-    let mut hasher = Sha256::new();
-    let mut bytes = Vec::with_capacity(4 * PIECE);
-    for (name, tensor) in tensors {
-        hasher.update(name.as_bytes());
-        let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
-        let (storage, layout) = tensor.storage_and_layout();
-        let Storage::Cpu(storage) = &*storage else { bail!("{name} is not on the CPU") };
-        let start = layout.start_offset();
-        let values = &storage.as_slice::<f32>()?[start..start + tensor.elem_count()];
-        for piece in values.chunks(PIECE) {
-            bytes.clear();
-            bytes.extend(piece.iter().flat_map(|v| v.to_le_bytes()));
-            hasher.update(&bytes);
-        }
-    }
-    Ok(hex(&hasher.finalize()))
 }

@@ -1,8 +1,7 @@
 //! The two parts of a layer that hold weights: linear maps and LayerNorms.
 
-use crate::kernels::{self, Weight};
+use crate::kernels;
 use candle_core::{DType, Result, Tensor};
-use std::sync::Arc;
 
 /// A linear map. Its weight and bias never change, unless the encoder itself
 /// learns.
@@ -12,8 +11,6 @@ pub struct Linear {
     pub weight: Tensor,
     /// `[out]`.
     pub bias: Tensor,
-    /// The same weight, laid out for products.
-    pub(super) ready: Option<Arc<Weight>>,
     pub(super) learns: bool,
 }
 
@@ -25,7 +22,7 @@ impl Linear {
     pub fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         let bias = bias.unwrap_or(&self.bias);
         if !self.learns {
-            return kernels::linear(x, &self.weight, self.ready.as_ref(), Some(bias));
+            return kernels::linear(x, &self.weight, Some(bias));
         }
         let mut dims = x.dims().to_vec();
         let (out, inner) = self.weight.dims2()?;

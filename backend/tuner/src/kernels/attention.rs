@@ -53,12 +53,7 @@ pub fn attention(query: &Tensor, key: &Tensor, value: &Tensor, with: &Attention)
     }
     // The fused operation gives the bias no gradient.
     if rows::fused(query) && with.bias.as_ref().is_none_or(|bias| !bias.track_op()) {
-        let contiguous = |bias: &Option<Tensor>| bias.as_ref().map(Tensor::contiguous).transpose();
-        let op = Fused(Attention {
-            heads: n,
-            mask: with.mask.contiguous()?,
-            bias: contiguous(&with.bias)?,
-        });
+        let op = Fused(with.contiguous()?);
         return query.contiguous()?.apply_op3(&key.contiguous()?, &value.contiguous()?, op);
     }
     let d = h / n;
@@ -76,17 +71,15 @@ pub fn attention(query: &Tensor, key: &Tensor, value: &Tensor, with: &Attention)
     probabilities.matmul(&value)?.transpose(1, 2)?.contiguous()?.reshape((b, s, h))
 }
 
-struct Fused(Attention);
-
 /// The sizes of a call, and of one sequence in it.
 #[derive(Clone, Copy)]
-struct Sizes {
-    heads: usize,
+pub(super) struct Sizes {
+    pub heads: usize,
     /// Width of a head, `d`.
-    width: usize,
+    pub width: usize,
     /// `S` and `K` as the tensors have them.
-    queries: usize,
-    keys: usize,
+    pub queries: usize,
+    pub keys: usize,
 }
 
 /// One sequence without its padding.
@@ -102,9 +95,9 @@ struct Sequence<'a> {
 
 /// The CPU storage of a contiguous tensor and where its values start.
 #[derive(Clone, Copy)]
-struct Values<'a> {
-    storage: &'a CpuStorage,
-    start: usize,
+pub(super) struct Values<'a> {
+    pub storage: &'a CpuStorage,
+    pub start: usize,
 }
 
 impl Sequence<'_> {
@@ -275,10 +268,61 @@ impl Attention {
         })
     }
 
+    /// The context, `[B, S, H]`, of queries `[B, S, H]`, keys and values `[B, K, H]`.
+    pub(super) fn context(
+        &self,
+        sizes: Sizes,
+        [query, key, value]: [Values<'_>; 3],
+    ) -> Result<Vec<f32>> {
+        let mut out = vec![0.0_f32; self.sequences()? * sizes.of_queries()];
+        self.for_each(sizes, [&mut out], |sequence, [out]| {
+            sequence.forward(query, key, value, out)
+        })?;
+        Ok(out)
+    }
+
+    /// The gradients of queries, keys and values; the fourth of `inputs` is that of the
+    /// context.
+    pub(super) fn gradients(&self, sizes: Sizes, inputs: [Values<'_>; 4]) -> Result<[Vec<f32>; 3]> {
+        let (batch, keys) = (self.sequences()?, sizes.of_keys());
+        let [mut of_query, mut of_key, mut of_value] =
+            [sizes.of_queries(), keys, keys].map(|each| vec![0.0_f32; batch * each]);
+        let outputs: [&mut [f32]; 3] = [&mut of_query, &mut of_key, &mut of_value];
+        self.for_each(sizes, outputs, |sequence, outputs| sequence.backward(inputs, outputs))?;
+        Ok([of_query, of_key, of_value])
+    }
+
+    /// `B`.
+    fn sequences(&self) -> Result<usize> {
+        self.mask.dim(0)
+    }
+
+    /// The same for a kernel.
+    pub(super) fn contiguous(&self) -> Result<Self> {
+        let bias = self.bias.as_ref().map(Tensor::contiguous).transpose()?;
+        Ok(Self { heads: self.heads, mask: self.mask.contiguous()?, bias })
+    }
+}
+
+impl Sizes {
+    /// Values of a sequence's queries, `S·H`.
+    fn of_queries(self) -> usize {
+        self.queries * self.heads * self.width
+    }
+
+    /// Values of a sequence's keys, `K·H`.
+    fn of_keys(self) -> usize {
+        self.keys * self.heads * self.width
+    }
+}
+
+struct Fused(Attention);
+
+impl Fused {
     fn sizes(&self, query: &Layout, key: &Layout) -> Result<Sizes> {
         let (_, queries, h) = query.shape().dims3()?;
-        let keys = key.shape().dims3()?.1;
-        Ok(Sizes { heads: self.heads, width: h / self.heads, queries, keys })
+        let (heads, keys) = (self.0.heads, key.shape().dims3()?.1);
+        Ok(Sizes { heads, width: h / heads, queries, keys })
     }
 }
 
@@ -306,11 +350,7 @@ impl CustomOp3 for Fused {
         let values = |storage, layout: &Layout| Values { storage, start: layout.start_offset() };
         let query = values(query, query_layout);
         let (key, value) = (values(key, key_layout), values(value, value_layout));
-        let mut out = vec![0.0_f32; query_layout.shape().elem_count()];
-        let sizes = self.0.sizes(query_layout, key_layout)?;
-        self.0.for_each(sizes, [&mut out], |sequence, [out]| {
-            sequence.forward(query, key, value, out)
-        })?;
+        let out = self.0.context(self.sizes(query_layout, key_layout)?, [query, key, value])?;
         Ok((CpuStorage::F32(out), query_layout.shape().clone()))
     }
 
@@ -329,12 +369,8 @@ impl CustomOp3 for Fused {
             inputs.push(Values { storage: cpu(storage)?, start: layout.start_offset() });
         }
         let inputs = [inputs[0], inputs[1], inputs[2], inputs[3]];
-        let mut of_query = vec![0.0_f32; query.elem_count()];
-        let mut of_key = vec![0.0_f32; key.elem_count()];
-        let mut of_value = vec![0.0_f32; value.elem_count()];
-        let sizes = self.0.sizes(query.layout(), key.layout())?;
-        let outputs: [&mut [f32]; 3] = [&mut of_query, &mut of_key, &mut of_value];
-        self.0.for_each(sizes, outputs, |sequence, outputs| sequence.backward(inputs, outputs))?;
+        let sizes = self.sizes(query.layout(), key.layout())?;
+        let [of_query, of_key, of_value] = self.0.gradients(sizes, inputs)?;
         let tensor =
             |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device()).map(Some);
         Ok((tensor(of_query, query)?, tensor(of_key, key)?, tensor(of_value, value)?))

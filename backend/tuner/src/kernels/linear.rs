@@ -1,34 +1,24 @@
 //! `y = x·Wᵀ + b` with frozen `W`.
 
-use super::{Weight, bias, rows};
+use super::{bias, rows};
 use candle_core::backend::BackendStorage;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Storage, Tensor, bail,
 };
-use std::sync::Arc;
 
 /// A linear map whose weight is frozen, `x` `[.., in]` → `[.., out]`, with `weight`
-/// `[out, in]` and `bias` `[out]`. `x` has a gradient, and `bias` where it learns. `ready`
-/// is the same weight, laid out.
+/// `[out, in]` and `bias` `[out]`. `x` has a gradient, and `bias` where it learns.
 ///
 /// # Errors
-/// When the shapes do not fit, or `x` is not on the CPU for which a weight was laid out.
-pub fn linear(
-    x: &Tensor,
-    weight: &Tensor,
-    ready: Option<&Arc<Weight>>,
-    bias: Option<&Tensor>,
-) -> Result<Tensor> {
+/// When the shapes do not fit.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     if rows::fused(x) {
-        let weight = Frozen { weight: weight.clone(), ready: ready.cloned() };
+        let weight = Frozen(weight.clone());
         let x = x.contiguous()?;
         return match bias {
             Some(bias) if bias.track_op() => x.apply_op2(&bias.contiguous()?, weight),
             bias => x.apply_op1(FrozenLinear { weight, bias: bias.cloned() }),
         };
-    }
-    if ready.is_some() {
-        bail!("a weight that was laid out is for f32 on the CPU");
     }
     let y = x.broadcast_matmul(&weight.detach().t()?)?;
     match bias {
@@ -37,12 +27,8 @@ pub fn linear(
     }
 }
 
-/// A frozen weight. As an operation it takes a bias that learns.
-struct Frozen {
-    /// `[out, in]`.
-    weight: Tensor,
-    ready: Option<Arc<Weight>>,
-}
+/// A frozen weight, `[out, in]`. As an operation it takes a bias that learns.
+struct Frozen(Tensor);
 
 impl Frozen {
     /// `x·Wᵀ + b`.
@@ -52,7 +38,7 @@ impl Frozen {
         layout: &Layout,
         bias: Option<&[f32]>,
     ) -> Result<(CpuStorage, Shape)> {
-        let (out, inner) = self.weight.dims2()?;
+        let (out, inner) = self.0.dims2()?;
         let mut dims = layout.dims().to_vec();
         if dims.pop() != Some(inner) {
             bail!("a linear map of {inner} inputs was given {:?}", layout.dims());
@@ -63,12 +49,8 @@ impl Frozen {
             let given = bias.map_or(0, <[f32]>::len);
             bail!("a linear map of {out} outputs was given {given} biases");
         }
-        if let Some(ready) = &self.ready {
-            let y = ready.forward(rows::slice(x, layout)?, bias);
-            return Ok((CpuStorage::F32(y), Shape::from(dims)));
-        }
         let flat = Layout::contiguous_with_offset((m, inner), layout.start_offset());
-        let transposed = self.weight.t()?;
+        let transposed = self.0.t()?;
         let (weight, weight_layout) = transposed.storage_and_layout();
         let Storage::Cpu(weight) = &*weight else {
             bail!("the weight of a linear map is not on the CPU");
@@ -91,17 +73,10 @@ impl Frozen {
 
     /// `dx = dy·W`.
     fn backward(&self, x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-        if let Some(ready) = &self.ready {
-            let gradient = gradient.contiguous()?;
-            let (storage, layout) = gradient.storage_and_layout();
-            let Storage::Cpu(storage) = &*storage else { bail!("a gradient is not on the CPU") };
-            let dx = ready.backward(rows::slice(storage, layout)?);
-            return Tensor::from_vec(dx, x.shape(), x.device());
-        }
-        let (out, _) = self.weight.dims2()?;
+        let (out, _) = self.0.dims2()?;
         let m = gradient.elem_count() / gradient.dim(D::Minus1)?;
         let gradient = gradient.contiguous()?.reshape((m, out))?;
-        gradient.matmul(&self.weight)?.reshape(x.shape())
+        gradient.matmul(&self.0)?.reshape(x.shape())
     }
 }
 

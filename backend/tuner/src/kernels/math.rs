@@ -56,6 +56,28 @@ pub fn sum(values: &[f32], f: impl Fn(usize, f32) -> f32) -> f32 {
     total
 }
 
+/// `Σ a·b` of two of one length, summed as [`sum`] does.
+#[inline(always)]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += a * b;
+        }
+    }
+    let rest = rest_a.iter().zip(rest_b).map(|(a, b)| a * b);
+    rest.fold(lanes.iter().sum(), |sum, product| sum + product)
+}
+
+/// `to += factor·values`.
+#[inline(always)]
+pub fn add_scaled(factor: f32, values: &[f32], to: &mut [f32]) {
+    for (to, value) in to.iter_mut().zip(values) {
+        *to += factor * value;
+    }
+}
+
 /// The greatest value; negative infinity for none.
 #[inline(always)]
 pub fn max(values: &[f32]) -> f32 {
@@ -108,6 +130,7 @@ mod tests {
             let values: Vec<f32> = (0..n).map(|i| ((i * 37) % 19) as f32 - 9.0).collect();
             assert_eq!(sum(&values, |_, v| v), values.iter().sum::<f32>());
             assert_eq!(max(&values), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            assert_eq!(dot(&values, &values), values.iter().map(|v| v * v).sum::<f32>());
         }
     }
 }

@@ -81,6 +81,22 @@ pub fn alone(values: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32])) {
     ARCH.dispatch(Rows { values, width, f });
 }
 
+/// Calls `f`, which becomes one function for the processor at hand.
+pub fn dispatch(f: impl FnOnce()) {
+    struct Whole<F>(F);
+
+    impl<F: FnOnce()> pulp::NullaryFnOnce for Whole<F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            (self.0)();
+        }
+    }
+
+    ARCH.dispatch(Whole(f));
+}
+
 /// Calls `f` for every row of two by this thread alone.
 pub fn both(values: [&mut [f32]; 2], width: usize, f: impl Fn(&mut [f32], &mut [f32])) {
     ARCH.dispatch(BothRows { values, width, f });
@@ -88,22 +104,16 @@ pub fn both(values: [&mut [f32]; 2], width: usize, f: impl Fn(&mut [f32], &mut [
 
 /// Adds the columns of `[.., width]` to `sums`, `[width]`, one row after the other.
 pub fn add_columns(values: &[f32], sums: &mut [f32]) {
-    struct Columns<'a>(&'a [f32], &'a mut [f32]);
-
-    impl pulp::NullaryFnOnce for Columns<'_> {
-        type Output = ();
-
+    dispatch(
         #[inline(always)]
-        fn call(self) {
-            for row in self.0.chunks_exact(self.1.len()) {
-                for (sum, value) in self.1.iter_mut().zip(row) {
+        || {
+            for row in values.chunks_exact(sums.len()) {
+                for (sum, value) in sums.iter_mut().zip(row) {
                     *sum += value;
                 }
             }
-        }
-    }
-
-    ARCH.dispatch(Columns(values, sums));
+        },
+    );
 }
 
 /// The sum of squares: in f32 over a piece of a fixed size, in f64 over the pieces, so that

@@ -4,7 +4,7 @@
 use super::*;
 use candle_core::{D, Device, Result, Tensor, Var};
 
-fn var(shape: &[usize], seed: u32) -> Var {
+pub(super) fn var(shape: &[usize], seed: u32) -> Var {
     let n: usize = shape.iter().product();
     let mut state = seed.wrapping_mul(2_654_435_769).wrapping_add(1);
     let values: Vec<f32> = (0..n)
@@ -17,11 +17,11 @@ fn var(shape: &[usize], seed: u32) -> Var {
     Var::from_tensor(&tensor).unwrap()
 }
 
-fn values(t: &Tensor) -> Vec<f32> {
+pub(super) fn values(t: &Tensor) -> Vec<f32> {
     t.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-fn assert_close(a: &Tensor, b: &Tensor, what: &str) {
+pub(super) fn assert_close(a: &Tensor, b: &Tensor, what: &str) {
     assert_eq!(a.dims(), b.dims(), "{what}");
     let (a, b) = (values(a), values(b));
     let scale = b.iter().fold(1e-3_f32, |m, v| m.max(v.abs()));
@@ -57,8 +57,8 @@ fn linear_is_linear() {
         let weight = var(&[7, h], 1).as_tensor().detach();
         let bias = var(&[7], 2).as_tensor().detach();
         let reference = |x: &Tensor| x.broadcast_matmul(&weight.t()?)?.broadcast_add(&bias);
-        check(&[b, s, h], |x| linear(x, &weight, None, Some(&bias)), reference);
-        check(&[b, s, h], |x| linear(x, &weight, None, None), |x| x.broadcast_matmul(&weight.t()?));
+        check(&[b, s, h], |x| linear(x, &weight, Some(&bias)), reference);
+        check(&[b, s, h], |x| linear(x, &weight, None), |x| x.broadcast_matmul(&weight.t()?));
     }
 }
 
@@ -69,7 +69,7 @@ fn the_bias_of_a_linear_map_gets_its_gradient_where_it_learns() {
         let bias = var(&[7], 2);
         let reference =
             |x: &Tensor| x.broadcast_matmul(&weight.t()?)?.broadcast_add(bias.as_tensor());
-        let own = |x: &Tensor| linear(x, &weight, None, Some(bias.as_tensor()));
+        let own = |x: &Tensor| linear(x, &weight, Some(bias.as_tensor()));
         check(&[b, s, h], own, reference);
         let x = var(&[b, s, h], 6);
         let counted = var(&[b, s, 7], 8).as_tensor().detach();
@@ -78,10 +78,7 @@ fn the_bias_of_a_linear_map_gets_its_gradient_where_it_learns() {
             loss.backward().unwrap().get(&bias).expect("the bias has a gradient").clone()
         };
         assert_close(&gradient(own(&x)), &gradient(reference(&x)), "gradient of the bias");
-        assert!(
-            linear(&x, &weight, None, Some(x.as_tensor())).is_err(),
-            "a bias of another length"
-        );
+        assert!(linear(&x, &weight, Some(x.as_tensor())).is_err(), "a bias of another length");
     }
 }
 
@@ -138,73 +135,6 @@ fn gelu_is_gelu() {
     }
 }
 
-#[test]
-fn a_feed_forward_block_is_its_parts() {
-    if !Weight::available(Precision::F32) {
-        return;
-    }
-    for [b, s, h] in SHAPES {
-        let i = 2 * h + 3;
-        let (w1, w2) = (var(&[i, h], 1).as_tensor().detach(), var(&[h, i], 2).as_tensor().detach());
-        let gamma = var(&[h], 3).as_tensor().detach();
-        let ready = |weight| std::sync::Arc::new(Weight::new(weight, Precision::F32).unwrap());
-        let block =
-            FeedForward { first: ready(&w1), second: ready(&w2), gamma: gamma.clone(), eps: 1e-6 };
-        let biases = var(&[i + 2 * h], 4);
-        let by_parts = |x: &Tensor, biases: &Tensor| {
-            let part = |start, n| biases.narrow(0, start, n);
-            let inner = x.broadcast_matmul(&w1.t()?)?.broadcast_add(&part(0, i)?)?;
-            let output = inner.gelu_erf()?.broadcast_matmul(&w2.t()?)?;
-            let sum = (output.broadcast_add(&part(i, h)?)? + x)?;
-            let normed = layer_norm(&sum, &gamma, &gamma.zeros_like()?, 1e-6)?;
-            normed.broadcast_add(&part(i + h, h)?)
-        };
-        let frozen = biases.as_tensor().detach();
-        check(&[b, s, h], |x| feed_forward(x, &block, &frozen), |x| by_parts(x, &frozen));
-        // What learns, and an input that needs no gradient.
-        let x = var(&[b, s, h], 6).as_tensor().detach();
-        let counted = var(&[b, s, h], 8).as_tensor().detach();
-        let gradient = |y: Result<Tensor>| {
-            let loss = (y.unwrap() * &counted).unwrap().sum_all().unwrap();
-            loss.backward().unwrap().get(&biases).expect("the biases have a gradient").clone()
-        };
-        let own = gradient(feed_forward(&x, &block, &biases));
-        assert_close(&own, &gradient(by_parts(&x, &biases)), "gradient of the biases");
-        assert!(feed_forward(&x, &block, &gamma).is_err(), "biases of another length");
-        // Nothing is kept, and the result is the same.
-        let learning = feed_forward(&x, &block, &biases).unwrap();
-        assert_eq!(values(&learning), values(&feed_forward(&x, &block, &frozen).unwrap()));
-    }
-}
-
-#[test]
-fn a_feed_forward_block_does_not_depend_on_the_number_of_threads() {
-    if !Weight::available(Precision::F32) {
-        return;
-    }
-    let ready = |shape: &[usize], seed| {
-        let weight = Weight::new(var(shape, seed).as_tensor(), Precision::F32);
-        std::sync::Arc::new(weight.unwrap())
-    };
-    let block = FeedForward {
-        first: ready(&[40, 16], 1),
-        second: ready(&[16, 40], 2),
-        gamma: var(&[16], 3).as_tensor().detach(),
-        eps: 1e-6,
-    };
-    let (x, biases) = (var(&[500, 16], 4), var(&[72], 5));
-    let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let y = feed_forward(&x, &block, &biases).unwrap();
-            let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
-            let of = |var: &Var| values(gradients.get(var).unwrap());
-            (values(&y), of(&x), of(&biases))
-        })
-    };
-    assert_eq!(run(1), run(5));
-}
-
 /// The same attention from candle's primitives alone.
 fn by_parts(query: &Tensor, key: &Tensor, value: &Tensor, with: &Attention) -> Result<Tensor> {
     let (b, s, h) = query.dims3()?;
@@ -229,7 +159,7 @@ const ATTENTIONS: [(&[usize], usize, usize, usize); 5] = [
 ];
 
 /// An attention over sequences of these lengths, the first masked in its middle, too.
-fn masked(lengths: &[usize], heads: usize, prefix: usize, biased: bool) -> Attention {
+pub(super) fn masked(lengths: &[usize], heads: usize, prefix: usize, biased: bool) -> Attention {
     let s = *lengths.iter().max().unwrap();
     let mask = lengths.iter().enumerate().flat_map(|(i, &length)| {
         (0..prefix + s).map(move |k| {
@@ -301,6 +231,6 @@ fn kernels_take_views_that_are_not_contiguous() {
     let view = x.as_tensor().transpose(0, 1).unwrap();
     let weight = var(&[4, 33], 1).as_tensor().detach();
     let expected = view.contiguous().unwrap().broadcast_matmul(&weight.t().unwrap()).unwrap();
-    assert_close(&linear(&view, &weight, None, None).unwrap(), &expected, "linear of a view");
+    assert_close(&linear(&view, &weight, None).unwrap(), &expected, "linear of a view");
     assert_close(&gelu(&view).unwrap(), &view.gelu_erf().unwrap(), "gelu of a view");
 }

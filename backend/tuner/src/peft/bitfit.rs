@@ -60,8 +60,8 @@ struct BitFitAdapter {
 
 impl Adapter for BitFitAdapter {
     fn bias(&self, at: Site) -> Option<&Tensor> {
-        let place = Module::ALL.iter().position(|module| *module == at.module)?;
-        Some(self.vars[at.layer * Module::ALL.len() + place].var.as_tensor())
+        let place = at.layer * Module::ALL.len() + at.module.place();
+        Some(self.vars[place].var.as_tensor())
     }
 
     fn vars(&self) -> &[NamedVar] {

@@ -13,6 +13,8 @@ pub use bitfit::BitFit;
 pub use lora::Lora;
 pub use ptuning_v2::PTuningV2;
 
+pub use crate::kernels::LowRank;
+
 use crate::encoder::{Bert, Config};
 use candle_core::{Result, Tensor, Var};
 use tupate_tasks::MethodSpec;
@@ -52,6 +54,11 @@ impl Module {
         Self::OutputNorm,
     ];
 
+    /// Where it is in [`ALL`](Self::ALL).
+    pub fn place(self) -> usize {
+        self as usize
+    }
+
     /// Its name in the names of tuned tensors, such as `query.lora_A`.
     pub fn name(self) -> &'static str {
         match self {
@@ -87,31 +94,6 @@ pub struct NamedVar {
     pub var: Var,
 }
 
-/// `scale·B·A`, which may be added to a linear map.
-#[derive(Clone, Copy, Debug)]
-pub struct LowRank<'a> {
-    /// `[r, in]`.
-    pub a: &'a Tensor,
-    /// `[out, r]`.
-    pub b: &'a Tensor,
-    /// α/r.
-    pub scale: f64,
-}
-
-impl LowRank<'_> {
-    /// Of `x`, `[B, S, in]` → `[B, S, out]`.
-    ///
-    /// # Errors
-    /// When the shapes do not fit.
-    pub fn of(&self, x: &Tensor) -> Result<Tensor> {
-        let (batch, s, inner) = x.dims3()?;
-        let x = x.reshape((batch * s, inner))?;
-        // [B·S, in]·[in, r] → [B·S, r]; the scale on the narrow side is cheap.
-        let low = (x.matmul(&self.a.t()?)? * self.scale)?;
-        low.matmul(&self.b.t()?)?.reshape((batch, s, ()))
-    }
-}
-
 /// What a frozen encoder lets a method change; the default leaves it frozen.
 pub trait Adapter {
     /// What stands in place of the bias of a linear map or the shift of a LayerNorm.
@@ -120,7 +102,7 @@ pub trait Adapter {
         None
     }
 
-    /// What is added to a linear map.
+    /// What is added to queries, keys or values; elsewhere nobody asks.
     fn low_rank(&self, at: Site) -> Option<LowRank<'_>> {
         let _ = at;
         None

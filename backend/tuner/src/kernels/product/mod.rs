@@ -138,43 +138,35 @@ impl Panels {
         // SAFETY: the kernel has written every value.
         unsafe { out.assume_init_mut() }
     }
-
-    /// `x·self + bias`, `x` `[M, K]` → `[M, N]`, by all threads.
-    fn product(&self, x: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-        let rows = x.len() / self.inner;
-        let share = rows.div_ceil(rayon::current_num_threads());
-        let each = share.next_multiple_of(TILE).clamp(TILE, BLOCK);
-        let mut out = Fresh::new(rows * self.columns);
-        out.space()
-            .par_chunks_mut(each * self.columns)
-            .zip(x.par_chunks(each * self.inner))
-            .for_each_init(Scratch::default, |scratch, (out, x)| {
-                self.block(x, bias, scratch, out);
-            });
-        // SAFETY: the blocks of `x` and of the output are the same, and each is written.
-        #[expect(unsafe_code, reason = "see there")]
-        unsafe {
-            out.written()
-        }
-    }
 }
 
 /// Values that are about to be written, without zeros in their place before: a pass over
 /// memory less for the largest tensors of a step.
-pub struct Fresh {
-    values: Vec<f32>,
+pub struct Fresh<T = f32> {
+    values: Vec<T>,
     len: usize,
 }
 
-impl Fresh {
+impl<T> Fresh<T> {
     /// Room for `len` values.
     pub fn new(len: usize) -> Self {
         Self { values: Vec::with_capacity(len), len }
     }
 
     /// The room.
-    pub fn space(&mut self) -> &mut [MaybeUninit<f32>] {
+    pub fn space(&mut self) -> &mut [MaybeUninit<T>] {
         &mut self.values.spare_capacity_mut()[..self.len]
+    }
+
+    /// The room in `n` pieces of `each`, the last with what is left; no room at all is
+    /// `None` for all.
+    pub fn pieces(
+        &mut self,
+        each: usize,
+        n: usize,
+    ) -> impl Iterator<Item = Option<&mut [MaybeUninit<T>]>> {
+        let pieces = self.space().chunks_mut(each).map(Some);
+        pieces.chain(std::iter::repeat_with(|| None)).take(n)
     }
 
     /// The values.
@@ -182,7 +174,7 @@ impl Fresh {
     /// # Safety
     /// All of the [`space`](Self::space) was written.
     #[expect(unsafe_code, reason = "see there")]
-    pub unsafe fn written(mut self) -> Vec<f32> {
+    pub unsafe fn written(mut self) -> Vec<T> {
         // SAFETY: there is room for so many, and they are written, says the caller.
         unsafe { self.values.set_len(self.len) };
         self.values
@@ -230,6 +222,25 @@ impl Weight {
         })
     }
 
+    /// Calls `f` with all bytes of both layouts, piece by piece.
+    pub fn each_piece(&self, mut f: impl FnMut(&[u8])) {
+        /// Registers at a time: they stay in the cache.
+        const PIECE: usize = 1 << 9;
+        let mut bytes = Vec::with_capacity(64 * PIECE);
+        for panels in [&self.forward, &self.backward] {
+            for piece in panels.lanes.chunks(PIECE) {
+                bytes.clear();
+                bytes.extend(piece.iter().flat_map(|lanes| lanes.0).flat_map(u32::to_le_bytes));
+                f(&bytes);
+            }
+        }
+    }
+
+    /// That of the products.
+    pub fn precision(&self) -> Precision {
+        self.forward.precision
+    }
+
     /// `in`.
     pub fn inputs(&self) -> usize {
         self.forward.inner
@@ -240,17 +251,8 @@ impl Weight {
         self.forward.columns
     }
 
-    /// `x·Wᵀ + b`, `x` `[M, in]` → `[M, out]`.
-    pub fn forward(&self, x: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-        self.forward.product(x, bias)
-    }
-
-    /// `dy·W`, `dy` `[M, out]` → `[M, in]`.
-    pub fn backward(&self, gradient: &[f32]) -> Vec<f32> {
-        self.backward.product(gradient, None)
-    }
-
-    /// [`forward`](Self::forward) by this thread alone; gives `out`, all of it written.
+    /// `x·Wᵀ + b`, `x` `[M, in]` → `[M, out]`, by this thread alone; gives `out`, all of it
+    /// written.
     pub fn forward_block<'o>(
         &self,
         x: &[f32],
@@ -261,7 +263,8 @@ impl Weight {
         self.forward.block(x, bias, scratch, out)
     }
 
-    /// [`backward`](Self::backward) by this thread alone; gives `out`, all of it written.
+    /// `dy·W`, `dy` `[M, out]` → `[M, in]`, by this thread alone; gives `out`, all of it
+    /// written.
     pub fn backward_block<'o>(
         &self,
         gradient: &[f32],

@@ -1,0 +1,212 @@
+//! A layer of a frozen Transformer encoder as one operation, from hidden states to hidden
+//! states (post-norm, Devlin et al. 2019):
+//!
+//! ```text
+//! c = attention(x·Wqᵀ + bq, x·Wkᵀ + bk, x·Wvᵀ + bv)
+//! u = LayerNorm(x + c·Woᵀ + bo)
+//! y = LayerNorm(u + W₂·GELU(W₁·u + b₁) + b₂)
+//! ```
+//!
+//! with LoRA's updates at queries, keys and values and a prefix before keys and values,
+//! where an adapter has them. A thread takes some rows through all that is done to rows
+//! while they are in its cache. As one operation the layer keeps for its backward pass what
+//! that reads and nothing else: queries, keys, values, what went into the two LayerNorms,
+//! and the derivatives of GELU; a tape keeps every value between two of its parts.
+
+mod backward;
+mod forward;
+mod parts;
+mod slopes;
+#[cfg(test)]
+mod tests;
+
+use super::attention::{Sizes, Values};
+use super::product::{BLOCK, Precision, Scratch, TILE, Weight};
+use super::{Attention, LowRank, rows};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
+use parts::Parts;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The frozen weights of a layer.
+pub struct FrozenLayer {
+    /// Of queries, keys and values, `[H, H]` each.
+    pub projections: [Weight; 3],
+    /// After attention, `[H, H]`.
+    pub attention_output: Weight,
+    /// `W₁`, `[I, H]`.
+    pub intermediate: Weight,
+    /// `W₂`, `[H, I]`.
+    pub output: Weight,
+    /// Scales of the LayerNorms after attention and at the end, `[H]` each.
+    pub gammas: [Vec<f32>; 2],
+    /// Their ε.
+    pub eps: f32,
+}
+
+/// What stands in a layer beside its frozen weights. All of it has gradients.
+pub struct Standing<'a> {
+    /// Biases and shifts of query, key, value, attention output, attention norm,
+    /// intermediate, output and output norm; `[I]` for the sixth, `[H]` for the others.
+    pub biases: [&'a Tensor; 8],
+    /// Added to queries, keys and values.
+    pub low_rank: [Option<LowRank<'a>>; 3],
+    /// Keys and values in front of every sequence's own, `[P, H]` each.
+    pub prefix: Option<(&'a Tensor, &'a Tensor)>,
+}
+
+impl FrozenLayer {
+    /// `H` and `I`.
+    fn widths(&self) -> (usize, usize) {
+        (self.intermediate.inputs(), self.intermediate.outputs())
+    }
+
+    /// Of all its products.
+    fn precision(&self) -> Precision {
+        self.intermediate.precision()
+    }
+
+    /// All of its weights.
+    pub fn weights(&self) -> impl Iterator<Item = &Weight> {
+        let rest = [&self.attention_output, &self.intermediate, &self.output];
+        self.projections.iter().chain(rest)
+    }
+
+    /// The layer's result, `x` `[B, S, H]` → `[B, S, H]`. `x` has a gradient. The bias of
+    /// attention scores in `attention` has none.
+    ///
+    /// # Errors
+    /// When the shapes do not fit, or something is not f32 on the CPU.
+    pub fn forward(
+        self: &Arc<Self>,
+        x: &Tensor,
+        standing: &Standing<'_>,
+        attention: &Attention,
+    ) -> Result<Tensor> {
+        let (h, i) = self.widths();
+        let (batch, queries, width) = x.dims3()?;
+        let (packed, parts) = Parts::pack(standing, (h, i))?;
+        let heads = attention.heads;
+        let keys = parts.prefix_length(h) + queries;
+        if width != h
+            || !h.is_multiple_of(heads)
+            || attention.mask.dims() != [batch, keys]
+            || attention.bias.as_ref().is_some_and(|b| b.dims() != [1, heads, queries, keys])
+            || !rows::fused(x)
+        {
+            bail!(
+                "a layer of {h} with {heads} heads was given {:?} and the mask {:?}",
+                x.dims(),
+                attention.mask.dims()
+            );
+        }
+        let operation = Operation {
+            layer: Arc::clone(self),
+            parts,
+            attention: attention.contiguous()?,
+            sizes: Sizes { heads, width: h / heads, queries, keys },
+            keep: x.track_op() || packed.track_op(),
+            kept: Mutex::new(None),
+        };
+        x.contiguous()?.apply_op2(&packed, operation)
+    }
+}
+
+/// A layer on its way through a batch.
+struct Operation {
+    layer: Arc<FrozenLayer>,
+    parts: Parts,
+    attention: Attention,
+    sizes: Sizes,
+    /// Whether there will be a backward pass.
+    keep: bool,
+    /// The backward pass takes it, and gives back what it is done with.
+    kept: Mutex<Option<Kept>>,
+}
+
+/// What the backward pass needs, `M = B·S`.
+struct Kept {
+    /// Queries `[B, S, H]`, keys and values `[B, P+S, H]`.
+    projected: [CpuStorage; 3],
+    after_attention: KeptRows,
+}
+
+/// That of what follows attention.
+struct KeptRows {
+    /// What went into the LayerNorms after attention and at the end, `[M, H]`.
+    sums: [Vec<f32>; 2],
+    /// The derivatives of GELU, `[M, I]`.
+    slopes: slopes::Kept,
+}
+
+/// What a thread works in.
+#[derive(Default)]
+struct Space {
+    scratch: Scratch,
+    /// `[m, I]`, twice.
+    wide: [Vec<f32>; 2],
+    /// `[m, H]`, twice.
+    narrow: [Vec<f32>; 2],
+}
+
+/// The first `n` of values that are written before they are read.
+fn first(values: &mut Vec<f32>, n: usize) -> &mut [f32] {
+    if values.len() < n {
+        values.resize(n, 0.0);
+    }
+    &mut values[..n]
+}
+
+/// Rows that a thread takes at a time, of `m`: many enough that a weight is worth its way
+/// into the cache, few enough that there is work for many threads. It does not depend on
+/// their number, and so do sums over blocks.
+fn block(m: usize) -> usize {
+    const BLOCKS: usize = 32;
+    m.div_ceil(BLOCKS).next_multiple_of(TILE).clamp(4 * TILE, BLOCK)
+}
+
+/// A whole storage.
+fn all(storage: &CpuStorage) -> Values<'_> {
+    Values { storage, start: 0 }
+}
+
+impl CustomOp2 for Operation {
+    fn name(&self) -> &'static str {
+        "frozen-layer"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        packed: &CpuStorage,
+        packed_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, packed) = (rows::slice(x, x_layout)?, rows::slice(packed, packed_layout)?);
+        let (y, kept) = self.forward(x, packed)?;
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        Ok((CpuStorage::F32(y), x_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        packed: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(kept) = kept else {
+            bail!("a layer kept nothing for a backward pass, or there was one before");
+        };
+        let gradient = gradient.contiguous()?;
+        let storages = [x, packed, &gradient].map(Tensor::storage_and_layout);
+        let mut inputs = Vec::with_capacity(3);
+        for (storage, layout) in &storages {
+            let Storage::Cpu(storage) = &**storage else { bail!("a gradient is not on the CPU") };
+            inputs.push(rows::slice(storage, layout)?);
+        }
+        let (dx, of_packed) = self.backward(inputs[0], inputs[1], inputs[2], kept, x.track_op())?;
+        let like = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device());
+        Ok((dx.map(|dx| like(dx, x)).transpose()?, Some(like(of_packed, packed)?)))
+    }
+}

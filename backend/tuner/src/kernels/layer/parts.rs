@@ -1,0 +1,115 @@
+//! What stands in a layer beside its frozen weights, as one vector: an operation takes few
+//! tensors, and gives each of them one gradient.
+
+use super::super::low_rank::{Factors, transposed};
+use super::Standing;
+use candle_core::{Result, Tensor, bail};
+use std::ops::Range;
+
+/// Places in [`Standing::biases`], behind those of queries, keys and values.
+pub(super) const ATTENTION_OUTPUT: usize = 3;
+pub(super) const ATTENTION_NORM: usize = 4;
+pub(super) const INTERMEDIATE: usize = 5;
+pub(super) const OUTPUT: usize = 6;
+pub(super) const OUTPUT_NORM: usize = 7;
+
+/// Where a tensor's values are.
+#[derive(Clone)]
+pub(super) struct Part {
+    place: Range<usize>,
+    /// Whether anybody asks for its gradient.
+    pub learns: bool,
+}
+
+impl Part {
+    pub fn of<'a>(&self, all: &'a [f32]) -> &'a [f32] {
+        &all[self.place.clone()]
+    }
+
+    pub fn of_mut<'a>(&self, all: &'a mut [f32]) -> &'a mut [f32] {
+        &mut all[self.place.clone()]
+    }
+}
+
+/// `A` and `B` of a low-rank update.
+pub(super) struct LowRankParts {
+    a: Part,
+    b: Part,
+    rank: usize,
+    scale: f32,
+}
+
+impl LowRankParts {
+    pub fn factors<'a>(&self, all: &'a [f32]) -> Factors<'a> {
+        Factors::new(self.a.of(all), self.b.of(all), self.rank, self.scale)
+    }
+
+    /// Where the gradients of `A` and of `Bᵀ` are summed.
+    pub fn gradients<'a>(&self, all: &'a mut [f32]) -> [&'a mut [f32]; 2] {
+        // They were put there one after the other.
+        let (a, b) = all[self.a.place.start..self.b.place.end].split_at_mut(self.a.place.len());
+        [a, b]
+    }
+
+    /// Turns the gradient of `Bᵀ` into that of `B`.
+    pub fn turn(&self, all: &mut [f32]) {
+        let of_b = self.b.of_mut(all);
+        let turned = transposed(of_b, of_b.len() / self.rank);
+        of_b.copy_from_slice(&turned);
+    }
+}
+
+/// All of them.
+pub(super) struct Parts {
+    /// As in [`Standing::biases`].
+    pub biases: [Part; 8],
+    /// Of queries, keys and values.
+    pub low_rank: [Option<LowRankParts>; 3],
+    /// Keys and values that stand in front.
+    pub prefix: Option<[Part; 2]>,
+}
+
+impl Parts {
+    /// Everything that stands in a layer of `H` and `I`, in one vector, and where.
+    ///
+    /// # Errors
+    /// When a shape does not fit.
+    pub fn pack(standing: &Standing<'_>, (h, i): (usize, usize)) -> Result<(Tensor, Self)> {
+        let mut flat = Vec::new();
+        let mut end = 0;
+        let mut put = |tensor: &Tensor, dims: &[usize]| {
+            if tensor.dims() != dims {
+                bail!("a layer was given {:?} where {dims:?} belongs", tensor.dims());
+            }
+            let place = end..end + tensor.elem_count();
+            end = place.end;
+            flat.push(tensor.flatten_all()?);
+            Ok(Part { place, learns: tensor.track_op() })
+        };
+        let mut biases = Vec::with_capacity(8);
+        for (place, bias) in standing.biases.iter().enumerate() {
+            biases.push(put(bias, &[if place == INTERMEDIATE { i } else { h }])?);
+        }
+        let biases = biases.try_into().unwrap_or_else(|_| unreachable!("eight of eight"));
+        let mut low_rank = [None, None, None];
+        for (given, own) in standing.low_rank.iter().zip(&mut low_rank) {
+            let Some(given) = given else { continue };
+            let rank = given.a.dim(0)?;
+            let (a, b) = (put(given.a, &[rank, h])?, put(given.b, &[h, rank])?);
+            *own = Some(LowRankParts { a, b, rank, scale: given.scale as f32 });
+        }
+        let prefix = match standing.prefix {
+            None => None,
+            Some((key, value)) => {
+                let p = key.dim(0)?;
+                Some([put(key, &[p, h])?, put(value, &[p, h])?])
+            }
+        };
+        Ok((Tensor::cat(&flat, 0)?, Self { biases, low_rank, prefix }))
+    }
+
+    /// Number of keys and values that stand in front, `P`.
+    pub fn prefix_length(&self, h: usize) -> usize {
+        self.prefix.as_ref().map_or(0, |[key, _]| key.place.len() / h)
+    }
+}

@@ -1,0 +1,221 @@
+//! A layer against the same from candle's primitives, each value and every gradient.
+
+use super::super::tests::{assert_close, masked, values, var};
+use super::super::{Precision, attention, layer_norm};
+use super::*;
+use candle_core::{DType, Device, Var};
+
+/// Everything of a layer: frozen weights, and what learns.
+struct Given {
+    weights: [Tensor; 6],
+    gammas: [Tensor; 2],
+    biases: Vec<Var>,
+    /// `A` and `B` at queries and values.
+    low_rank: Vec<Var>,
+    prefix: Vec<Var>,
+}
+
+const EPS: f32 = 1e-6;
+const SCALE: f64 = 0.75;
+
+impl Given {
+    fn new(h: usize, i: usize, prefix: usize) -> Self {
+        let small = |shape: &[usize], seed| (var(shape, seed).as_tensor() * 0.3).unwrap().detach();
+        let weights = [[h, h], [h, h], [h, h], [h, h], [i, h], [h, i]];
+        let weights: Vec<_> = weights.iter().zip(20..).map(|(w, seed)| small(w, seed)).collect();
+        let widths = [h, h, h, h, h, i, h, h];
+        let low_rank = [[3, h], [h, 3], [3, h], [h, 3]];
+        Self {
+            weights: weights.try_into().unwrap(),
+            gammas: [30, 31].map(|seed| (small(&[h], seed) + 1.0).unwrap()),
+            biases: widths.iter().zip(40..).map(|(w, seed)| var(&[*w], seed)).collect(),
+            low_rank: low_rank.iter().zip(50..).map(|(w, seed)| var(w, seed)).collect(),
+            prefix: match prefix {
+                0 => Vec::new(),
+                p => [60, 61].map(|seed| var(&[p, h], seed)).into(),
+            },
+        }
+    }
+
+    fn layer(&self) -> Arc<FrozenLayer> {
+        let [query, key, value, attention_output, intermediate, output] =
+            self.weights.each_ref().map(|weight| Weight::new(weight, Precision::F32).unwrap());
+        Arc::new(FrozenLayer {
+            projections: [query, key, value],
+            attention_output,
+            intermediate,
+            output,
+            gammas: self.gammas.each_ref().map(values),
+            eps: EPS,
+        })
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        let low_rank =
+            |i: usize| LowRank { a: &self.low_rank[i], b: &self.low_rank[i + 1], scale: SCALE };
+        Standing {
+            biases: std::array::from_fn(|i| self.biases[i].as_tensor()),
+            low_rank: [Some(low_rank(0)), None, Some(low_rank(2))],
+            prefix: match &self.prefix[..] {
+                [key, value] => Some((key, value)),
+                _ => None,
+            },
+        }
+    }
+
+    /// The same layer, part by part.
+    fn by_parts(&self, x: &Tensor, with: &Attention) -> Result<Tensor> {
+        let standing = self.standing();
+        let linear = |x: &Tensor, weight: usize, bias: usize| {
+            x.broadcast_matmul(&self.weights[weight].t()?)?.broadcast_add(standing.biases[bias])
+        };
+        let mut projected = Vec::new();
+        for p in 0..3 {
+            let y = linear(x, p, p)?;
+            projected.push(match &standing.low_rank[p] {
+                Some(update) => (y + update.of(x)?)?,
+                None => y,
+            });
+        }
+        if let Some((key, value)) = standing.prefix {
+            for (own, prefix) in projected[1..].iter_mut().zip([key, value]) {
+                let (p, h) = prefix.dims2()?;
+                let prefix = prefix.unsqueeze(0)?.broadcast_as((own.dim(0)?, p, h))?;
+                *own = Tensor::cat(&[&prefix, own], 1)?;
+            }
+        }
+        let context = attention(&projected[0], &projected[1], &projected[2], with)?;
+        let norm = |x: Tensor, i: usize, beta: usize| {
+            let gamma = &self.gammas[i];
+            let normed = layer_norm(&x, gamma, &gamma.zeros_like()?, EPS)?;
+            normed.broadcast_add(standing.biases[beta])
+        };
+        let hidden = norm((linear(&context, 3, 3)? + x)?, 0, 4)?;
+        let output = linear(&linear(&hidden, 4, 5)?.gelu_erf()?, 5, 6)?;
+        norm((output + hidden)?, 1, 7)
+    }
+
+    /// All that learns, and what it is.
+    fn vars(&self) -> Vec<(String, &Var)> {
+        let mut all = Vec::new();
+        for (what, vars) in
+            [("bias", &self.biases), ("low rank", &self.low_rank), ("prefix", &self.prefix)]
+        {
+            all.extend(vars.iter().enumerate().map(|(i, var)| (format!("{what} {i}"), var)));
+        }
+        all
+    }
+}
+
+/// Counts real tokens, each value differently, `[B, S, H]`.
+fn counted(lengths: &[usize], h: usize) -> Tensor {
+    let s = *lengths.iter().max().unwrap();
+    let real = lengths.iter().flat_map(|&length| (0..s).map(move |i| f32::from(i < length)));
+    let real = Tensor::from_vec(real.collect::<Vec<f32>>(), (lengths.len(), s, 1), &Device::Cpu);
+    let weight = var(&[lengths.len(), s, h], 4);
+    weight.as_tensor().broadcast_mul(&real.unwrap()).unwrap().detach()
+}
+
+/// Lengths, heads, width of a head, prefix.
+const SIZES: [(&[usize], usize, usize, usize); 4] =
+    [(&[1], 1, 3, 0), (&[5, 3], 3, 7, 0), (&[4, 1, 6], 2, 5, 3), (&[70, 64, 70, 11], 4, 16, 9)];
+
+#[test]
+fn a_layer_is_its_parts() {
+    if !Weight::available(Precision::F32) {
+        return;
+    }
+    for ((lengths, heads, width, prefix), biased) in
+        SIZES.iter().flat_map(|sizes| [(*sizes, false), (*sizes, true)])
+    {
+        let (b, s, h) = (lengths.len(), *lengths.iter().max().unwrap(), heads * width);
+        let given = Given::new(h, 2 * h + 3, prefix);
+        let layer = given.layer();
+        let with = masked(lengths, heads, prefix, biased);
+        let x = var(&[b, s, h], 6);
+        let counted = counted(lengths, h);
+        let run = |y: Result<Tensor>| {
+            let counted = (y.unwrap() * &counted).unwrap();
+            let gradients = counted.sum_all().unwrap().backward().unwrap();
+            (counted, gradients)
+        };
+        let (own, gradients) = run(layer.forward(&x, &given.standing(), &with));
+        let (wanted, wanted_gradients) = run(given.by_parts(&x, &with));
+        let what = format!("of {lengths:?}, {heads} heads, {prefix} in front");
+        assert_close(&own, &wanted, &format!("result {what}"));
+        for (name, var) in given.vars().into_iter().chain([("x".to_owned(), &x)]) {
+            let [own, wanted] = [&gradients, &wanted_gradients].map(|g| g.get(var).unwrap());
+            if name == "bias 1" && prefix == 0 {
+                // Added to all scores of a query, it is nothing to their softmax.
+                assert!(values(own).iter().all(|v| v.abs() < 1e-5), "{name} {what}: {own}");
+                continue;
+            }
+            assert_close(own, wanted, &format!("gradient of {name} {what}"));
+        }
+        // An input that needs no gradient, and no gradient at all.
+        let still = x.as_tensor().detach();
+        let (again, without) = run(layer.forward(&still, &given.standing(), &with));
+        assert_eq!(values(&again), values(&own));
+        for (name, var) in given.vars() {
+            let [own, wanted] = [&without, &gradients].map(|g| values(g.get(var).unwrap()));
+            assert_eq!(own, wanted, "{name} {what}");
+        }
+        let frozen = given.biases.iter().map(|var| var.as_tensor().detach()).collect::<Vec<_>>();
+        let detached = |vars: &[Var]| vars.iter().map(|var| var.detach()).collect::<Vec<_>>();
+        let (low_rank, in_front) = (detached(&given.low_rank), detached(&given.prefix));
+        let low = |i: usize| LowRank { a: &low_rank[i], b: &low_rank[i + 1], scale: SCALE };
+        let standing = Standing {
+            biases: std::array::from_fn(|i| &frozen[i]),
+            low_rank: [Some(low(0)), None, Some(low(2))],
+            prefix: (prefix > 0).then(|| (&in_front[0], &in_front[1])),
+        };
+        let y = layer.forward(&still, &standing, &with).unwrap();
+        assert_eq!(values(&(y * &counted).unwrap()), values(&own), "nothing kept, {what}");
+    }
+}
+
+#[test]
+fn a_layer_does_not_depend_on_the_number_of_threads() {
+    if !Weight::available(Precision::F32) {
+        return;
+    }
+    let lengths = [50; 11];
+    let given = Given::new(16, 40, 5);
+    let (layer, with) = (given.layer(), masked(&lengths, 2, 5, false));
+    let x = var(&[lengths.len(), 50, 16], 6);
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let y = layer.forward(&x, &given.standing(), &with).unwrap();
+            let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            let of = |var: &Var| values(gradients.get(var).unwrap());
+            let all: Vec<_> = given.vars().into_iter().map(|(_, var)| of(var)).collect();
+            (values(&y), of(&x), all)
+        })
+    };
+    assert_eq!(run(1), run(5));
+}
+
+#[test]
+fn what_does_not_fit_a_layer_is_an_error() {
+    if !Weight::available(Precision::F32) {
+        return;
+    }
+    let given = Given::new(6, 10, 2);
+    let (layer, with) = (given.layer(), masked(&[4, 3], 2, 2, false));
+    let x = var(&[2, 4, 6], 6);
+    let tried = |x: &Tensor, standing: &Standing<'_>, with: &Attention| {
+        layer.forward(x, standing, with).map(drop).unwrap_err().to_string()
+    };
+    assert!(layer.forward(&x, &given.standing(), &with).is_ok());
+    let other = Attention { heads: 4, ..with.clone() };
+    assert!(tried(&x, &given.standing(), &other).contains("6 with 4 heads"));
+    let no_prefix = Standing { prefix: None, ..given.standing() };
+    assert!(tried(&x, &no_prefix, &with).contains("the mask [2, 6]"));
+    let mut short = given.standing();
+    short.biases[5] = short.biases[0];
+    assert!(tried(&x, &short, &with).contains("[6] where [10] belongs"));
+    assert!(tried(&var(&[2, 4, 5], 6), &given.standing(), &with).contains("[2, 4, 5]"));
+    let wide = x.as_tensor().to_dtype(DType::F64).unwrap();
+    assert!(layer.forward(&wide, &given.standing(), &with).is_err());
+}
