@@ -12,6 +12,7 @@ use crate::batch::Batch;
 use crate::kernels::{self, Attention, FrozenLayer, Standing, Weight};
 use crate::peft::{Adapter, Module, Site};
 use candle_core::{Device, Result, Storage, Tensor, Var, bail};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -432,9 +433,14 @@ impl Bert {
             }
         }
         if let Layers::LaidOut(layers) = &self.layers {
-            for weight in layers.iter().flat_map(|layer| layer.weights.weights()) {
+            let weights: Vec<_> = layers.iter().flat_map(|layer| layer.weights.weights()).collect();
+            let digest = |weight: &&Weight| {
+                let mut hasher = Sha256::new();
                 weight.each_piece(|bytes| hasher.update(bytes));
-            }
+                hasher.finalize()
+            };
+            let digests: Vec<_> = weights.par_iter().map(digest).collect();
+            digests.iter().for_each(|digest| hasher.update(digest));
         }
         Ok(hex(&hasher.finalize()))
     }

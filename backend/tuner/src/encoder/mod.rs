@@ -15,8 +15,10 @@ pub use weights::KeyReport;
 
 use crate::kernels::Weight;
 use candle_core::Device;
+use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+use std::fs::File;
 use std::path::Path;
 use tokenizers::Tokenizer;
 use tupate_tasks::EncoderRef;
@@ -68,10 +70,11 @@ impl Encoder {
         let config_path = folder.join(CONFIG_FILE);
         let config = Config::parse(&read(&config_path)?, &config_path)?;
         let weights_path = folder.join(WEIGHTS_FILE);
-        let bytes = read(&weights_path)?;
+        let bytes = map(&weights_path)?;
         let read = || Weights::read(&bytes, &config, device, &weights_path);
         let (weights, weights_sha256) = rayon::join(read, || sha256_hex(&bytes));
         let weights = weights?;
+        drop(bytes);
         let tokenizer = load_tokenizer(&folder.join(TOKENIZER_FILE), &config)?;
         let pooling = pooling(folder, weights.has_pooler())?;
         Ok(Self {
@@ -110,6 +113,17 @@ impl Encoder {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+/// The bytes of a file, as the system keeps them: those of an encoder are read once to be
+/// hashed and once to be decoded, at the same time.
+#[expect(unsafe_code, reason = "a file may change while it is in memory")]
+fn map(path: &Path) -> Result<Mmap, Error> {
+    let bad = |source| Error::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(bad)?;
+    // SAFETY: weights are replaced as whole files, which leaves what is mapped as it was;
+    // one that is cut short in the middle of the read ends the program.
+    unsafe { Mmap::map(&file) }.map_err(bad)
 }
 
 fn load_tokenizer(path: &Path, config: &Config) -> Result<Tokenizer, Error> {

@@ -149,3 +149,37 @@ fn a_tokenizer_of_another_encoder_is_refused() {
     let error = load_tokenizer(&dir.path().join(TOKENIZER_FILE), &small).unwrap_err().to_string();
     assert!(error.contains("has 89 tokens, the encoder embeds 50"), "{error}");
 }
+
+#[test]
+fn weights_that_were_laid_out_count_in_the_hash_and_learn_no_more() {
+    if !Weight::available(Precision::F32) {
+        return;
+    }
+    let laid_out = |change: fn(&mut Tensors)| {
+        changed(change).unwrap().with_precision(Precision::F32).unwrap().model
+    };
+    let model = laid_out(|_| {});
+    assert!(!model.tensors().contains_key(QUERY), "it is in memory twice");
+    let other = laid_out(|t| t.get_mut(QUERY).unwrap().2[0] ^= 1);
+    let hash = |model: &Bert| model.frozen_sha256().unwrap();
+    assert_eq!(hash(&model), hash(&laid_out(|_| {})));
+    assert_ne!(hash(&model), hash(&other), "a bit of a weight");
+    for error in [
+        model.learning(None).err(),
+        model.frozen().err(),
+        other.with_precision(Precision::F32).err(),
+    ] {
+        assert!(error.unwrap().to_string().contains("laid out"));
+    }
+}
+
+#[test]
+fn an_empty_weights_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in [CONFIG_FILE, TOKENIZER_FILE] {
+        fs::copy(fixture("tiny-bert").join(file), dir.path().join(file)).unwrap();
+    }
+    fs::write(dir.path().join(WEIGHTS_FILE), []).unwrap();
+    let error = Encoder::load("empty", dir.path(), &Device::Cpu).err().expect("must not load");
+    assert!(matches!(&error, Error::Weights { .. }), "{error}");
+}

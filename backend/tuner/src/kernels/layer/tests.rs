@@ -37,9 +37,9 @@ impl Given {
         }
     }
 
-    fn layer(&self) -> Arc<FrozenLayer> {
+    fn layer(&self, precision: Precision) -> Arc<FrozenLayer> {
         let [query, key, value, attention_output, intermediate, output] =
-            self.weights.each_ref().map(|weight| Weight::new(weight, Precision::F32).unwrap());
+            self.weights.each_ref().map(|weight| Weight::new(weight, precision).unwrap());
         Arc::new(FrozenLayer {
             projections: [query, key, value],
             attention_output,
@@ -130,7 +130,7 @@ fn a_layer_is_its_parts() {
     {
         let (b, s, h) = (lengths.len(), *lengths.iter().max().unwrap(), heads * width);
         let given = Given::new(h, 2 * h + 3, prefix);
-        let layer = given.layer();
+        let layer = given.layer(Precision::F32);
         let with = masked(lengths, heads, prefix, biased);
         let x = var(&[b, s, h], 6);
         let counted = counted(lengths, h);
@@ -174,6 +174,33 @@ fn a_layer_is_its_parts() {
     }
 }
 
+/// Eight bits of precision: a few per cent of the greatest value.
+#[test]
+fn in_bf16_a_layer_differs_by_rounding() {
+    if !Weight::available(Precision::Bf16) {
+        return;
+    }
+    let (lengths, heads, width, prefix) = SIZES[3];
+    let h = heads * width;
+    let given = Given::new(h, 2 * h + 3, prefix);
+    let with = masked(lengths, heads, prefix, false);
+    let x = var(&[lengths.len(), 70, h], 6);
+    let counted = counted(lengths, h);
+    let [single, half] = [Precision::F32, Precision::Bf16].map(|precision| {
+        let y = given.layer(precision).forward(&x, &given.standing(), &with);
+        let loss = (y.unwrap() * &counted).unwrap().sum_all().unwrap();
+        loss.backward().unwrap()
+    });
+    for (name, var) in given.vars().into_iter().chain([("x".to_owned(), &x)]) {
+        let [single, half] = [&single, &half].map(|g| values(g.get(var).unwrap()));
+        let highest = single.iter().fold(0.0_f32, |highest, v| highest.max(v.abs()));
+        for (i, (single, half)) in single.iter().zip(&half).enumerate() {
+            let error = (single - half).abs() / highest;
+            assert!(error < 0.05, "gradient of {name} at {i}: {half}, in f32 {single}");
+        }
+    }
+}
+
 #[test]
 fn a_layer_does_not_depend_on_the_number_of_threads() {
     if !Weight::available(Precision::F32) {
@@ -181,7 +208,7 @@ fn a_layer_does_not_depend_on_the_number_of_threads() {
     }
     let lengths = [50; 11];
     let given = Given::new(16, 40, 5);
-    let (layer, with) = (given.layer(), masked(&lengths, 2, 5, false));
+    let (layer, with) = (given.layer(Precision::F32), masked(&lengths, 2, 5, false));
     let x = var(&[lengths.len(), 50, 16], 6);
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -202,7 +229,7 @@ fn what_does_not_fit_a_layer_is_an_error() {
         return;
     }
     let given = Given::new(6, 10, 2);
-    let (layer, with) = (given.layer(), masked(&[4, 3], 2, 2, false));
+    let (layer, with) = (given.layer(Precision::F32), masked(&[4, 3], 2, 2, false));
     let x = var(&[2, 4, 6], 6);
     let tried = |x: &Tensor, standing: &Standing<'_>, with: &Attention| {
         layer.forward(x, standing, with).map(drop).unwrap_err().to_string()
