@@ -5,130 +5,18 @@
 //! [`Adapter`] may step in. For full fine-tuning, [`Bert::learning`] gives a copy
 //! whose own weights learn.
 
+use super::layer::{LINEARS, Layer, Layers};
 use super::parts::{Linear, Norm};
 use super::weights::Weights;
 use super::{Config, Error, Family, Pooling, Precision, hex};
 use crate::batch::Batch;
-use crate::kernels::{self, Attention, FrozenLayer, Standing, Weight};
-use crate::peft::{Adapter, Module, Site};
+use crate::kernels::{self, Attention, Weight};
+use crate::peft::{Adapter, Site};
 use candle_core::{Device, Result, Storage, Tensor, Var, bail};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-
-/// A layer as it was read: on any device, and its weights may learn.
-struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    attention_output: Linear,
-    attention_norm: Norm,
-    intermediate: Linear,
-    output: Linear,
-    output_norm: Norm,
-}
-
-/// A layer whose weights were laid out for products, and are nowhere else any more.
-struct LaidOut {
-    weights: Arc<FrozenLayer>,
-    /// In the order of [`Module::ALL`].
-    biases: [Tensor; 8],
-}
-
-enum Layers {
-    AsRead(Vec<Layer>),
-    LaidOut(Vec<LaidOut>),
-}
-
-impl Layer {
-    /// In the order of [`Module::ALL`].
-    fn biases(&self) -> [&Tensor; 8] {
-        [
-            &self.query.bias,
-            &self.key.bias,
-            &self.value.bias,
-            &self.attention_output.bias,
-            &self.attention_norm.beta,
-            &self.intermediate.bias,
-            &self.output.bias,
-            &self.output_norm.beta,
-        ]
-    }
-
-    fn laid_out(&self, precision: Precision) -> Result<LaidOut> {
-        let weight = |linear: &Linear| Weight::new(&linear.weight, precision);
-        let weights = FrozenLayer {
-            projections: [weight(&self.query)?, weight(&self.key)?, weight(&self.value)?],
-            attention_output: weight(&self.attention_output)?,
-            intermediate: weight(&self.intermediate)?,
-            output: weight(&self.output)?,
-            gammas: [self.attention_norm.gamma.to_vec1()?, self.output_norm.gamma.to_vec1()?],
-            eps: self.output_norm.eps,
-        };
-        Ok(LaidOut { weights: Arc::new(weights), biases: self.biases().map(Tensor::clone) })
-    }
-
-    /// From hidden states to hidden states, `[B, S, H]`.
-    fn forward(
-        &self,
-        index: usize,
-        hidden: &Tensor,
-        attention: &Attention,
-        adapter: &dyn Adapter,
-    ) -> Result<Tensor> {
-        let at = |module| Site { layer: index, module };
-        let projected = |module, map: &Linear| {
-            let y = map.forward(hidden, adapter.bias(at(module)))?;
-            match adapter.low_rank(at(module)) {
-                Some(update) => y + update.of(hidden)?,
-                None => Ok(y),
-            }
-        };
-        let query = projected(Module::Query, &self.query)?; // [B, S, H]
-        let mut key = projected(Module::Key, &self.key)?;
-        let mut value = projected(Module::Value, &self.value)?;
-        if let Some((prefix_key, prefix_value)) = adapter.prefix(index) {
-            let in_front = |prefix: &Tensor, own: &Tensor| {
-                let (p, h) = prefix.dims2()?;
-                let batch = own.dim(0)?;
-                Tensor::cat(&[&prefix.unsqueeze(0)?.broadcast_as((batch, p, h))?, own], 1)
-            };
-            key = in_front(prefix_key, &key)?; // [B, P+S, H]
-            value = in_front(prefix_value, &value)?;
-        }
-        let context = kernels::attention(&query, &key, &value, attention)?; // [B, S, H]
-        let linear = |module, map: &Linear, x: &Tensor| map.forward(x, adapter.bias(at(module)));
-        let attended = linear(Module::AttentionOutput, &self.attention_output, &context)?;
-        let beta = adapter.bias(at(Module::AttentionNorm));
-        let hidden = self.attention_norm.forward(&(attended + hidden)?, beta)?;
-        let inner = linear(Module::Intermediate, &self.intermediate, &hidden)?;
-        let output = linear(Module::Output, &self.output, &kernels::gelu(&inner)?)?;
-        let beta = adapter.bias(at(Module::OutputNorm));
-        self.output_norm.forward(&(output + hidden)?, beta)
-    }
-}
-
-impl LaidOut {
-    /// The same.
-    fn forward(
-        &self,
-        index: usize,
-        hidden: &Tensor,
-        attention: &Attention,
-        adapter: &dyn Adapter,
-    ) -> Result<Tensor> {
-        let at = |module| Site { layer: index, module };
-        let mut biases = self.biases.each_ref();
-        for (own, module) in biases.iter_mut().zip(Module::ALL) {
-            *own = adapter.bias(at(module)).unwrap_or(*own);
-        }
-        let low_rank = [Module::Query, Module::Key, Module::Value].map(|m| adapter.low_rank(at(m)));
-        let standing = Standing { biases, low_rank, prefix: adapter.prefix(index) };
-        self.weights.forward(hidden, &standing, attention)
-    }
-}
 
 /// An encoder of the BERT, RoBERTa, DistilBERT or MPNet family.
 pub struct Bert {
@@ -150,16 +38,6 @@ pub struct Bert {
 
 /// Where a tensor of the pooler begins its name.
 const POOLER: &str = "pooler.";
-
-/// The linear maps of a layer, as their names go on.
-const LINEARS: [&str; 6] = [
-    "attention.self.query",
-    "attention.self.key",
-    "attention.self.value",
-    "attention.output.dense",
-    "intermediate.dense",
-    "output.dense",
-];
 
 impl Bert {
     pub(super) fn new(config: Config, weights: &Weights) -> Result<Self> {
@@ -358,9 +236,10 @@ impl Bert {
                 }
             }
             Layers::LaidOut(layers) => {
-                for (i, layer) in layers.iter().enumerate() {
-                    hidden = layer.forward(i, &hidden, &attention, adapter)?;
-                }
+                let standing = layers.iter().enumerate().map(|(i, l)| l.standing(i, adapter));
+                let weights = layers.iter().map(|layer| &layer.weights);
+                let layers: Vec<_> = weights.zip(standing).collect();
+                hidden = kernels::layers(&hidden, &layers, &attention)?;
             }
         }
         Ok(hidden)

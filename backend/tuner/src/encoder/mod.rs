@@ -3,6 +3,7 @@
 mod bert;
 mod config;
 mod error;
+mod layer;
 mod parts;
 mod weights;
 

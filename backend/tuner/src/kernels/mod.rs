@@ -29,7 +29,7 @@ pub use attention::{Attention, MASKED, attention};
 pub use bias::add_bias;
 pub use device::device;
 pub use gelu::gelu;
-pub use layer::{FrozenLayer, Standing};
+pub use layer::{FrozenLayer, Standing, layers};
 pub use linear::linear;
 pub use low_rank::LowRank;
 pub use norm::layer_norm;

@@ -5,13 +5,19 @@ use super::super::product::{Fresh, writable};
 use super::super::{norm, rows};
 use super::forward::add;
 use super::parts::{ATTENTION_OUTPUT, Part};
-use super::{Kept, KeptRows, Operation, Space, all, block, first};
+use super::{Kept, KeptRows, Space, Step, all, block, first};
 use candle_core::{CpuStorage, Result};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-impl Operation {
-    /// The gradients of `x` `[M, H]`, if asked for, and of `packed`, from `dy` `[M, H]`.
+impl Step {
+    /// Whether the backward pass reads what went in.
+    pub(super) fn reads_input(&self) -> bool {
+        self.parts.low_rank.iter().any(Option::is_some)
+    }
+
+    /// The gradients of `x` `[M, H]`, of use where it was asked for, and of `packed`, from
+    /// `dy` `[M, H]`. `x` may be empty where it is not read.
     pub(super) fn backward(
         &self,
         x: &[f32],
@@ -19,7 +25,7 @@ impl Operation {
         dy: &[f32],
         kept: Kept,
         of_x: bool,
-    ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
         let Kept { projected, after_attention } = kept;
         let (of_attended, of_context, mut of_packed) =
             self.before_attention(packed.len(), dy, after_attention);
@@ -43,7 +49,7 @@ impl Operation {
         for update in self.parts.low_rank.iter().flatten() {
             update.turn(&mut of_packed);
         }
-        Ok((of_x.then_some(dx), of_packed))
+        Ok((dx, of_packed))
     }
 
     /// What belongs to every sequence's own rows, `[B, P+S, H]` → `[B, S, H]`; the sum of
@@ -149,17 +155,16 @@ impl Operation {
         dx: &mut [f32],
     ) -> Vec<f32> {
         let (h, _) = self.layer.widths();
-        let rows = block(x.len() / h);
+        let rows = block(dx.len() / h);
         let updates = self.parts.low_rank.each_ref().map(|part| {
             let part = part.as_ref()?;
             Some((part, part.factors(packed)))
         });
         let [query, key, value] = of_projected.each_ref().map(|of| of.par_chunks(rows * h));
-        let inputs = x.par_chunks(rows * h).zip(query).zip(key).zip(value);
         let sums: Vec<Vec<f32>> = dx
             .par_chunks_mut(rows * h)
-            .zip(inputs)
-            .map_init(Space::default, |space, (dx, (((x, query), key), value))| {
+            .zip(query.zip(key).zip(value).enumerate())
+            .map_init(Space::default, |space, (dx, (block, ((query, key), value)))| {
                 let of_projected = [query, key, value];
                 let mut sums = self.of_biases(0, &of_projected, packed.len());
                 for (p, dy) in of_projected.into_iter().enumerate() {
@@ -170,6 +175,7 @@ impl Operation {
                     }
                     if let Some((part, update)) = &updates[p] {
                         sums.resize(packed.len(), 0.0);
+                        let x = &x[block * rows * h..][..dy.len()];
                         let dx = of_x.then_some(&mut *dx);
                         update.backward(x, dy, dx, part.gradients(&mut sums));
                     }

@@ -4,12 +4,30 @@ use super::super::product::{Fresh, Scratch, writable};
 use super::super::{gelu, norm, rows};
 use super::parts::*;
 use super::slopes::{self, Piece, Room};
-use super::{Kept, KeptRows, Operation, Space, all, block, first};
+use super::{Kept, KeptRows, Space, Step, all, block, first};
 use candle_core::{CpuStorage, Result};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-impl Operation {
+impl Step {
+    /// Of what stands in all layers, what stands in this one.
+    pub(super) fn standing<'a>(&self, all: &'a [f32]) -> &'a [f32] {
+        &all[self.place.clone()]
+    }
+
+    /// The result once more, from what was kept.
+    pub(super) fn result(&self, kept: &Kept, packed: &[f32]) -> Vec<f32> {
+        let [_, sum] = &kept.after_attention.sums;
+        let mut y = vec![0.0; sum.len()];
+        let (h, _) = self.layer.widths();
+        let rows = block(y.len() / h);
+        let beta = self.parts.biases[OUTPUT_NORM].of(packed);
+        y.par_chunks_mut(rows * h).zip(sum.par_chunks(rows * h)).for_each(|(y, sum)| {
+            normalise(sum, &self.layer.gammas[1], beta, self.layer.eps, y);
+        });
+        y
+    }
+
     /// The result, `[M, H]`, and what the backward pass needs, if there will be one.
     pub(super) fn forward(&self, x: &[f32], packed: &[f32]) -> Result<(Vec<f32>, Option<Kept>)> {
         let projected = self.project(x, packed);

@@ -1,5 +1,5 @@
-//! A layer of a frozen Transformer encoder as one operation, from hidden states to hidden
-//! states (post-norm, Devlin et al. 2019):
+//! The layers of a frozen Transformer encoder as one operation, each from hidden states to
+//! hidden states (post-norm, Devlin et al. 2019):
 //!
 //! ```text
 //! c = attention(x·Wqᵀ + bq, x·Wkᵀ + bk, x·Wvᵀ + bv)
@@ -9,7 +9,7 @@
 //!
 //! with LoRA's updates at queries, keys and values and a prefix before keys and values,
 //! where an adapter has them. A thread takes some rows through all that is done to rows
-//! while they are in its cache. As one operation the layer keeps for its backward pass what
+//! while they are in its cache. As one operation they keep for their backward pass what
 //! that reads and nothing else: queries, keys, values, what went into the two LayerNorms,
 //! and the derivatives of GELU; a tape keeps every value between two of its parts.
 
@@ -25,6 +25,8 @@ use super::product::{BLOCK, Precision, Scratch, TILE, Weight};
 use super::{Attention, LowRank, rows};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use parts::Parts;
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The frozen weights of a layer.
@@ -70,22 +72,26 @@ impl FrozenLayer {
         let rest = [&self.attention_output, &self.intermediate, &self.output];
         self.projections.iter().chain(rest)
     }
+}
 
-    /// The layer's result, `x` `[B, S, H]` → `[B, S, H]`. `x` has a gradient. The bias of
-    /// attention scores in `attention` has none.
-    ///
-    /// # Errors
-    /// When the shapes do not fit, or something is not f32 on the CPU.
-    pub fn forward(
-        self: &Arc<Self>,
-        x: &Tensor,
-        standing: &Standing<'_>,
-        attention: &Attention,
-    ) -> Result<Tensor> {
-        let (h, i) = self.widths();
-        let (batch, queries, width) = x.dims3()?;
-        let (packed, parts) = Parts::pack(standing, (h, i))?;
-        let heads = attention.heads;
+/// The result of layers one after the other, each with what stands in it, `x` `[B, S, H]` →
+/// `[B, S, H]`. `x` has a gradient. The bias of attention scores in `attention` has none.
+///
+/// # Errors
+/// When the shapes do not fit, or something is not f32 on the CPU.
+pub fn layers(
+    x: &Tensor,
+    layers: &[(&Arc<FrozenLayer>, Standing<'_>)],
+    attention: &Attention,
+) -> Result<Tensor> {
+    let (batch, queries, width) = x.dims3()?;
+    let heads = attention.heads;
+    let attention = attention.contiguous()?;
+    let (mut packed, mut steps) = (Vec::new(), Vec::new());
+    let mut end = 0;
+    for (layer, standing) in layers {
+        let (h, i) = layer.widths();
+        let (of_layer, parts) = Parts::pack(standing, (h, i))?;
         let keys = parts.prefix_length(h) + queries;
         if width != h
             || !h.is_multiple_of(heads)
@@ -99,28 +105,41 @@ impl FrozenLayer {
                 attention.mask.dims()
             );
         }
-        let operation = Operation {
-            layer: Arc::clone(self),
+        let place = end..end + of_layer.elem_count();
+        end = place.end;
+        packed.push(of_layer);
+        steps.push(Step {
+            layer: Arc::clone(layer),
             parts,
-            attention: attention.contiguous()?,
+            place,
+            attention: attention.clone(),
             sizes: Sizes { heads, width: h / heads, queries, keys },
-            keep: x.track_op() || packed.track_op(),
-            kept: Mutex::new(None),
-        };
-        x.contiguous()?.apply_op2(&packed, operation)
+            keep: false,
+        });
     }
+    let packed = Tensor::cat(&packed, 0)?;
+    let keep = x.track_op() || packed.track_op();
+    steps.iter_mut().for_each(|step| step.keep = keep);
+    x.contiguous()?.apply_op2(&packed, Operation { steps, kept: Mutex::new(None) })
 }
 
 /// A layer on its way through a batch.
-struct Operation {
+struct Step {
     layer: Arc<FrozenLayer>,
     parts: Parts,
+    /// Where what stands in it is in the vector of all layers.
+    place: Range<usize>,
     attention: Attention,
     sizes: Sizes,
     /// Whether there will be a backward pass.
     keep: bool,
-    /// The backward pass takes it, and gives back what it is done with.
-    kept: Mutex<Option<Kept>>,
+}
+
+/// Layers on their way.
+struct Operation {
+    steps: Vec<Step>,
+    /// Of each layer. The backward pass takes it, and gives back what it is done with.
+    kept: Mutex<Option<Vec<Kept>>>,
 }
 
 /// What the backward pass needs, `M = B·S`.
@@ -182,9 +201,15 @@ impl CustomOp2 for Operation {
         packed_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, packed) = (rows::slice(x, x_layout)?, rows::slice(packed, packed_layout)?);
-        let (y, kept) = self.forward(x, packed)?;
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
-        Ok((CpuStorage::F32(y), x_layout.shape().clone()))
+        let mut y = Cow::Borrowed(x);
+        let mut kept = Vec::new();
+        for step in &self.steps {
+            let (of_step, kept_of_step) = step.forward(&y, step.standing(packed))?;
+            y = Cow::Owned(of_step);
+            kept.extend(kept_of_step);
+        }
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        Ok((CpuStorage::F32(y.into_owned()), x_layout.shape().clone()))
     }
 
     fn bwd(
@@ -195,8 +220,8 @@ impl CustomOp2 for Operation {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(kept) = kept else {
-            bail!("a layer kept nothing for a backward pass, or there was one before");
+        let Some(mut kept) = kept.filter(|kept| kept.len() == self.steps.len()) else {
+            bail!("layers kept nothing for a backward pass, or there was one before");
         };
         let gradient = gradient.contiguous()?;
         let storages = [x, packed, &gradient].map(Tensor::storage_and_layout);
@@ -205,8 +230,29 @@ impl CustomOp2 for Operation {
             let Storage::Cpu(storage) = &**storage else { bail!("a gradient is not on the CPU") };
             inputs.push(rows::slice(storage, layout)?);
         }
-        let (dx, of_packed) = self.backward(inputs[0], inputs[1], inputs[2], kept, x.track_op())?;
+        let (first, standing) = (inputs[0], inputs[1]);
+        let mut dy = Cow::Borrowed(inputs[2]);
+        let mut of_packed = vec![0.0; standing.len()];
+        while let Some(own) = kept.pop() {
+            let at = kept.len();
+            let step = &self.steps[at];
+            let input = match kept.last() {
+                None => Cow::Borrowed(first),
+                Some(_) if !step.reads_input() => Cow::Owned(Vec::new()),
+                // What is normalised again need not be kept.
+                Some(before) => {
+                    let step = &self.steps[at - 1];
+                    Cow::Owned(step.result(before, step.standing(standing)))
+                }
+            };
+            let of_input = at > 0 || x.track_op();
+            let (dx, of_standing) =
+                step.backward(&input, step.standing(standing), &dy, own, of_input)?;
+            of_packed[step.place.clone()].copy_from_slice(&of_standing);
+            dy = Cow::Owned(dx);
+        }
         let like = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device());
-        Ok((dx.map(|dx| like(dx, x)).transpose()?, Some(like(of_packed, packed)?)))
+        let dx = x.track_op().then(|| like(dy.into_owned(), x)).transpose()?;
+        Ok((dx, Some(like(of_packed, packed)?)))
     }
 }

@@ -120,6 +120,16 @@ fn counted(lengths: &[usize], h: usize) -> Tensor {
 const SIZES: [(&[usize], usize, usize, usize); 4] =
     [(&[1], 1, 3, 0), (&[5, 3], 3, 7, 0), (&[4, 1, 6], 2, 5, 3), (&[70, 64, 70, 11], 4, 16, 9)];
 
+/// One layer.
+fn one(
+    layer: &Arc<FrozenLayer>,
+    x: &Tensor,
+    standing: Standing<'_>,
+    with: &Attention,
+) -> Result<Tensor> {
+    layers(x, &[(layer, standing)], with)
+}
+
 #[test]
 fn a_layer_is_its_parts() {
     if !Weight::available(Precision::F32) {
@@ -139,7 +149,7 @@ fn a_layer_is_its_parts() {
             let gradients = counted.sum_all().unwrap().backward().unwrap();
             (counted, gradients)
         };
-        let (own, gradients) = run(layer.forward(&x, &given.standing(), &with));
+        let (own, gradients) = run(one(&layer, &x, given.standing(), &with));
         let (wanted, wanted_gradients) = run(given.by_parts(&x, &with));
         let what = format!("of {lengths:?}, {heads} heads, {prefix} in front");
         assert_close(&own, &wanted, &format!("result {what}"));
@@ -154,7 +164,7 @@ fn a_layer_is_its_parts() {
         }
         // An input that needs no gradient, and no gradient at all.
         let still = x.as_tensor().detach();
-        let (again, without) = run(layer.forward(&still, &given.standing(), &with));
+        let (again, without) = run(one(&layer, &still, given.standing(), &with));
         assert_eq!(values(&again), values(&own));
         for (name, var) in given.vars() {
             let [own, wanted] = [&without, &gradients].map(|g| values(g.get(var).unwrap()));
@@ -169,9 +179,41 @@ fn a_layer_is_its_parts() {
             low_rank: [Some(low(0)), None, Some(low(2))],
             prefix: (prefix > 0).then(|| (&in_front[0], &in_front[1])),
         };
-        let y = layer.forward(&still, &standing, &with).unwrap();
+        let y = one(&layer, &still, standing, &with).unwrap();
         assert_eq!(values(&(y * &counted).unwrap()), values(&own), "nothing kept, {what}");
     }
+}
+
+#[test]
+fn layers_together_are_layers_one_after_the_other() {
+    if !Weight::available(Precision::F32) {
+        return;
+    }
+    let (lengths, heads, width, prefix) = SIZES[3];
+    let h = heads * width;
+    let given = [1, 2, 3].map(|i| Given::new(h, 2 * h + i, prefix));
+    let weights = given.each_ref().map(|given| given.layer(Precision::F32));
+    let with = masked(lengths, heads, prefix, false);
+    let x = var(&[lengths.len(), 70, h], 6);
+    let counted = counted(lengths, h);
+    let gradients = |y: &Tensor| {
+        let loss = (y * &counted).unwrap().sum_all().unwrap();
+        let gradients = loss.backward().unwrap();
+        let of = |var: &Var| values(gradients.get(var).expect("a gradient"));
+        let vars = given.iter().flat_map(Given::vars);
+        vars.map(|(_, var)| of(var)).chain([of(&x)]).collect::<Vec<_>>()
+    };
+    let standing = given.each_ref().map(Given::standing);
+    let all: Vec<_> = weights.iter().zip(standing).collect();
+    let together = layers(&x, &all, &with).unwrap();
+    let mut apart = x.as_tensor().clone();
+    for (weights, given) in weights.iter().zip(&given) {
+        apart = one(weights, &apart, given.standing(), &with).unwrap();
+    }
+    assert_eq!(values(&together), values(&apart));
+    assert_eq!(gradients(&together), gradients(&apart));
+    let again = together.sum_all().unwrap().backward().expect_err("what was kept is gone");
+    assert!(again.to_string().contains("there was one before"), "{again}");
 }
 
 /// Eight bits of precision: a few per cent of the greatest value.
@@ -187,7 +229,7 @@ fn in_bf16_a_layer_differs_by_rounding() {
     let x = var(&[lengths.len(), 70, h], 6);
     let counted = counted(lengths, h);
     let [single, half] = [Precision::F32, Precision::Bf16].map(|precision| {
-        let y = given.layer(precision).forward(&x, &given.standing(), &with);
+        let y = one(&given.layer(precision), &x, given.standing(), &with);
         let loss = (y.unwrap() * &counted).unwrap().sum_all().unwrap();
         loss.backward().unwrap()
     });
@@ -213,7 +255,7 @@ fn a_layer_does_not_depend_on_the_number_of_threads() {
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let y = layer.forward(&x, &given.standing(), &with).unwrap();
+            let y = one(&layer, &x, given.standing(), &with).unwrap();
             let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
             let of = |var: &Var| values(gradients.get(var).unwrap());
             let all: Vec<_> = given.vars().into_iter().map(|(_, var)| of(var)).collect();
@@ -231,18 +273,18 @@ fn what_does_not_fit_a_layer_is_an_error() {
     let given = Given::new(6, 10, 2);
     let (layer, with) = (given.layer(Precision::F32), masked(&[4, 3], 2, 2, false));
     let x = var(&[2, 4, 6], 6);
-    let tried = |x: &Tensor, standing: &Standing<'_>, with: &Attention| {
-        layer.forward(x, standing, with).map(drop).unwrap_err().to_string()
+    let tried = |x: &Tensor, standing: Standing<'_>, with: &Attention| {
+        one(&layer, x, standing, with).map(drop).unwrap_err().to_string()
     };
-    assert!(layer.forward(&x, &given.standing(), &with).is_ok());
+    assert!(one(&layer, &x, given.standing(), &with).is_ok());
     let other = Attention { heads: 4, ..with.clone() };
-    assert!(tried(&x, &given.standing(), &other).contains("6 with 4 heads"));
+    assert!(tried(&x, given.standing(), &other).contains("6 with 4 heads"));
     let no_prefix = Standing { prefix: None, ..given.standing() };
-    assert!(tried(&x, &no_prefix, &with).contains("the mask [2, 6]"));
+    assert!(tried(&x, no_prefix, &with).contains("the mask [2, 6]"));
     let mut short = given.standing();
     short.biases[5] = short.biases[0];
-    assert!(tried(&x, &short, &with).contains("[6] where [10] belongs"));
-    assert!(tried(&var(&[2, 4, 5], 6), &given.standing(), &with).contains("[2, 4, 5]"));
+    assert!(tried(&x, short, &with).contains("[6] where [10] belongs"));
+    assert!(tried(&var(&[2, 4, 5], 6), given.standing(), &with).contains("[2, 4, 5]"));
     let wide = x.as_tensor().to_dtype(DType::F64).unwrap();
-    assert!(layer.forward(&wide, &given.standing(), &with).is_err());
+    assert!(one(&layer, &wide, given.standing(), &with).is_err());
 }
