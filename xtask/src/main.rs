@@ -288,7 +288,7 @@ mod tests {
             ("run --port 1", "invalid option '--port'"),
             (
                 "bench",
-                "there is no benchmark ``; there are tune, precision, several, settling, zoo, serve, page, shards",
+                "there is no benchmark ``; there are tune, curves, precision, several, settling, zoo, serve, page, shards",
             ),
             (
                 "tidy --write",

@@ -1,6 +1,7 @@
 //! Benchmarks: one module a name, each of which measures and gives back its part of
 //! `docs/BENCHMARKS.md`.
 
+mod curves;
 mod page;
 mod precision;
 mod serve;
@@ -10,8 +11,11 @@ mod shards;
 mod tune;
 mod zoo;
 
+pub use precision::cosine;
+
 use crate::{context::Context, files, steps::Steps};
 use anyhow::{Context as _, Result, bail};
+use std::fs;
 
 /// What holds the results.
 const DOCUMENT: &str = "docs/BENCHMARKS.md";
@@ -20,20 +24,27 @@ const DOCUMENT: &str = "docs/BENCHMARKS.md";
 struct Bench {
     /// Its name on the command line and in the document.
     name: &'static str,
-    /// Measures; gives back Markdown.
-    run: fn(&Context, &mut Steps) -> Result<String>,
+    run: Run,
+}
+
+/// Measures; gives back Markdown.
+enum Run {
+    Text(fn(&Context, &mut Steps) -> Result<String>),
+    /// And a picture, an SVG that belongs to this file.
+    Picture(&'static str, fn(&Context, &mut Steps) -> Result<(String, String)>),
 }
 
 /// Every benchmark.
 const BENCHES: &[Bench] = &[
-    Bench { name: "tune", run: tune::run },
-    Bench { name: "precision", run: precision::run },
-    Bench { name: "several", run: several::run },
-    Bench { name: "settling", run: settling::run },
-    Bench { name: "zoo", run: zoo::run },
-    Bench { name: "serve", run: serve::run },
-    Bench { name: "page", run: page::run },
-    Bench { name: "shards", run: shards::run },
+    Bench { name: "tune", run: Run::Text(tune::run) },
+    Bench { name: "curves", run: Run::Picture("docs/loss-curves.svg", curves::run) },
+    Bench { name: "precision", run: Run::Text(precision::run) },
+    Bench { name: "several", run: Run::Text(several::run) },
+    Bench { name: "settling", run: Run::Text(settling::run) },
+    Bench { name: "zoo", run: Run::Text(zoo::run) },
+    Bench { name: "serve", run: Run::Text(serve::run) },
+    Bench { name: "page", run: Run::Text(page::run) },
+    Bench { name: "shards", run: Run::Text(shards::run) },
 ];
 
 /// The names, for messages.
@@ -53,10 +64,20 @@ pub fn check(name: &str) -> Result<()> {
 pub fn run(context: &Context, steps: &mut Steps, name: &str, write: bool) -> Result<()> {
     check(name)?;
     let bench = BENCHES.iter().find(|bench| bench.name == name).context("it was there")?;
-    let result = (bench.run)(context, steps)?;
-    println!("{}", result.trim_end());
+    let (text, picture) = match bench.run {
+        Run::Text(run) => (run(context, steps)?, None),
+        Run::Picture(file, run) => {
+            let (text, picture) = run(context, steps)?;
+            (text, Some((context.root.join(file), picture)))
+        }
+    };
+    println!("{}", text.trim_end());
     if write {
-        files::write_between_marks(&context.root, DOCUMENT, name, &result)?;
+        files::write_between_marks(&context.root, DOCUMENT, name, &text)?;
+        if let Some((file, picture)) = picture {
+            fs::write(&file, picture)
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
     }
     Ok(())
 }

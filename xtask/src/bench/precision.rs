@@ -120,7 +120,8 @@ fn tune(
 }
 
 /// 1 where the directions are the same.
-fn cosine(a: &[f64], b: &[f64]) -> f64 {
+/// The cosine of two vectors.
+pub fn cosine(a: &[f64], b: &[f64]) -> f64 {
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     product(a, b) / (product(a, a) * product(b, b)).sqrt()
 }

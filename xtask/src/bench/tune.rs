@@ -3,14 +3,19 @@
 use crate::{context::Context, files, golden, program, steps::Steps};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
-use std::{fmt::Write as _, fs, path::Path};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 use xshell::Cmd;
 
 /// The other side.
 const PEER: &str = "xtask/peer/peer.py";
 
 /// The methods, each with a learning rate.
-const METHODS: &[(&str, &str)] = &[("lora", "5e-4"), ("bitfit", "4e-4"), ("ptuning-v2", "1e-2")];
+pub(super) const METHODS: &[(&str, &str)] =
+    &[("lora", "5e-4"), ("bitfit", "4e-4"), ("ptuning-v2", "1e-2")];
 
 /// The encoders: a real one, and one of BERT-base's size with random weights.
 const SIZES: &[(&str, &str)] = &[("MiniLM", "6 × 384"), ("BERT-base", "12 × 768")];
@@ -46,7 +51,7 @@ impl Took {
 
 /// Who tunes, and how.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     /// This program, with a precision of its products.
     Own(&'static str),
     /// The peer, with what it is told beside.
@@ -62,34 +67,77 @@ const SIDES: [Side; 5] = [
     Side::Peer(&["--group"]),
 ];
 
+/// Both sides, ready to tune.
+pub(super) struct Peers {
+    program: PathBuf,
+    python: PathBuf,
+    /// Where files of benchmarks are.
+    pub folder: PathBuf,
+}
+
+impl Peers {
+    /// Builds this program, installs the other, and pulls MiniLM.
+    pub fn make(context: &Context, steps: &mut Steps) -> Result<Self> {
+        let mut python = Default::default();
+        steps.take("python packages", || {
+            let (path, note) = golden::environment(context)?;
+            python = path;
+            Ok(note)
+        })?;
+        program::build(context, steps)?;
+        let program = program::path(context);
+        let folder = context.target.join("xtask/bench-tune");
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        context.command(&program, ["encoder", "pull", "minilm"]).quiet().ignore_stdout().run()?;
+        Ok(Self { program, python, folder })
+    }
+
+    /// Tunes on `file`, which 32 texts of are scored, too; what the side says of it.
+    pub fn tune(
+        &self,
+        context: &Context,
+        side: Side,
+        file: &Path,
+        encoder: &Path,
+        flags: &[&str],
+    ) -> Result<Value> {
+        let command = match side {
+            Side::Own(precision) => {
+                let out = self.folder.join("run");
+                files::remove_if_there(&out)?;
+                let command = context.command(&self.program, ["tune", "--json", "--out"]);
+                command.arg(&out).args(["--precision", precision])
+            }
+            Side::Peer(more) => {
+                let command = context.command(&self.python, ["-B", PEER, "tune"]);
+                command.args(more).env("HF_HUB_OFFLINE", "1")
+            }
+        };
+        let command = command.arg(file).arg("--dev").arg(file).args(["--max-dev", "32"]);
+        last_line(
+            command.arg("--encoder").arg(encoder).args(["--threads", "1"]).args(flags).quiet(),
+        )
+    }
+}
+
 /// What one tuning is given.
 struct Setup<'a> {
     context: &'a Context,
-    program: &'a Path,
-    python: &'a Path,
+    peers: &'a Peers,
     encoder: &'a Path,
     file: &'a Path,
     flags: &'a [&'a str],
-    folder: &'a Path,
 }
 
 /// Measures everything in one run; tables in Markdown.
 pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
-    let mut python = Default::default();
-    steps.take("python packages", || {
-        let (path, note) = golden::environment(context)?;
-        python = path;
-        Ok(note)
-    })?;
-    program::build(context, steps)?;
-    let program = program::path(context);
-    let folder = context.target.join("xtask/bench-tune");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let peers = Peers::make(context, steps)?;
+    let Peers { python, folder, .. } = &peers;
     let minilm = context.cache.join("encoders/minilm");
     steps.take("encoders", || {
-        context.command(&program, ["encoder", "pull", "minilm"]).quiet().ignore_stdout().run()?;
         context
-            .command(&python, ["-B", PEER, "encoder", "--like"])
+            .command(python, ["-B", PEER, "encoder", "--like"])
             .args([&minilm, &folder.join("BERT-base")])
             .env("HF_HUB_OFFLINE", "1")
             .quiet()
@@ -99,7 +147,7 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
     })?;
     let mut rates = [0.0; 2];
     steps.take("rate of products", || {
-        let command = context.command(&python, ["-B", PEER, "rate"]).quiet();
+        let command = context.command(python, ["-B", PEER, "rate"]).quiet();
         let last = last_line(command)?;
         rates = ["f32", "bf16"].map(|precision| last[precision].as_f64().unwrap_or_default());
         Ok(format!("{:.0} GFLOP/s in f32, {:.0} in bf16", rates[0], rates[1]))
@@ -123,16 +171,9 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
             fs::write(&file, texts(count, *least, *most))
                 .with_context(|| format!("cannot write {}", file.display()))?;
             for (method, rate) in METHODS {
-                let flags = ["--method", method, "--lr", rate, "--epochs", "1", "--threads", "1"];
-                let setup = Setup {
-                    context,
-                    program: &program,
-                    python: &python,
-                    encoder: &place,
-                    file: &file,
-                    flags: &flags,
-                    folder: &folder,
-                };
+                let flags = ["--method", method, "--lr", rate, "--epochs", "1"];
+                let setup =
+                    Setup { context, peers: &peers, encoder: &place, file: &file, flags: &flags };
                 let mut best = [None; SIDES.len()];
                 steps.take(&format!("{encoder}, {name}, {method}"), || {
                     for _ in 0..ROUNDS {
@@ -205,48 +246,16 @@ fn work(size: usize, texts: usize) -> f64 {
 
 impl Setup<'_> {
     fn tune(&self, side: Side) -> Result<Took> {
-        match side {
-            Side::Own(precision) => self.ours(precision),
-            Side::Peer(more) => self.theirs(more),
-        }
-    }
-
-    fn ours(&self, precision: &str) -> Result<Took> {
-        let out = self.folder.join("run");
-        files::remove_if_there(&out)?;
-        let command = self
-            .context
-            .command(self.program, ["tune"])
-            .arg(self.file)
-            .arg("--dev")
-            .arg(self.file)
-            .args(["--max-dev", "32", "--json", "--precision", precision, "--encoder"])
-            .arg(self.encoder)
-            .args(self.flags)
-            .arg("--out")
-            .arg(&out)
-            .quiet();
-        let last = last_line(command)?;
-        let candidate = &last["candidates"][0];
-        let loss = &candidate["curve"][0]["loss"];
-        took(candidate, &last["peak_memory_bytes"], loss)
-    }
-
-    fn theirs(&self, more: &[&str]) -> Result<Took> {
-        let command = self
-            .context
-            .command(self.python, ["-B", PEER, "tune"])
-            .arg(self.file)
-            .arg("--dev")
-            .arg(self.file)
-            .args(["--max-dev", "32", "--encoder"])
-            .arg(self.encoder)
-            .args(self.flags)
-            .args(more)
-            .env("HF_HUB_OFFLINE", "1")
-            .quiet();
-        let last = last_line(command)?;
-        took(&last, &last["peak_memory_bytes"], &last["loss"])
+        let Self { context, peers, encoder, file, flags } = self;
+        let last = peers.tune(context, side, file, encoder, flags)?;
+        let (run, loss) = match side {
+            Side::Own(_) => {
+                let candidate = &last["candidates"][0];
+                (candidate, &candidate["curve"][0]["loss"])
+            }
+            Side::Peer(_) => (&last, &last["loss"]),
+        };
+        took(run, &last["peak_memory_bytes"], loss)
     }
 }
 
@@ -277,6 +286,17 @@ fn parts(took: Took) -> String {
     took.parts.map(|part| format!("{part:.1}")).join(", ")
 }
 
+/// Numbers from 0 to 1, the same ones each time.
+pub(super) fn random() -> impl FnMut() -> f64 {
+    // Knuth's constants for a linear congruential generator (MMIX).
+    let mut state = 1_u64;
+    move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / f64::from(1_u32 << 31)
+    }
+}
+
 /// A file of random words in two classes, the lengths spread evenly on a logarithmic
 /// scale, as those of real tasks roughly are.
 fn texts(count: usize, least: usize, most: usize) -> String {
@@ -284,13 +304,7 @@ fn texts(count: usize, least: usize, most: usize) -> String {
         "water", "house", "small", "under", "light", "never", "music", "paper", "green", "story",
         "river", "table", "quick", "sound", "north", "bread", "cloud", "early", "glass", "plant",
     ];
-    // Knuth's constants for a linear congruential generator (MMIX).
-    let mut state = 1_u64;
-    let mut random = move || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as f64 / f64::from(1_u32 << 31)
-    };
+    let mut random = random();
     let mut text = String::from("text\tlabel\n");
     for i in 0..count {
         let span = (most as f64 / least as f64).ln();

@@ -3,6 +3,7 @@
 //! the tables of `docs/RESULTS.md`.
 
 mod chosen;
+mod parts;
 
 use super::plan::{Plan, Task, Truth};
 use super::table::{Ranked, Row, Table, Transferred, Tuned, rounded, to_csv};
@@ -124,6 +125,11 @@ impl<'a> Report<'a> {
         Ok(all)
     }
 
+    /// The folder of the zoo's embeddings, a file a task.
+    fn embeddings(&self) -> PathBuf {
+        self.results.join("embeddings").join(ZOO_SEED.to_string())
+    }
+
     /// A file in the work folder.
     fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.work.join(name);
@@ -133,7 +139,7 @@ impl<'a> Report<'a> {
 
     /// The zoo: embeddings of one seed, all that was measured, and the baselines.
     pub(super) fn make_zoo(&self, truths: &[Measured<'_>]) -> Result<String> {
-        let folder = self.results.join("embeddings").join(ZOO_SEED.to_string());
+        let folder = self.embeddings();
         let mut parts: Vec<PathBuf> = Vec::new();
         for task in &self.plan.task {
             parts.push(folder.join(format!("{}.safetensors", task.id)));
@@ -220,6 +226,8 @@ impl<'a> Report<'a> {
             text += &self.similarities(&whole, &methods)?;
             writeln!(text, "\n#### {setting}, all-class: late minus early\n")?;
             text += &self.late_minus_early(&whole, &methods)?;
+            writeln!(text, "\n#### {setting}, all-class: parts of what was tuned, cosine\n")?;
+            text += &parts::text(self, &whole, &sets)?;
             writeln!(text, "\n#### {setting}, all-class: chosen without looking\n")?;
             text += &chosen::text(self, &whole, &methods)?;
         }

@@ -1,6 +1,7 @@
 //! Sweeps with a stand-in for `tupate`: nothing twice, nothing lost, settings held to.
 
 use super::*;
+use safetensors::{Dtype, tensor::TensorView};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -263,6 +264,17 @@ fn a_report_has_a_table_for_every_question() {
         zoo: place.context.root.join("three.safetensors"),
         work: place.context.root.join("work"),
     };
+    for (task, value) in [("a", 1.0_f32), ("b", 2.0), ("c", -1.0)] {
+        let values = [value, 1.0, 0.5, 0.25].map(f32::to_le_bytes).concat();
+        let tensor = |shape| TensorView::new(Dtype::F32, shape, &values).unwrap();
+        let tensors = ["early", "late"].map(|checkpoint| {
+            let name = |part: &str| format!("{part}/lora.{checkpoint}");
+            let initial = TensorView::new(Dtype::F32, vec![4], &[0; 16]).unwrap();
+            [(name("embeddings"), tensor(vec![1, 4])), (name("initial"), initial)]
+        });
+        let file = safetensors::serialize(tensors.into_iter().flatten(), None).unwrap();
+        fs::write(place.results().join(format!("embeddings/0/{task}.safetensors")), file).unwrap();
+    }
     let truths = report.truths().unwrap();
     report.make_zoo(&truths).unwrap();
     let merged = place.calls().into_iter().rfind(|call| call.starts_with("zoo merge")).unwrap();
@@ -291,6 +303,8 @@ fn a_report_has_a_table_for_every_question() {
         "| *ceiling by seeds* | 2.00 | 1.000 | – | – | 1.000 | – | – | – |",
         "| lora.late | -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 | \
          -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 |",
+        "| lora.late | queries | 2 | 0.500 (0.25 to 0.75) | – (– to –) | 0.500 (0.25 to 0.75) | \
+         – (– to –) |",
         "| rrf | -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 |",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\nin\n{text}");

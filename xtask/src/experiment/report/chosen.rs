@@ -112,7 +112,8 @@ fn ranked(report: &Report<'_>, method: &str, similarity: &str) -> Result<Scores>
     Ok(scores)
 }
 
-fn judge(
+/// How rankings by these scores do by a truth.
+pub(super) fn judge(
     report: &Report<'_>,
     truth: &Path,
     scores: &Scores,

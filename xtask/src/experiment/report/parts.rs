@@ -1,0 +1,171 @@
+//! Which part of what was tuned foretells transfer: keys of a prefix without values, one
+//! factor of LoRA without the other, the biases of one kind of map.
+
+use super::super::table::Scores;
+use super::{MEASURES, Report, chosen::judge, with_interval};
+use crate::bench::cosine;
+use anyhow::{Context as _, Result, ensure};
+use half::f16;
+use safetensors::{Dtype, SafeTensors};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+
+/// A part of an embedding: its name, and which of the pieces make it.
+type Part = (&'static str, &'static [usize]);
+
+/// A method, of how many equal pieces its embedding is, and parts of it; the first is the
+/// whole.
+struct Method {
+    name: &'static str,
+    pieces: usize,
+    parts: &'static [Part],
+}
+
+/// Pieces follow the method's order: `A` and `B` of queries, then of values; biases of query,
+/// key, value, attention output, attention norm, intermediate (four times as wide), output
+/// and output norm; keys, then values.
+const METHODS: [Method; 3] = [
+    Method {
+        name: "lora",
+        pieces: 4,
+        parts: &[
+            ("all", &[0, 1, 2, 3]),
+            ("A", &[0, 2]),
+            ("B", &[1, 3]),
+            ("queries", &[0, 1]),
+            ("values", &[2, 3]),
+        ],
+    },
+    Method {
+        name: "bitfit",
+        pieces: 11,
+        parts: &[
+            ("all", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+            ("attention", &[0, 1, 2, 3]),
+            ("feed-forward", &[5, 6, 7, 8, 9]),
+            ("LayerNorms", &[4, 10]),
+        ],
+    },
+    Method {
+        name: "ptuning-v2",
+        pieces: 2,
+        parts: &[("all", &[0, 1]), ("keys", &[0]), ("values", &[1])],
+    },
+];
+
+/// What was tuned, or how it differs from where tuning began.
+const VALUES: [(&str, bool); 2] = [("as tuned", false), ("its change", true)];
+
+/// The tasks' embeddings of one set, and where tuning began.
+struct Set {
+    tuned: BTreeMap<String, Vec<f64>>,
+    initial: Vec<f64>,
+}
+
+/// A table of all parts of those methods that are among `sets`.
+pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String> {
+    let titles = VALUES.map(|(title, _)| format!("{title}: NDCG percent | Kendall τ")).join(" | ");
+    let mut text = format!("| | part | values | {titles} |\n|---|---|--:|--:|--:|--:|--:|\n");
+    for Method { name: method, pieces, parts } in METHODS {
+        for checkpoint in ["early", "late"] {
+            let key = format!("{method}.{checkpoint}");
+            if !sets.contains(&key) {
+                continue;
+            }
+            let set = read(report, &key)?;
+            for (name, own) in parts {
+                let part = |values: &[f64]| part(values, pieces, own);
+                let mut cells = Vec::new();
+                for (_, change) in VALUES {
+                    let from = change.then(|| part(&set.initial));
+                    let of = |values: &Vec<f64>| match &from {
+                        Some(from) => part(values).iter().zip(from).map(|(v, i)| v - i).collect(),
+                        None => part(values),
+                    };
+                    let parts = set.tuned.iter().map(|(task, v)| (task, of(v))).collect();
+                    let judged = judge(report, truth, &scores(&parts), None)?;
+                    cells.extend([1, 7].map(|at| with_interval(&judged, MEASURES[at])));
+                }
+                let values = part(&set.initial).len();
+                writeln!(text, "| {key} | {name} | {values} | {} |", cells.join(" | "))?;
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// The pieces of an embedding that make a part.
+fn part(values: &[f64], pieces: usize, own: &[usize]) -> Vec<f64> {
+    let each = values.len() / pieces;
+    own.iter().flat_map(|piece| &values[piece * each..][..each]).copied().collect()
+}
+
+/// Of every two tasks the cosine.
+fn scores(parts: &BTreeMap<&String, Vec<f64>>) -> Scores {
+    let row = |target: &Vec<f64>| {
+        parts.iter().map(|(source, values)| ((*source).clone(), cosine(target, values))).collect()
+    };
+    parts.iter().map(|(target, values)| ((*target).clone(), row(values))).collect()
+}
+
+fn read(report: &Report<'_>, key: &str) -> Result<Set> {
+    let mut set = Set { tuned: BTreeMap::new(), initial: Vec::new() };
+    for task in &report.plan.task {
+        let path = report.embeddings().join(format!("{}.safetensors", task.id));
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let of = |name: &str| {
+            values(&bytes, &format!("{name}/{key}"))
+                .with_context(|| format!("{name}/{key} of {}", path.display()))
+        };
+        let (tuned, initial) = (of("embeddings")?, of("initial")?);
+        ensure!(
+            set.initial.is_empty() || set.initial == initial,
+            "{} began elsewhere than the others",
+            path.display()
+        );
+        set.initial = initial;
+        set.tuned.insert(task.id.clone(), tuned);
+    }
+    Ok(set)
+}
+
+/// The values of a tensor in f32 or f16.
+fn values(bytes: &[u8], name: &str) -> Result<Vec<f64>> {
+    let file = SafeTensors::deserialize(bytes)?;
+    let tensor = file.tensor(name)?;
+    let (singles, halves) = (tensor.data().as_chunks::<4>().0, tensor.data().as_chunks::<2>().0);
+    match tensor.dtype() {
+        Dtype::F32 => Ok(singles.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect()),
+        Dtype::F16 => Ok(halves.iter().map(|b| f16::from_le_bytes(*b).to_f64()).collect()),
+        other => anyhow::bail!("{other:?} is not read here"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_make_the_whole() {
+        for Method { name, pieces, parts } in METHODS {
+            let values: Vec<f64> = (0..3 * pieces).map(|i| i as f64).collect();
+            assert_eq!(part(&values, pieces, parts[0].1), values, "{name}");
+            // Every piece is in two parts of LoRA beside the whole, and in one of others'.
+            let times = if name == "lora" { 2 } else { 1 };
+            let mut rest: Vec<f64> =
+                parts[1..].iter().flat_map(|(_, own)| part(&values, pieces, own)).collect();
+            rest.sort_by(f64::total_cmp);
+            let wanted: Vec<f64> =
+                values.iter().flat_map(|v| std::iter::repeat_n(*v, times)).collect();
+            assert_eq!(rest, wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn cosines_are_of_every_two() {
+        let names = ["a", "b"].map(str::to_owned);
+        let parts = names.iter().zip([vec![1.0, 0.0], vec![1.0, 1.0]]).collect();
+        let scores = scores(&parts);
+        assert!((scores["a"]["b"] - 0.5_f64.sqrt()).abs() < 1e-12);
+        assert!((scores["b"]["b"] - 1.0).abs() < 1e-12);
+    }
+}
