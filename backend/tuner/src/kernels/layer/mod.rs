@@ -135,7 +135,7 @@ struct Step {
     keep: bool,
 }
 
-/// Layers on their way.
+/// Layers on their way through a batch, one after the other.
 struct Operation {
     steps: Vec<Step>,
     /// Of each layer. The backward pass takes it, and gives back what it is done with.
@@ -190,7 +190,7 @@ fn all(storage: &CpuStorage) -> Values<'_> {
 
 impl CustomOp2 for Operation {
     fn name(&self) -> &'static str {
-        "frozen-layer"
+        "frozen-layers"
     }
 
     fn cpu_fwd(

@@ -120,6 +120,28 @@ fn counted(lengths: &[usize], h: usize) -> Tensor {
 const SIZES: [(&[usize], usize, usize, usize); 4] =
     [(&[1], 1, 3, 0), (&[5, 3], 3, 7, 0), (&[4, 1, 6], 2, 5, 3), (&[70, 64, 70, 11], 4, 16, 9)];
 
+/// What layers are given.
+struct Case {
+    h: usize,
+    prefix: usize,
+    with: Attention,
+    x: Var,
+    counted: Tensor,
+}
+
+/// That of several blocks of rows.
+fn largest() -> Case {
+    let (lengths, heads, width, prefix) = SIZES[3];
+    let h = heads * width;
+    Case {
+        h,
+        prefix,
+        with: masked(lengths, heads, prefix, false),
+        x: var(&[lengths.len(), *lengths.iter().max().unwrap(), h], 6),
+        counted: counted(lengths, h),
+    }
+}
+
 /// One layer.
 fn one(
     layer: &Arc<FrozenLayer>,
@@ -189,13 +211,9 @@ fn layers_together_are_layers_one_after_the_other() {
     if !Weight::available(Precision::F32) {
         return;
     }
-    let (lengths, heads, width, prefix) = SIZES[3];
-    let h = heads * width;
+    let Case { h, prefix, with, x, counted } = largest();
     let given = [1, 2, 3].map(|i| Given::new(h, 2 * h + i, prefix));
     let weights = given.each_ref().map(|given| given.layer(Precision::F32));
-    let with = masked(lengths, heads, prefix, false);
-    let x = var(&[lengths.len(), 70, h], 6);
-    let counted = counted(lengths, h);
     let gradients = |y: &Tensor| {
         let loss = (y * &counted).unwrap().sum_all().unwrap();
         let gradients = loss.backward().unwrap();
@@ -222,12 +240,8 @@ fn in_bf16_a_layer_differs_by_rounding() {
     if !Weight::available(Precision::Bf16) {
         return;
     }
-    let (lengths, heads, width, prefix) = SIZES[3];
-    let h = heads * width;
+    let Case { h, prefix, with, x, counted } = largest();
     let given = Given::new(h, 2 * h + 3, prefix);
-    let with = masked(lengths, heads, prefix, false);
-    let x = var(&[lengths.len(), 70, h], 6);
-    let counted = counted(lengths, h);
     let [single, half] = [Precision::F32, Precision::Bf16].map(|precision| {
         let y = one(&given.layer(precision), &x, given.standing(), &with);
         let loss = (y.unwrap() * &counted).unwrap().sum_all().unwrap();
