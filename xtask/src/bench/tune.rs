@@ -93,7 +93,7 @@ impl Peers {
         Ok(Self { program, python, folder })
     }
 
-    /// Tunes on `file`, which 32 texts of are scored, too; what the side says of it.
+    /// Tunes on `file`, of which 32 texts are scored, too; gives back what the side says.
     pub fn tune(
         &self,
         context: &Context,
