@@ -1,5 +1,9 @@
 //! From a zoo and the visitor's wishes to what is shown.
 
+mod recent;
+
+pub use recent::Recent;
+
 use crate::failure::Failure;
 use crate::shards::Sharded;
 use crate::words;
@@ -10,8 +14,11 @@ use tupate_zoo::link::{FILE_SCHEME, MAX_INLINE, View};
 use tupate_zoo::narrow::Narrow;
 use tupate_zoo::{
     EmbeddingSet, Error, FUSIONS, Fusion, Query, Ranking, SIMILARITIES, Similarity, Target, Zoo,
-    choose, rank,
+    choose,
 };
+
+/// Values that are compared at once: all rankings of a view take some 20 ms then.
+const AT_ONCE: usize = 2 << 20;
 
 /// Where a zoo came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +80,8 @@ pub struct Loaded {
     pub small: Option<Vec<u8>>,
     /// Of a zoo in shards the nearest tasks are there alone: what is known of all.
     pub sharded: Option<Box<Sharded>>,
+    /// The rankings that were computed last.
+    pub recent: Recent,
 }
 
 impl Loaded {
@@ -94,7 +103,14 @@ impl Loaded {
             whole: true,
             small: (file.len() <= MAX_INLINE).then(|| file.to_vec()),
             sharded: None,
+            recent: Recent::default(),
         }
+    }
+
+    /// Whether a ranking takes so long that it has to be prepared in pieces.
+    pub fn is_heavy(&self) -> bool {
+        let values = |set: &EmbeddingSet| set.tasks.len().saturating_mul(set.dim);
+        self.sharded.is_none() && self.zoo.sets().map(values).sum::<usize>() > AT_ONCE
     }
 
     /// The methods and ensembles that there are to choose from: names and labels.
@@ -135,6 +151,25 @@ pub struct Answer {
     pub beside: Option<Result<Beside, Failure>>,
     /// What training on the sources first did, where it was measured.
     pub gains: Option<Gains>,
+}
+
+/// What a ranking is asked for by.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// Whose sources are wanted.
+    pub target: Target<'a>,
+    /// Key of an embedding set, or an ensemble's name; `None` for the set that fits.
+    pub method: Option<String>,
+    /// How embeddings are compared.
+    pub similarity: &'static Similarity,
+}
+
+impl Asked<'_> {
+    /// For the zoo.
+    pub fn query(&self) -> Query<'_> {
+        let Self { target, method, similarity } = self;
+        Query { target: *target, method: method.as_deref(), similarity }
+    }
 }
 
 /// A second ranking, to hold against the first.
@@ -255,16 +290,15 @@ pub fn answer_guest(
     if let Some(sharded) = &loaded.sharded {
         return sharded.answer.clone();
     }
-    let similarity = choose_similarity(view.similarity.as_deref());
-    let ranked = similarity.and_then(|similarity| {
-        let query = Query { target: Target::Embedding(guest), method: None, similarity };
-        Ok((similarity, rank(&loaded.zoo, &query)?))
+    let asked = asked_of(view, guest);
+    let ranked = asked.and_then(|asked| {
+        Ok((asked.similarity.name, loaded.recent.rank(&loaded.zoo, &asked.query())?))
     });
     let (similarity, ranking) = ranked.map_err(|error| Failure::ranking(&error))?;
     let set = loaded.sets.iter().find(|set| set.recipe == ranking.recipe);
     let method = set.map_or_else(String::new, |set| set.key.clone());
     let alone = View { compare: Vec::new(), ..view.clone() };
-    Ok(finish(loaded, &alone, method, similarity.name, ranking))
+    Ok(finish(loaded, &alone, method, similarity, ranking))
 }
 
 /// Filters a ranking, and adds what is shown beside it.
@@ -300,13 +334,35 @@ fn ask(
     view: &View,
     instead: Option<&str>,
 ) -> Result<(String, &'static str, Ranking), Error> {
+    let asked = asked(loaded, view, instead)?;
+    let ranking = loaded.recent.rank(&loaded.zoo, &asked.query())?;
+    Ok((asked.method.unwrap_or_default(), asked.similarity.name, ranking))
+}
+
+/// What a ranking is asked for by, with defaults for what a view leaves open; by another
+/// method than the view's if one is given.
+///
+/// # Errors
+/// When there is no such method or similarity.
+pub fn asked<'a>(
+    loaded: &'a Loaded,
+    view: &'a View,
+    instead: Option<&str>,
+) -> Result<Asked<'a>, Error> {
     let (method, set) = choose_method(&loaded.sets, instead.or(view.method.as_deref()))?;
     let similarity = choose_similarity(view.similarity.as_deref())?;
     // A set is never empty: the zoo was checked when it was read.
-    let target = view.target.as_deref().unwrap_or_else(|| &set.tasks[0]);
-    let query = Query { target: Target::Task(target), method: Some(&method), similarity };
-    let ranking = rank(&loaded.zoo, &query)?;
-    Ok((method, similarity.name, ranking))
+    let target = Target::Task(view.target.as_deref().unwrap_or_else(|| &set.tasks[0]));
+    Ok(Asked { target, method: Some(method), similarity })
+}
+
+/// The same of an embedding that comes from outside of the zoo.
+///
+/// # Errors
+/// When there is no such similarity.
+pub fn asked_of<'a>(view: &View, guest: &'a TaskEmbedding) -> Result<Asked<'a>, Error> {
+    let similarity = choose_similarity(view.similarity.as_deref())?;
+    Ok(Asked { target: Target::Embedding(guest), method: None, similarity })
 }
 
 /// The view with every choice named, for the link. Wishes that cannot be met

@@ -72,7 +72,7 @@ pub fn csv(loaded: &Loaded, answer: &Answer) -> File {
             csv_field(&source.task),
             csv_field(&of(|t| t.name.clone())),
             source.score.to_string(),
-            of(|t| t.class.short().to_owned()),
+            of(|t| t.class.name().to_owned()),
             csv_field(&of(|t| t.family.clone())),
             of(|t| t.train_examples.to_string()),
             csv_field(&of(|t| t.licence.clone().unwrap_or_default())),
@@ -133,7 +133,7 @@ pub fn table(loaded: &Loaded, answer: &Answer) -> File {
     );
     for (source, task) in rows(loaded, answer).take(FIRST) {
         let name = task.map_or(source.task.as_str(), |task| task.name.as_str());
-        let class = task.map_or("", |task| task.class.short());
+        let class = task.map_or("", |task| task.class.name());
         let mut line = format!(
             "    {} & {} & {class} & {}",
             source.rank,

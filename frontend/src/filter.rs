@@ -9,7 +9,7 @@ pub fn matches(task: &TaskEntry, query: &str) -> bool {
         "{} {} {} {} {}",
         task.id,
         task.name,
-        task.class.short(),
+        task.class.name(),
         crate::words::class(task.class),
         task.family
     )

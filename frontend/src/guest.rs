@@ -25,10 +25,6 @@ pub struct Guest {
     pub assumed: Option<String>,
 }
 
-/// What reads an adapter, as [`read`] does.
-pub type Read =
-    fn(&[(String, Vec<u8>)], Option<&str>, &Loaded, Option<&str>) -> Result<Guest, Failure>;
-
 /// Whether these files are an adapter's, and not a zoo.
 pub fn is_adapter<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
     names.into_iter().any(folder::is_sign)

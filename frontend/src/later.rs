@@ -7,13 +7,18 @@
 use crate::components::around::Around;
 use crate::export::Exports;
 use crate::shards::Handling;
-use crate::state::keeping;
-use crate::{guest, inline, trust};
+use crate::state::{adapters, keeping};
+use crate::{inline, preparing, trust};
 use leptos::prelude::AnyView;
 use std::pin::Pin;
 
 /// A part on its way: what it is for, or nothing when it could not be fetched.
 pub type Coming<T> = Pin<Box<dyn Future<Output = Option<T>>>>;
+
+/// Gives the browser a turn; see [`Breather::into_pause`].
+///
+/// [`Breather::into_pause`]: crate::platform::Breather::into_pause
+pub type Pause = Box<dyn Fn() -> Coming<()>>;
 
 /// Draws a page.
 pub type Draw = fn() -> AnyView;
@@ -34,11 +39,13 @@ pub struct Later {
     /// What makes files of a ranking.
     pub exports: fn() -> Coming<&'static Exports>,
     /// What reads an adapter of the visitor's.
-    pub guest: fn() -> Coming<guest::Read>,
+    pub guest: fn() -> Coming<adapters::Open>,
     /// What unpacks the zoo that a link holds.
     pub inline: fn() -> Coming<inline::Unpack>,
     /// What keeps a zoo for later visits.
     pub keep: fn() -> Coming<keeping::Keep>,
+    /// What ranks a heavy zoo.
+    pub prepare: fn() -> Coming<preparing::Prepare>,
     /// What handles zoos in shards.
     pub shards: fn() -> Coming<&'static Handling>,
     /// What tells how far a ranking can be trusted.

@@ -20,6 +20,7 @@ pub mod library;
 pub mod pages;
 pub mod platform;
 pub mod png;
+pub mod preparing;
 pub mod ramp;
 pub mod scale;
 pub mod shards;

@@ -8,8 +8,8 @@ use tupate_frontend::components::around::{AROUND, Around};
 use tupate_frontend::export::{EXPORTS, Exports};
 use tupate_frontend::later::{Coming, Draw, Later};
 use tupate_frontend::shards::{HANDLING, Handling};
-use tupate_frontend::state::keeping;
-use tupate_frontend::{guest, inline, pages, trust};
+use tupate_frontend::state::{adapters, keeping};
+use tupate_frontend::{inline, pages, preparing, trust};
 
 // The pages that draw what a zoo holds have most of what they need in common.
 #[wasm_split(studies, wasm_split_path = ::leptos::wasm_split, fallible)]
@@ -50,13 +50,18 @@ fn exports() -> Result<&'static Exports, SplitLoaderError> {
 }
 
 #[wasm_split(rest, wasm_split_path = ::leptos::wasm_split, fallible)]
-fn guest_reader() -> Result<guest::Read, SplitLoaderError> {
-    Ok(guest::read)
+fn adapter_opener() -> Result<adapters::Open, SplitLoaderError> {
+    Ok(adapters::open)
 }
 
 #[wasm_split(rest, wasm_split_path = ::leptos::wasm_split, fallible)]
 fn trust_teller() -> Result<trust::Tell, SplitLoaderError> {
     Ok(trust::tell)
+}
+
+#[wasm_split(rest, wasm_split_path = ::leptos::wasm_split, fallible)]
+fn preparer() -> Result<preparing::Prepare, SplitLoaderError> {
+    Ok(preparing::prepare)
 }
 
 #[wasm_split(rest, wasm_split_path = ::leptos::wasm_split, fallible)]
@@ -82,10 +87,11 @@ fn main() {
         tune: || coming(tune()),
         around: || coming(around()),
         exports: || coming(exports()),
-        guest: || coming(guest_reader()),
+        guest: || coming(adapter_opener()),
         inline: || coming(unpacker()),
         keep: || coming(keeper()),
         trust: || coming(trust_teller()),
+        prepare: || coming(preparer()),
         shards: || coming(shard_handler()),
     });
 }

@@ -3,6 +3,7 @@
 //! Everything here is thin. What can be decided without a browser is decided
 //! elsewhere, where it can be tested natively.
 
+mod breather;
 mod bytes;
 mod database;
 mod engine;
@@ -14,6 +15,7 @@ pub mod server;
 mod shell;
 mod streams;
 
+pub use breather::Breather;
 pub use bytes::{Blob, Bytes};
 pub use database::{Database, Opened};
 pub use engine::{Engine, workers};

@@ -1,7 +1,7 @@
 //! Zoos in shards, and in large files: held in workers, asked there, and of all their
 //! tasks the nearest ones shown, as a zoo of their own.
 
-use crate::answer::{Answer, Loaded, Origin, choose_set, choose_similarity};
+use crate::answer::{Answer, Loaded, Origin, Recent, choose_set, choose_similarity};
 use crate::failure::{Failure, Trouble};
 use crate::guest::Guest;
 use crate::platform::{self, Blob, Bytes, Cancel, Engine};
@@ -271,6 +271,7 @@ impl Shards {
             whole: self.file.is_some(),
             small: None,
             sharded: Some(Box::new(sharded)),
+            recent: Recent::default(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! What the page knows, and how it comes to know it.
 
+pub mod adapters;
 pub mod keeping;
 mod opening;
 mod reading;
@@ -13,6 +14,7 @@ use crate::library::Kept;
 use crate::platform::{self, Bytes, Cancel, Database};
 use crate::shards::Shards;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use std::rc::Rc;
 use std::sync::Arc;
 use tupate_api::Info;
@@ -62,6 +64,9 @@ pub enum Entry {
     /// Changed in place.
     Replace,
 }
+
+/// What is done with a zoo and a view when its rankings are there.
+type Then = fn(Store, &Arc<Loaded>, &View, Entry);
 
 /// The page's state. Copied freely: it holds handles only.
 #[derive(Clone, Copy)]
@@ -164,7 +169,37 @@ impl Store {
             let guest = self.guest.get_untracked();
             return self.ask_shards(wish, guest, entry);
         }
-        self.show(complete(&loaded, &wish), entry);
+        self.when_ranked(loaded, wish, entry, |store, loaded, wish, entry| {
+            store.show(complete(loaded, wish), entry);
+        });
+    }
+
+    /// Goes on when the rankings of a view are there: at once, but for a zoo that takes its
+    /// time.
+    fn when_ranked(self, loaded: Arc<Loaded>, wish: View, entry: Entry, then: Then) {
+        if !loaded.is_heavy() {
+            return then(self, &loaded, &wish, entry);
+        }
+        self.wanted.set_value(Some(wish.clone()));
+        let (guest, turn) = (self.guest.get_untracked(), self.turn.get_value());
+        spawn_local(async move {
+            self.prepare(&loaded, wish.clone(), guest, turn).await;
+            // Asked for something else meanwhile, which will be answered next.
+            if self.wanted.with_value(|wanted| wanted.as_ref() == Some(&wish)) {
+                self.wanted.set_value(None);
+                then(self, &loaded, &wish, entry);
+            }
+        });
+    }
+
+    /// Has the rankings of a view at hand before it is shown, where they take their time.
+    async fn prepare(self, loaded: &Arc<Loaded>, view: View, guest: Option<Arc<Guest>>, turn: u64) {
+        if loaded.is_heavy()
+            // Without it the page stands still meanwhile.
+            && let Some(prepare) = (self.later.prepare)().await
+        {
+            prepare(self, loaded.clone(), view, guest, turn).await;
+        }
     }
 
     /// Another target; the back button leads to the one before.

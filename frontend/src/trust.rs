@@ -1,7 +1,7 @@
 //! How far a ranking can be trusted, where the zoo knows the truth.
 
 use crate::answer::{Answer, Loaded, choose_similarity};
-use crate::later::Coming;
+use crate::later::{Coming, Pause};
 use crate::words;
 use std::sync::Arc;
 use tupate_metrics::MEASURES;
@@ -11,9 +11,6 @@ use tupate_zoo::evaluate::{Settings, evaluate_in_pieces};
 const SEED: u64 = 0;
 /// Sources of a ranking that one would try.
 const TRIED: &str = "regret.3";
-
-/// Gives the browser a turn.
-pub type Pause = Box<dyn Fn() -> Coming<()>>;
 
 /// What tells it, as [`tell`] does.
 pub type Tell = fn(Arc<Loaded>, Answer, Pause) -> Coming<String>;

@@ -6,6 +6,7 @@
 //! alike.
 
 pub mod columns;
+mod named;
 mod recipe;
 mod task;
 
@@ -13,4 +14,4 @@ pub use recipe::{
     Aggregation, BIASES, Checkpoint, EncoderRef, FieldDifference, LORA_TARGETS, MethodSpec,
     NamedRecipe, ParameterSet, Projection, Recipe, Values,
 };
-pub use task::{InputShape, METRICS, Metric, TASKS, TaskClass, TaskInfo, task};
+pub use task::{InputShape, Metric, TASKS, TaskClass, TaskInfo, task};

@@ -1,5 +1,6 @@
 //! A recipe: everything that decides whether two vectors may be compared.
 
+use crate::named::named;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -107,8 +108,7 @@ impl fmt::Display for MethodSpec {
 }
 
 /// Which of the method's tuned parameters enter the embedding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ParameterSet {
     /// All tuned parameters of a layer; the task head is never one of them.
     All,
@@ -116,9 +116,10 @@ pub enum ParameterSet {
     KeysOnly,
 }
 
+named!(ParameterSet { All = "all", KeysOnly = "keys-only" });
+
 /// How the layers' parameter vectors become one embedding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Aggregation {
     /// Mean over the layers (paper, section 3.2).
     LayerMean,
@@ -129,9 +130,10 @@ pub enum Aggregation {
     PositionMean,
 }
 
+named!(Aggregation { LayerMean = "layer-mean", Flatten = "flatten", PositionMean = "position-mean" });
+
 /// Whether the parameters themselves or their change enters the embedding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Values {
     /// The tuned values (paper).
     Absolute,
@@ -139,10 +141,11 @@ pub enum Values {
     Delta,
 }
 
+named!(Values { Absolute = "absolute", Delta = "delta" });
+
 /// The moment of training at which the parameters were taken
 /// (paper, section 4.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Checkpoint {
     /// After two epochs.
     Early,
@@ -150,15 +153,7 @@ pub enum Checkpoint {
     Late,
 }
 
-impl Checkpoint {
-    /// `early` or `late`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Early => "early",
-            Self::Late => "late",
-        }
-    }
-}
+named!(Checkpoint { Early = "early", Late = "late" });
 
 /// A random projection of a long embedding to fewer dimensions, which keeps angles
 /// approximately. `docs/ZOO_FORMAT.md` says how it is computed.

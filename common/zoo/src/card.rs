@@ -47,7 +47,7 @@ fn write_card(text: &mut String, zoo: &Zoo, file: &str, sha256: &str) -> std::fm
             text,
             "| {} | {name} | {} | {} | {} | {} | {} | {} | {} |",
             plain(&task.id),
-            task.class.short(),
+            task.class.name(),
             plain(&task.family),
             match task.train_examples {
                 0 => "unknown".to_owned(),

@@ -1,6 +1,6 @@
 //! Rankings over all methods of a zoo together.
 
-use crate::select::{Query, RankedSource, Ranking, Target, rank, ranked};
+use crate::select::{Query, RankedSource, Ranking, Target, ranked};
 use crate::{EmbeddingSet, Error, Zoo};
 use serde::{Deserialize, Serialize};
 use tupate_metrics::{mean_scores, reciprocal_rank_fusion};
@@ -74,27 +74,33 @@ impl Fusion {
     }
 }
 
-/// Ranks by all methods of which the zoo has the paper's recipe at one
-/// checkpoint (the late one, unless only the early one is there).
-pub(crate) fn fuse(
-    zoo: &Zoo,
+/// The sets of an ensemble that are asked for a target's sources: all methods of which the
+/// zoo has the paper's recipe at one checkpoint (the late one, unless only the early one is
+/// there).
+pub(crate) fn asked<'a>(
+    zoo: &'a Zoo,
     query: &Query<'_>,
     fusion: &Fusion,
     checkpoint: Option<Checkpoint>,
-) -> Result<Ranking, Error> {
-    let Target::Task(target) = query.target else {
+) -> Result<Vec<&'a EmbeddingSet>, Error> {
+    if let Target::Embedding(_) = query.target {
         return Err(Error::Ambiguous(format!(
             "{} needs the target's embedding by every method: pack its runs into the zoo, or choose \
              one method",
             fusion.name
         )));
-    };
-    let members = members(zoo.sets(), fusion, checkpoint)?;
-    let mut rankings = Vec::with_capacity(members.len());
-    for set in &members {
-        let mut ranking = rank(zoo, &Query { method: Some(&set.key), ..*query })?;
+    }
+    members(zoo.sets(), fusion, checkpoint)
+}
+
+/// One ranking of those of its members, `[members]` each.
+pub(crate) fn fuse(
+    fusion: &Fusion,
+    members: &[&EmbeddingSet],
+    mut rankings: Vec<Ranking>,
+) -> Result<Ranking, Error> {
+    for ranking in &mut rankings {
         ranking.sources.sort_by(|a, b| a.task.cmp(&b.task));
-        rankings.push(ranking);
     }
     let ids =
         |ranking: &Ranking| ranking.sources.iter().map(|s| s.task.clone()).collect::<Vec<_>>();
@@ -115,13 +121,13 @@ pub(crate) fn fuse(
         rankings.iter().map(|r| r.sources.iter().map(|s| s.rank).collect()).collect();
     let scores = (fusion.fuse)(&of(|s| s.score), &ranks);
     Ok(Ranking {
-        target: target.to_owned(),
+        target: rankings[0].target.clone(),
         recipe: members[0].recipe.clone(),
         ensemble: members
             .iter()
             .map(|set| Member { set: set.key.clone(), recipe: set.recipe.clone() })
             .collect(),
-        similarity: query.similarity.name.to_owned(),
+        similarity: rankings[0].similarity.clone(),
         sources: ranked(&tasks, &scores),
     })
 }

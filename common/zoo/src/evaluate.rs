@@ -1,6 +1,6 @@
 //! How well a zoo's rankings foretell a measured transfer matrix.
 
-use crate::{Error, Query, ScoreTable, Similarity, Target, TransferMatrix, Zoo, rank};
+use crate::{Error, Query, ScoreTable, Similarity, Target, TransferMatrix, Zoo, rank_in_pieces};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tupate_metrics::{
@@ -84,13 +84,13 @@ pub async fn evaluate_in_pieces(
 ) -> Result<Report, Error> {
     let reduced = (!settings.exclude.is_empty()).then(|| zoo.without(settings.exclude));
     let zoo = reduced.as_ref().unwrap_or(zoo);
-    let rank = |target: &str| -> Result<Option<Scores>, Error> {
+    let rank = async |target: &str| -> Result<Option<Scores>, Error> {
         let query = Query {
             target: Target::Task(target),
             method: settings.method,
             similarity: settings.similarity,
         };
-        match rank(zoo, &query) {
+        match rank_in_pieces(zoo, &query, pause).await {
             Ok(ranking) => {
                 Ok(Some(ranking.sources.into_iter().map(|s| (s.task, s.score)).collect()))
             }
@@ -128,7 +128,7 @@ pub async fn evaluate_scores_in_pieces(
 ) -> Result<Report, Error> {
     let rows: BTreeMap<&str, usize> =
         scores.targets.iter().enumerate().map(|(row, target)| (target.as_str(), row)).collect();
-    let of = |target: &str| -> Result<Option<Scores>, Error> {
+    let of = async |target: &str| -> Result<Option<Scores>, Error> {
         let Some(&row) = rows.get(target) else { return Ok(None) };
         let sources = scores
             .sources
@@ -152,14 +152,14 @@ async fn judge(
     what: &str,
     exclude: &[String],
     seed: u64,
-    predict: impl Fn(&str) -> Result<Option<Scores>, Error>,
+    predict: impl AsyncFn(&str) -> Result<Option<Scores>, Error>,
     pause: &impl AsyncFn(),
 ) -> Result<Report, Error> {
     let excluded = |name: &String| exclude.contains(name);
     let mut predictions: Vec<(usize, Scores)> = Vec::new();
     let mut targets_without_vector = Vec::new();
     for (row, target) in truth.targets.iter().enumerate().filter(|(_, t)| !excluded(t)) {
-        match predict(target)? {
+        match predict(target).await? {
             Some(scores) => predictions.push((row, scores)),
             None => targets_without_vector.push(target.clone()),
         }

@@ -42,7 +42,7 @@ pub use manifest::{
 pub use merge::merge;
 pub use outline::Outline;
 pub use scores::ScoreTable;
-pub use select::{Query, RankedSource, Ranking, Target, rank};
+pub use select::{Query, RankedSource, Ranking, Target, rank, rank_in_pieces};
 pub use similarity::{SIMILARITIES, Similarity};
 pub use transfer::TransferMatrix;
 pub use zoo::{NewEmbedding, Zoo};

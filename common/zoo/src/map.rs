@@ -1,7 +1,7 @@
 //! A set of tasks as a picture: who is like whom, in which order, and where in a plane.
 
 use crate::ensemble::{self, Fusion};
-use crate::{EmbeddingSet, Error, Query, Similarity, Target, Zoo, rank};
+use crate::{EmbeddingSet, Error, Query, Similarity, Target, Zoo, rank_in_pieces};
 use tupate_metrics::{
     Square, average_linkage, descending, optimal_order, plane, stress, tree_order,
 };
@@ -81,7 +81,8 @@ pub async fn map(zoo: &Zoo, wish: &Wish<'_>, pause: &impl AsyncFn()) -> Result<M
             method: wish.method,
             similarity: wish.similarity,
         };
-        let nearest = rank(zoo, &query)?.sources.into_iter().map(|source| source.task);
+        let nearest =
+            rank_in_pieces(zoo, &query, pause).await?.sources.into_iter().map(|source| source.task);
         std::iter::once(target.to_owned()).chain(nearest.take(MOST - 1)).collect()
     };
     pause().await;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use tupate_tasks::TaskClass;
 
-/// The filter by a task's class: [`TaskClass::short`].
+/// The filter by a task's class: [`TaskClass::name`].
 pub const CLASS: &str = "class";
 /// The filter by family.
 pub const FAMILY: &str = "family";
@@ -47,7 +47,7 @@ impl Narrow {
         let mut narrow = Self::default();
         for (name, value) in filters {
             match name.as_str() {
-                CLASS => narrow.class = CLASSES.into_iter().find(|class| class.short() == value),
+                CLASS => narrow.class = CLASSES.into_iter().find(|class| class.name() == value),
                 FAMILY => narrow.family = Some(value.clone()),
                 LICENCE => narrow.licence = Some(value.clone()),
                 LEAST => narrow.least = value.parse().ok(),
@@ -109,7 +109,7 @@ impl Facets {
     fn add(&mut self, task: &TaskEntry) {
         let licence = task.licence.as_deref().unwrap_or("");
         for (all, own) in [
-            (&mut self.classes, task.class.short()),
+            (&mut self.classes, task.class.name()),
             (&mut self.families, &*task.family),
             (&mut self.licences, licence),
         ] {

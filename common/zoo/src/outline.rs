@@ -4,15 +4,15 @@
 //! makes a [`Zoo`] of them; that all are there is the special case of a whole file.
 
 use crate::manifest::Manifest;
-use crate::rows::Rows;
+use crate::rows::{MANY, Rows};
 use crate::zoo::{Beside, SetValues};
-use crate::{EmbeddingSet, Error, Hasher, Zoo, format, int8};
+use crate::{EmbeddingSet, Error, Hasher, Zoo, format};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::pin::Pin;
-use tupate_metrics::at_once;
+use tupate_metrics::{at_once, no_pause};
 
 /// Bytes at the start of a file that say how long its header is.
 pub const FIRST: usize = 8;
@@ -27,10 +27,7 @@ const LARGE_HEADER: u64 = 2 << 20;
 const PIECE: usize = 1 << 20;
 
 /// What happens between two pieces. Not generic: a page has room for this code once.
-pub type Pause<'a> = &'a dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>;
-
-/// The pause of those who do not want one.
-const NO_PAUSE: Pause<'static> = &|| Box::pin(std::future::ready(()));
+pub type Pause<'a> = &'a dyn Fn() -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// A part of a file: where it starts, and its bytes.
 pub type Part<'a> = (u64, &'a [u8]);
@@ -134,11 +131,10 @@ impl Outline {
     /// # Errors
     /// As [`Zoo::parse`], and when bytes are missing.
     pub fn open(&self, keys: &[&str], parts: &[Part<'_>]) -> Result<Zoo, Error> {
-        at_once(self.open_in_pieces(keys, parts, NO_PAUSE))
+        at_once(self.open_in_pieces(keys, parts, &|| Box::pin(no_pause())))
     }
 
-    /// The same with a `pause` between pieces of at most some milliseconds: hashing takes
-    /// most of the time.
+    /// The same with a `pause` between pieces of at most some milliseconds.
     ///
     /// # Errors
     /// As [`Outline::open`].
@@ -168,7 +164,8 @@ impl Outline {
                 }
                 self.check_tensor(&name, hasher.hex())?;
             }
-            zoo.add(set.clone(), self.values(set, parts)?)?;
+            let values = self.values(set, parts, pause).await?;
+            zoo.add(set.clone(), values)?;
         }
         Ok(zoo)
     }
@@ -273,23 +270,38 @@ impl Outline {
     }
 
     /// A set's numbers, of bytes that were checked.
-    fn values(&self, set: &EmbeddingSet, parts: &[Part<'_>]) -> Result<SetValues, Error> {
+    async fn values(
+        &self,
+        set: &EmbeddingSet,
+        parts: &[Part<'_>],
+        pause: Pause<'_>,
+    ) -> Result<SetValues, Error> {
         let (name, tasks) = (set.tensor(), set.tasks.len());
         let bytes = self.shaped(&name, &[tasks, set.dim], parts)?;
-        let rows = match self.info(&name)?.dtype {
-            Dtype::F32 => Rows::of_f32(bytes.to_vec(), set.dim),
-            Dtype::F16 => Rows::of_f16(bytes.to_vec(), set.dim),
-            Dtype::I8 => Rows::of_codes(int8::Coded {
-                codes: bytes.iter().map(|code| code.cast_signed()).collect(),
-                mean: self.floats(&set.mean_tensor(), set.dim, parts)?,
-                scales: self.floats(&set.scale_tensor(), tasks, parts)?,
-            }),
+        let mut rest = bytes;
+        let mut rows = match self.info(&name)?.dtype {
+            Dtype::F32 => Rows::f32(set.dim),
+            Dtype::F16 => Rows::f16(set.dim),
+            Dtype::I8 => {
+                let mean = self.floats(&set.mean_tensor(), set.dim, parts)?;
+                let scales = self.floats(&set.scale_tensor(), tasks, parts)?;
+                match bytes.len() < MANY {
+                    true => Rows::of_few_codes(std::mem::take(&mut rest), mean, scales),
+                    false => Rows::codes(mean, scales),
+                }
+            }
             other => {
                 return Err(Error::Inconsistent(format!(
                     "tensor {name} is stored as {other:?}; this version reads F16, F32 and I8"
                 )));
             }
         };
+        for (i, block) in rest.chunks(rows.block_bytes()).enumerate() {
+            if i > 0 {
+                pause().await;
+            }
+            rows.push(block.to_vec());
+        }
         let initial = match set.has_initial {
             true => Some(self.floats(&set.initial_tensor(), set.dim, parts)?),
             false => None,

@@ -3,6 +3,9 @@
 //! Nothing is converted beforehand: a large zoo would take four times its size, and
 //! reading is what ranking costs. Only a small set of codes is decoded when it is
 //! read, because it may have so few dimensions that rounding a target to digits shows.
+//!
+//! Rows lie in blocks. What looks at all of them takes a block at a time, so that whoever
+//! asks may do something else between two of them; results are the same to the bit.
 
 use crate::{Error, int8};
 use std::ops::Range;
@@ -14,6 +17,10 @@ use tupate_metrics::dot::{
 /// Values from which on codes stay codes.
 pub(crate) const MANY: usize = 1 << 20;
 
+/// Values of a block, if that is a row or more: a page compares them in some three
+/// milliseconds. Tests have many blocks.
+const BLOCK: usize = if cfg!(test) { 100 } else { 1 << 20 };
+
 /// A squared length below this share of its parts was mostly cancelled.
 const CANCELLED: f64 = 1e-2;
 
@@ -24,58 +31,126 @@ pub(crate) struct Rows {
     stored: Stored,
     /// `[n]`.
     squares: Vec<f64>,
+    /// The first row that has a value that is not finite, or is zero.
+    wrong: Option<usize>,
 }
 
+/// Blocks of rows, each of [`per_block`] but the last, which may have fewer.
 #[derive(Clone, Debug)]
 enum Stored {
     /// `[n, D]`, little-endian.
-    F32(Vec<u8>),
+    F32(Vec<Vec<u8>>),
     /// `[n, D]`, little-endian.
-    F16(Vec<u8>),
+    F16(Vec<Vec<u8>>),
     Int8 {
         /// `[D]`.
         mean: Vec<f32>,
         /// `[n]`.
         scales: Vec<f32>,
         /// `[n, D]`.
-        codes: Codes,
+        codes: Vec<Codes>,
     },
 }
 
+/// What rows are compared with, see [`Rows::cosines`].
+#[derive(Clone, Debug)]
+pub(crate) struct Against {
+    /// `[D]`, minus the origin.
+    target: Vec<f32>,
+    /// What is subtracted from the rows, `[D]`.
+    origin: Option<Vec<f32>>,
+    /// The target's squared length.
+    square: f64,
+    /// For rows of codes.
+    codes: Option<AgainstCodes>,
+}
+
+/// `row − origin = common + scale · codes`.
+#[derive(Clone, Debug)]
+struct AgainstCodes {
+    target: Coarse,
+    common: Coarse,
+    common_product: f64,
+    common_square: f64,
+}
+
+impl Against {
+    /// What is subtracted from the rows, `[D]`.
+    pub fn origin(&self) -> Option<&[f32]> {
+        self.origin.as_deref()
+    }
+}
+
+/// How many rows are in a block.
+fn per_block(dim: usize) -> usize {
+    (BLOCK / dim.max(1)).max(1)
+}
+
 impl Rows {
+    /// No rows yet, of little-endian `f32`, `[dim]` each.
+    pub fn f32(dim: usize) -> Self {
+        Self { dim, stored: Stored::F32(Vec::new()), squares: Vec::new(), wrong: None }
+    }
+
+    /// No rows yet, of little-endian `f16`, `[dim]` each.
+    pub fn f16(dim: usize) -> Self {
+        Self { dim, stored: Stored::F16(Vec::new()), squares: Vec::new(), wrong: None }
+    }
+
+    /// No rows yet, of codes, with their mean, `[D]`, and the scales of all that will come.
+    pub fn codes(mean: Vec<f32>, scales: Vec<f32>) -> Self {
+        let (dim, codes) = (mean.len(), Vec::new());
+        let stored = Stored::Int8 { mean, scales, codes };
+        Self { dim, stored, squares: Vec::new(), wrong: None }
+    }
+
     /// Rows `[n, dim]`.
     pub fn of_values(values: &[f32], dim: usize) -> Self {
-        Self::of_f32(values.iter().flat_map(|v| v.to_le_bytes()).collect(), dim)
-    }
-
-    /// Rows `[n, dim]` in little-endian `f32`.
-    pub fn of_f32(bytes: Vec<u8>, dim: usize) -> Self {
-        let squares = f32_squares(&bytes, dim);
-        Self { dim, stored: Stored::F32(bytes), squares }
-    }
-
-    /// Rows `[n, dim]` in little-endian `f16`.
-    pub fn of_f16(bytes: Vec<u8>, dim: usize) -> Self {
-        let squares = f16_squares(&bytes, dim);
-        Self { dim, stored: Stored::F16(bytes), squares }
-    }
-
-    /// Rows of codes.
-    pub fn of_codes(coded: int8::Coded) -> Self {
-        if coded.codes.len() < MANY {
-            return Self::of_values(&int8::decode(&coded), coded.mean.len());
+        let mut rows = Self::f32(dim);
+        for block in values.chunks(per_block(dim) * dim) {
+            rows.push(block.iter().flat_map(|v| v.to_le_bytes()).collect());
         }
-        Self::of_many_codes(coded)
+        rows
     }
 
-    fn of_many_codes(coded: int8::Coded) -> Self {
-        let int8::Coded { mean, scales, codes } = coded;
-        let dim = mean.len();
-        let codes = codes.into_iter().map(i8::cast_unsigned).collect();
-        let stored = Stored::Int8 { mean, scales, codes: Codes::new(codes, dim) };
-        let mut rows = Self { dim, stored, squares: Vec::new() };
-        rows.squares = rows.shifted(&vec![0.0; dim], &vec![0.0; dim]).squares;
-        rows
+    /// Rows of codes that are too few to stay ones.
+    pub fn of_few_codes(codes: &[u8], mean: Vec<f32>, scales: Vec<f32>) -> Self {
+        let (dim, codes) = (mean.len(), codes.iter().map(|code| code.cast_signed()).collect());
+        Self::of_values(&int8::decode(&int8::Coded { mean, scales, codes }), dim)
+    }
+
+    /// The bytes of a block.
+    pub fn block_bytes(&self) -> usize {
+        let size = match self.stored {
+            Stored::F32(_) => 4,
+            Stored::F16(_) => 2,
+            Stored::Int8 { .. } => 1,
+        };
+        size * per_block(self.dim) * self.dim
+    }
+
+    /// Takes in the next block, of [`Rows::block_bytes`] if it is not the last.
+    pub fn push(&mut self, bytes: Vec<u8>) {
+        let (before, dim) = (self.len(), self.dim);
+        match &mut self.stored {
+            Stored::F32(blocks) => {
+                self.squares.extend(f32_squares(&bytes, dim));
+                blocks.push(bytes);
+            }
+            Stored::F16(blocks) => {
+                self.squares.extend(f16_squares(&bytes, dim));
+                blocks.push(bytes);
+            }
+            Stored::Int8 { codes, .. } => {
+                codes.push(Codes::new(bytes, dim));
+                let block = codes.len() - 1;
+                let zero = self.about(&vec![0.0; dim], &vec![0.0; dim]);
+                let squares = self.shifted(block, &zero).squares;
+                self.squares.extend(squares);
+            }
+        }
+        let wrong = |row: &usize| !self.is_finite(*row) || self.is_zero(*row);
+        self.wrong = self.wrong.or_else(|| (before..self.len()).find(wrong));
     }
 
     /// The number of rows.
@@ -86,6 +161,17 @@ impl Rows {
     /// The length of a row.
     pub fn dim(&self) -> usize {
         self.dim
+    }
+
+    /// The number of blocks.
+    pub fn blocks(&self) -> usize {
+        self.len().div_ceil(per_block(self.dim))
+    }
+
+    /// The rows of a block.
+    fn rows_of(&self, block: usize) -> Range<usize> {
+        let per_block = per_block(self.dim);
+        block * per_block..self.len().min((block + 1) * per_block)
     }
 
     /// One row, `[D]`.
@@ -102,19 +188,26 @@ impl Rows {
     /// When there is no such row, or it has fewer values.
     pub fn part(&self, row: usize, columns: Range<usize>) -> Vec<f32> {
         assert!(columns.end <= self.dim, "columns of the row");
-        let place = row * self.dim + columns.start..row * self.dim + columns.end;
+        let (block, place) = self.place(row, columns.clone());
         match &self.stored {
-            Stored::F32(bytes) => {
-                let values = &bytes.as_chunks().0[place];
+            Stored::F32(blocks) => {
+                let values = &blocks[block].as_chunks().0[place];
                 values.iter().copied().map(f32::from_le_bytes).collect()
             }
-            Stored::F16(bytes) => {
-                bytes.as_chunks().0[place].iter().copied().map(f16_value).collect()
+            Stored::F16(blocks) => {
+                blocks[block].as_chunks().0[place].iter().copied().map(f16_value).collect()
             }
             Stored::Int8 { mean, scales, codes } => {
-                decoded(&mean[columns], scales[row], &codes.bytes()[place]).collect()
+                decoded(&mean[columns], scales[row], &codes[block].bytes()[place]).collect()
             }
         }
+    }
+
+    /// The block in which some values of a row lie, and their place in it.
+    fn place(&self, row: usize, columns: Range<usize>) -> (usize, Range<usize>) {
+        let per_block = per_block(self.dim);
+        let start = row % per_block * self.dim;
+        (row / per_block, start + columns.start..start + columns.end)
     }
 
     /// All rows.
@@ -124,92 +217,119 @@ impl Rows {
 
     /// The rows of these numbers.
     pub fn select(&self, rows: &[usize]) -> Self {
-        let bytes = |all: &[u8], size: usize| -> Vec<u8> {
-            let width = size * self.dim;
-            rows.iter().flat_map(|row| &all[row * width..(row + 1) * width]).copied().collect()
-        };
-        let stored = match &self.stored {
-            Stored::F32(all) => Stored::F32(bytes(all, 4)),
-            Stored::F16(all) => Stored::F16(bytes(all, 2)),
-            Stored::Int8 { mean, scales, codes } => Stored::Int8 {
-                mean: mean.clone(),
-                scales: rows.iter().map(|row| scales[*row]).collect(),
-                codes: Codes::new(bytes(codes.bytes(), 1), self.dim),
-            },
-        };
-        let squares = rows.iter().map(|row| self.squares[*row]).collect();
-        Self { dim: self.dim, stored, squares }
-    }
-
-    /// Cosine of each row with `target`, `[D]`; `None` where one of them is zero.
-    pub fn cosines(&self, target: &[f32]) -> Vec<Option<f64>> {
-        let products = match &self.stored {
-            Stored::F32(bytes) => f32_products(bytes, target),
-            Stored::F16(bytes) => f16_products(bytes, target),
-            Stored::Int8 { mean, scales, codes } => {
-                let common = dot(mean, target);
-                let own = codes.products(&Coarse::new(target));
-                own.iter().zip(scales).map(|(own, s)| common + f64::from(*s) * own).collect()
+        let mut selected = match &self.stored {
+            Stored::F32(_) => Self::f32(self.dim),
+            Stored::F16(_) => Self::f16(self.dim),
+            Stored::Int8 { mean, scales, .. } => {
+                Self::codes(mean.clone(), rows.iter().map(|row| scales[*row]).collect())
             }
         };
-        angles(&products, &self.squares, dot(target, target))
+        for rows in rows.chunks(per_block(self.dim)) {
+            selected.push(rows.iter().flat_map(|row| self.bytes(*row)).copied().collect());
+        }
+        selected
     }
 
-    /// Cosine of each row with `target`, both minus `origin`, `[D]`; `None` where one
-    /// of the differences is zero.
-    pub fn cosines_about(&self, origin: &[f32], target: &[f32]) -> Vec<Option<f64>> {
-        let direction = tupate_metrics::subtract(target, origin);
-        let Shifted { products, squares } = self.shifted(origin, &direction);
-        angles(&products, &squares, dot(&direction, &direction))
+    /// A row as it is stored.
+    fn bytes(&self, row: usize) -> &[u8] {
+        let (block, place) = self.place(row, 0..self.dim);
+        match &self.stored {
+            Stored::F32(blocks) => &blocks[block][4 * place.start..4 * place.end],
+            Stored::F16(blocks) => &blocks[block][2 * place.start..2 * place.end],
+            Stored::Int8 { codes, .. } => &codes[block].bytes()[place],
+        }
     }
 
-    /// The mean of `more` and all rows but `without`, `[D]`.
-    pub fn mean(&self, without: Option<usize>, more: &[f32]) -> Vec<f32> {
-        let mut sum: Vec<f64> = more.iter().copied().map(f64::from).collect();
-        let rows = 1 + self.add_to(&mut sum, without);
-        sum.into_iter().map(|sum| (sum / rows as f64) as f32).collect()
+    /// To compare rows with `target`, `[D]`.
+    pub fn against(&self, target: &[f32]) -> Against {
+        self.prepared(target.to_vec(), None)
     }
 
-    /// The sum of all rows, `[D]`.
-    pub fn sum(&self) -> Vec<f64> {
-        let mut sum = vec![0.0; self.dim];
-        self.add_to(&mut sum, None);
-        sum
+    /// To compare rows minus `origin`, `[D]`, with `target` minus `origin`.
+    pub fn about(&self, origin: &[f32], target: &[f32]) -> Against {
+        self.prepared(tupate_metrics::subtract(target, origin), Some(origin.to_vec()))
     }
 
-    /// Adds all rows but `without`, and says how many.
-    fn add_to(&self, sum: &mut [f64], without: Option<usize>) -> usize {
-        let rows = (0..self.len()).filter(|row| Some(*row) != without);
+    fn prepared(&self, target: Vec<f32>, origin: Option<Vec<f32>>) -> Against {
+        let codes = match &self.stored {
+            Stored::F32(_) | Stored::F16(_) => None,
+            Stored::Int8 { mean, .. } => {
+                let shifted = origin.as_ref().map(|origin| tupate_metrics::subtract(mean, origin));
+                let common = shifted.as_ref().unwrap_or(mean);
+                Some(AgainstCodes {
+                    target: Coarse::new(&target),
+                    common: Coarse::new(common),
+                    common_product: dot(common, &target),
+                    common_square: dot(common, common),
+                })
+            }
+        };
+        Against { square: dot(&target, &target), target, origin, codes }
+    }
+
+    /// Cosine with each row of a block; `None` where one of the vectors is zero.
+    pub fn cosines(&self, block: usize, against: &Against) -> Vec<Option<f64>> {
+        if against.origin.is_some() {
+            let Shifted { products, squares } = self.shifted(block, against);
+            return angles(&products, &squares, against.square);
+        }
+        let target = &against.target;
+        let products = match (&self.stored, &against.codes) {
+            (Stored::F32(blocks), _) => f32_products(&blocks[block], target),
+            (Stored::F16(blocks), _) => f16_products(&blocks[block], target),
+            (Stored::Int8 { scales, codes, .. }, Some(against)) => {
+                let own = codes[block].products(&against.target);
+                let scales = &scales[self.rows_of(block)];
+                let product = |(own, s): (f64, &f32)| against.common_product + f64::from(*s) * own;
+                own.into_iter().zip(scales).map(product).collect()
+            }
+            (Stored::Int8 { .. }, None) => unreachable!("codes are compared with what they made"),
+        };
+        angles(&products, &self.squares[self.rows_of(block)], against.square)
+    }
+
+    /// Adds the rows of a block but `without`, and says how many.
+    pub fn add_to(&self, block: usize, sum: &mut [f64], without: Option<usize>) -> usize {
+        let rows = self.rows_of(block).filter(|row| Some(*row) != without);
         rows.map(|row| {
             sum.iter_mut().zip(self.row(row)).for_each(|(sum, x)| *sum += f64::from(x));
         })
         .count()
     }
 
-    /// Products with `direction` and squared lengths of the rows minus `origin`.
-    fn shifted(&self, origin: &[f32], direction: &[f32]) -> Shifted {
-        let (mean, scales, codes) = match &self.stored {
-            Stored::F32(bytes) => return f32_shifted(bytes, origin, direction),
-            Stored::F16(bytes) => return f16_shifted(bytes, origin, direction),
-            Stored::Int8 { mean, scales, codes } => (mean, scales, codes),
+    /// The sum of all rows, `[D]`.
+    pub fn sum(&self) -> Vec<f64> {
+        let mut sum = vec![0.0; self.dim];
+        for block in 0..self.blocks() {
+            self.add_to(block, &mut sum, None);
+        }
+        sum
+    }
+
+    /// Of the rows of a block minus the origin: products with the target, and squared lengths.
+    fn shifted(&self, block: usize, against: &Against) -> Shifted {
+        let Against { target, origin, codes, .. } = against;
+        let origin = origin.as_deref().unwrap_or_default();
+        let (scales, block_codes) = match &self.stored {
+            Stored::F32(blocks) => return f32_shifted(&blocks[block], origin, target),
+            Stored::F16(blocks) => return f16_shifted(&blocks[block], origin, target),
+            Stored::Int8 { scales, codes, .. } => (scales, &codes[block]),
         };
-        // row − origin = common + scale · codes
-        let common = tupate_metrics::subtract(mean, origin);
-        let (common_product, common_square) = (dot(&common, direction), dot(&common, &common));
-        let products = codes.products(&Coarse::new(direction));
-        let crossed = codes.products(&Coarse::new(&common));
+        let against = codes.as_ref().expect("codes are compared with what they made");
+        let products = block_codes.products(&against.target);
+        let crossed = block_codes.products(&against.common);
         let mut all = Shifted { products: Vec::new(), squares: Vec::new() };
-        let parts = products.iter().zip(crossed).zip(codes.squares()).zip(scales);
-        for (row, (((product, crossed), square), scale)) in parts.enumerate() {
-            let scale = f64::from(*scale);
+        let parts = products.iter().zip(crossed).zip(block_codes.squares());
+        for (row, ((product, crossed), square)) in (block * per_block(self.dim)..).zip(parts) {
+            let scale = f64::from(scales[row]);
             let (own, both) = (scale * scale * square, 2.0 * scale * crossed);
-            let sum = common_square + both + own;
-            if sum > CANCELLED * (common_square + own) {
-                all.products.push(common_product + scale * product);
+            let sum = against.common_square + both + own;
+            if sum > CANCELLED * (against.common_square + own) {
+                all.products.push(against.common_product + scale * product);
                 all.squares.push(sum);
             } else {
                 let encoded: Vec<u8> = self.row(row).iter().flat_map(|x| x.to_le_bytes()).collect();
-                let exact = f32_shifted(&encoded, origin, direction);
+                let exact = f32_shifted(&encoded, origin, target);
                 all.products.extend(exact.products);
                 all.squares.extend(exact.squares);
             }
@@ -219,45 +339,34 @@ impl Rows {
 
     /// Whether every value is finite and no row is zero; `name` says whose a row is.
     pub fn check(&self, key: &str, name: impl Fn(usize) -> String) -> Result<(), Error> {
-        for row in 0..self.len() {
-            if !self.is_finite(row) {
-                return Err(Error::Inconsistent(format!(
-                    "the {key} embedding of {} holds values that are not finite",
-                    name(row)
-                )));
-            }
-            if self.is_zero(row) {
-                return Err(Error::Inconsistent(format!(
-                    "the {key} embedding of {} is all zeros",
-                    name(row)
-                )));
-            }
-        }
-        Ok(())
+        let Some(row) = self.wrong else { return Ok(()) };
+        let how = match self.is_finite(row) {
+            true => "is all zeros",
+            false => "holds values that are not finite",
+        };
+        Err(Error::Inconsistent(format!("the {key} embedding of {} {how}", name(row))))
     }
 
     fn is_finite(&self, row: usize) -> bool {
-        let place = row * self.dim..(row + 1) * self.dim;
         match &self.stored {
             // A sum of squares of finite `f32` is finite in `f64`.
             Stored::F32(_) => self.squares[row].is_finite(),
-            Stored::F16(bytes) => bytes.as_chunks::<2>().0[place]
-                .iter()
-                .all(|half| u16::from_le_bytes(*half) & 0x7c00 != 0x7c00),
-            Stored::Int8 { mean, scales, codes } => {
-                let codes = &codes.bytes()[place];
-                decoded(mean, scales[row], codes).all(f32::is_finite)
+            Stored::F16(_) => self.bytes(row).as_chunks::<2>().0.iter().all(|half| {
+                // All bits of the exponent are set otherwise.
+                u16::from_le_bytes(*half) & 0x7c00 != 0x7c00
+            }),
+            Stored::Int8 { mean, scales, .. } => {
+                decoded(mean, scales[row], self.bytes(row)).all(f32::is_finite)
             }
         }
     }
 
     fn is_zero(&self, row: usize) -> bool {
-        let place = row * self.dim..(row + 1) * self.dim;
         match &self.stored {
             // The square of the least `f32` is above zero in `f64`.
             Stored::F32(_) | Stored::F16(_) => self.squares[row] == 0.0,
-            Stored::Int8 { mean, scales, codes } => {
-                decoded(mean, scales[row], &codes.bytes()[place]).all(|value| value == 0.0)
+            Stored::Int8 { mean, scales, .. } => {
+                decoded(mean, scales[row], self.bytes(row)).all(|value| value == 0.0)
             }
         }
     }
@@ -285,98 +394,4 @@ fn angles(products: &[f64], squares: &[f64], target: f64) -> Vec<Option<f64>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use tupate_metrics::cosine;
-
-    fn exact(rows: &Rows, origin: &[f32], target: &[f32]) -> Vec<Option<f64>> {
-        let target = tupate_metrics::subtract(target, origin);
-        rows.iter().map(|row| cosine(&target, &tupate_metrics::subtract(&row, origin))).collect()
-    }
-
-    fn close(found: &[Option<f64>], exact: &[Option<f64>], tolerance: f64) -> bool {
-        found.iter().zip(exact).all(|pair| match pair {
-            (Some(a), Some(b)) => (a - b).abs() <= tolerance,
-            (a, b) => a.is_none() && b.is_none(),
-        })
-    }
-
-    /// `[n, dim]` that share most of their length, as raw embeddings do.
-    fn embeddings(n: usize, dim: usize, seed: u64) -> Vec<f32> {
-        let noise = |i: u64| {
-            let x = i.wrapping_add(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let x = (x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            ((x >> 40) as f32) / (1 << 23) as f32 - 1.0
-        };
-        (0..n * dim).map(|i| noise((i % dim) as u64 + (1 << 40)) + 0.15 * noise(i as u64)).collect()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-        #[test]
-        fn every_storage_compares_its_rows_as_they_are(seed: u64, dim in 1_usize..70) {
-            let (values, target) = (embeddings(9, dim, seed), embeddings(1, dim, !seed));
-            let origin = &values[..dim];
-            let halves = values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes());
-            for rows in [Rows::of_values(&values, dim), Rows::of_f16(halves.collect(), dim)] {
-                let zero = vec![0.0; dim];
-                prop_assert!(close(&rows.cosines(&target), &exact(&rows, &zero, &target), 1e-12));
-                let about = rows.cosines_about(origin, &target);
-                // The reference subtracts in f32.
-                prop_assert!(close(&about, &exact(&rows, origin, &target), 1e-5));
-                prop_assert_eq!(rows.select(&[3, 1]).row(1), rows.row(1));
-                prop_assert_eq!(rows.part(4, dim / 3..dim), &rows.row(4)[dim / 3..]);
-            }
-        }
-
-        #[test]
-        fn many_codes_are_compared_as_if_decoded(seed: u64) {
-            let (n, dim) = (50, 1024);
-            let coded = int8::encode(&embeddings(n, dim, seed), dim);
-            let rows = Rows::of_many_codes(coded.clone());
-            let decoded = Rows::of_values(&int8::decode(&coded), dim);
-            prop_assert!(rows == decoded);
-            prop_assert_eq!(rows.part(4, 100..300), &decoded.row(4)[100..300]);
-            let target = rows.row(7);
-            prop_assert!(close(&rows.cosines(&target), &decoded.cosines(&target), 1e-5));
-            let mean = rows.mean(Some(7), &target);
-            prop_assert_eq!(&mean, &decoded.mean(Some(7), &target));
-            let (own, exact) =
-                (rows.cosines_about(&mean, &target), decoded.cosines_about(&mean, &target));
-            prop_assert!(close(&own, &exact, 1e-5));
-            let kept = rows.select(&[7, 3]);
-            prop_assert_eq!(kept.cosines(&target)[0], rows.cosines(&target)[7]);
-            prop_assert!(kept.check("k", |row| row.to_string()).is_ok());
-        }
-    }
-
-    #[test]
-    fn rows_of_codes_near_zero_keep_their_angle() {
-        // The mean of two opposite rows and a third: its difference nearly cancels it.
-        let dim = 64;
-        let mut values = embeddings(3, dim, 5);
-        values[..dim].iter_mut().for_each(|v| *v *= 1e-3);
-        let coded = int8::encode(&values, dim);
-        let (rows, decoded) =
-            (Rows::of_many_codes(coded.clone()), Rows::of_values(&int8::decode(&coded), dim));
-        let target = decoded.row(1);
-        assert!(close(&rows.cosines(&target), &decoded.cosines(&target), 2e-3));
-        assert!(rows.squares.iter().zip(&decoded.squares).all(|(a, b)| (a / b - 1.0).abs() < 1e-3));
-    }
-
-    #[test]
-    fn what_is_not_finite_or_zero_is_named() {
-        let name = |row: usize| format!("t{row}");
-        let infinite = Rows::of_f16([0x00, 0x3c, 0x00, 0x7c].to_vec(), 1);
-        let error = infinite.check("k", name).unwrap_err().to_string();
-        assert!(error.contains("embedding of t1 holds values that are not finite"), "{error}");
-        let zero = Rows::of_values(&[1.0, 0.0, -0.0, 0.0], 2);
-        let error = zero.check("k", name).unwrap_err().to_string();
-        assert!(error.contains("embedding of t1 is all zeros"), "{error}");
-        // The least number above zero is none.
-        assert!(Rows::of_values(&[f32::from_bits(1)], 1).check("k", name).is_ok());
-        assert!(Rows::of_f16([1, 0].to_vec(), 1).check("k", name).is_ok());
-        assert!(Rows::of_values(&[f32::NAN], 1).check("k", name).is_err());
-    }
-}
+mod tests;

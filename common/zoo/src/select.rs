@@ -1,8 +1,8 @@
 //! Ranking the source tasks of a target.
 
 use crate::ensemble::{self, Fusion, Member};
-use crate::similarity::{Scene, Similarity};
-use crate::{Error, Zoo, choose};
+use crate::similarity::{Comparison, Scene, Similarity};
+use crate::{EmbeddingSet, Error, Zoo, choose};
 use serde::{Deserialize, Serialize};
 use tupate_embedding::TaskEmbedding;
 use tupate_metrics::descending;
@@ -67,56 +67,128 @@ pub struct Ranking {
 /// When the target or method is not there, recipes differ, or the similarity
 /// cannot be computed.
 pub fn rank(zoo: &Zoo, query: &Query<'_>) -> Result<Ranking, Error> {
-    // A set of that very name goes before.
-    if let Some((fusion, checkpoint)) = query.method.and_then(Fusion::named)
-        && zoo.sets().all(|set| Some(set.key.as_str()) != query.method)
-    {
-        return ensemble::fuse(zoo, query, fusion, checkpoint);
+    let mut ranker = Ranker::new(zoo, query)?;
+    while ranker.step() {}
+    ranker.finish()
+}
+
+/// [`rank`], awaiting `pause` between pieces of a few milliseconds.
+///
+/// # Errors
+/// As [`rank`].
+pub async fn rank_in_pieces(
+    zoo: &Zoo,
+    query: &Query<'_>,
+    pause: &impl AsyncFn(),
+) -> Result<Ranking, Error> {
+    let mut ranker = Ranker::new(zoo, query)?;
+    while ranker.step() {
+        pause().await;
     }
-    let set = match query.target {
-        Target::Task(_) => zoo.set(query.method)?,
-        Target::Embedding(embedding) => {
-            choose::matching(zoo.sets(), query.method, &embedding.recipe)?
+    ranker.finish()
+}
+
+/// A ranking on its way.
+struct Ranker<'a> {
+    /// One a set that is asked.
+    parts: Vec<Part<'a>>,
+    /// Parts that are done.
+    done: usize,
+    fusion: Option<&'static Fusion>,
+}
+
+struct Part<'a> {
+    set: &'a EmbeddingSet,
+    target: &'a str,
+    own: Option<usize>,
+    similarity: &'a Similarity,
+    comparison: Comparison<'a>,
+}
+
+impl<'a> Ranker<'a> {
+    fn new(zoo: &'a Zoo, query: &Query<'a>) -> Result<Self, Error> {
+        // A set of that very name goes before.
+        let fusion = query.method.and_then(Fusion::named);
+        let fusion = fusion.filter(|_| zoo.sets().all(|s| Some(s.key.as_str()) != query.method));
+        let sets = match (fusion, query.target) {
+            (Some((fusion, checkpoint)), _) => ensemble::asked(zoo, query, fusion, checkpoint)?,
+            (None, Target::Task(_)) => vec![zoo.set(query.method)?],
+            (None, Target::Embedding(embedding)) => {
+                vec![choose::matching(zoo.sets(), query.method, &embedding.recipe)?]
+            }
+        };
+        let parts = sets.into_iter().map(|set| Part::new(zoo, query, set));
+        let parts = parts.collect::<Result<_, _>>()?;
+        Ok(Self { parts, done: 0, fusion: fusion.map(|(fusion, _)| fusion) })
+    }
+
+    /// Does a piece; whether there is more to do.
+    fn step(&mut self) -> bool {
+        if let Some(part) = self.parts.get_mut(self.done)
+            && !part.comparison.step()
+        {
+            self.done += 1;
         }
-    };
-    let target = match query.target {
-        Target::Task(task) => task,
-        Target::Embedding(embedding) => embedding.task.as_str(),
-    };
-    // A task is never a source of its own.
-    let own = set.tasks.iter().position(|task| task == target);
-    let rows = &zoo.values(set).rows;
-    let vector = match query.target {
-        Target::Task(task) => own.map(|row| rows.row(row)).ok_or_else(|| Error::UnknownTask {
-            task: task.to_owned(),
-            known: set.tasks.clone(),
-        })?,
-        Target::Embedding(embedding) => embedding.values.clone(),
-    };
-    if vector.len() != set.dim {
-        return Err(Error::Inconsistent(format!(
-            "the target's embedding has {} values, the zoo's have {}",
-            vector.len(),
-            set.dim
-        )));
+        self.done < self.parts.len()
     }
-    let similarity = query.similarity;
-    let all = similarity.compare(&Scene { zoo, set, rows, own, target: &vector, mean: None })?;
-    let (mut ids, mut scores) = (Vec::new(), Vec::new());
-    for (row, (id, score)) in set.tasks.iter().zip(all).enumerate() {
-        if Some(row) == own {
-            continue;
+
+    /// The ranking, when there is nothing more to do.
+    fn finish(self) -> Result<Ranking, Error> {
+        let sets: Vec<_> = self.parts.iter().map(|part| part.set).collect();
+        let rankings = self.parts.into_iter().map(Part::finish).collect::<Result<Vec<_>, _>>()?;
+        match self.fusion {
+            Some(fusion) => ensemble::fuse(fusion, &sets, rankings),
+            None => Ok(rankings.into_iter().next().expect("one set was asked")),
         }
-        scores.push(score.ok_or_else(|| similarity.undefined(target, id))?);
-        ids.push(id);
     }
-    Ok(Ranking {
-        target: target.to_owned(),
-        recipe: set.recipe.clone(),
-        ensemble: Vec::new(),
-        similarity: similarity.name.to_owned(),
-        sources: ranked(&ids, &scores),
-    })
+}
+
+impl<'a> Part<'a> {
+    fn new(zoo: &'a Zoo, query: &Query<'a>, set: &'a EmbeddingSet) -> Result<Self, Error> {
+        let target = match query.target {
+            Target::Task(task) => task,
+            Target::Embedding(embedding) => embedding.task.as_str(),
+        };
+        // A task is never a source of its own.
+        let own = set.tasks.iter().position(|task| task == target);
+        let rows = &zoo.values(set).rows;
+        let vector = match query.target {
+            Target::Task(task) => own.map(|row| rows.row(row)).ok_or_else(|| {
+                Error::UnknownTask { task: task.to_owned(), known: set.tasks.clone() }
+            })?,
+            Target::Embedding(embedding) => embedding.values.clone(),
+        };
+        if vector.len() != set.dim {
+            return Err(Error::Inconsistent(format!(
+                "the target's embedding has {} values, the zoo's have {}",
+                vector.len(),
+                set.dim
+            )));
+        }
+        let similarity = query.similarity;
+        let scene = Scene { zoo, set, rows, own, target: &vector, mean: None };
+        let comparison = similarity.compare(&scene)?;
+        Ok(Self { set, target, own, similarity, comparison })
+    }
+
+    fn finish(self) -> Result<Ranking, Error> {
+        let Self { set, target, own, similarity, comparison } = self;
+        let (mut ids, mut scores) = (Vec::new(), Vec::new());
+        for (row, (id, score)) in set.tasks.iter().zip(comparison.scores()).enumerate() {
+            if Some(row) == own {
+                continue;
+            }
+            scores.push(score.ok_or_else(|| similarity.undefined(target, id))?);
+            ids.push(id);
+        }
+        Ok(Ranking {
+            target: target.to_owned(),
+            recipe: set.recipe.clone(),
+            ensemble: Vec::new(),
+            similarity: similarity.name.to_owned(),
+            sources: ranked(&ids, &scores),
+        })
+    }
 }
 
 /// Sources in their order: descending score, ties by id.

@@ -1,6 +1,6 @@
 //! The ways to compare task embeddings, in one slice.
 
-use crate::rows::Rows;
+use crate::rows::{Against, Rows};
 use crate::{EmbeddingSet, Error, Zoo};
 use tupate_metrics::{LowRank, Square};
 use tupate_tasks::{Aggregation, MethodSpec, ParameterSet, Values};
@@ -17,7 +17,7 @@ pub struct Similarity {
     pub universal: bool,
     /// Whether it looks at all tasks of a zoo, not only at the two.
     pub of_all: bool,
-    angle: fn(&Scene<'_>) -> Result<Angle, Error>,
+    angle: fn(&Scene<'_, '_>) -> Result<Angle, Error>,
 }
 
 /// What the cosine is taken of.
@@ -26,6 +26,8 @@ enum Angle {
     Raw,
     /// The vectors minus this one, `[D]`.
     About(Vec<f32>),
+    /// The vectors minus the mean of all tasks.
+    AboutMean,
     /// The weight updates that the vectors are factors of.
     Updates(LowRank),
 }
@@ -34,7 +36,7 @@ enum Angle {
 type Scores = Vec<Option<f64>>;
 
 /// A target among the sources of one embedding set.
-pub(crate) struct Scene<'a> {
+pub(crate) struct Scene<'a, 'b> {
     pub zoo: &'a Zoo,
     pub set: &'a EmbeddingSet,
     /// `[n, D]`.
@@ -42,9 +44,81 @@ pub(crate) struct Scene<'a> {
     /// The row of the target, if it is a task of the set.
     pub own: Option<usize>,
     /// `[D]`.
-    pub target: &'a [f32],
+    pub target: &'b [f32],
     /// The mean of all tasks, `[D]`, where the rows are not all.
-    pub mean: Option<&'a [f32]>,
+    pub mean: Option<&'b [f32]>,
+}
+
+/// Rows on their way to being compared with a target, a piece of a few milliseconds at a
+/// time.
+pub(crate) struct Comparison<'a> {
+    rows: &'a Rows,
+    own: Option<usize>,
+    stage: Stage,
+    /// The block, or of updates the row, that comes next.
+    next: usize,
+    scores: Scores,
+}
+
+enum Stage {
+    /// The mean is being computed.
+    Sum {
+        sum: Vec<f64>,
+        tasks: usize,
+        target: Vec<f32>,
+    },
+    Compare(Against),
+    Updates {
+        shape: LowRank,
+        target: Vec<f32>,
+    },
+}
+
+impl Comparison<'_> {
+    /// Does a piece; whether there is more to do.
+    pub fn step(&mut self) -> bool {
+        let at = self.next;
+        self.next += 1;
+        match &mut self.stage {
+            Stage::Sum { sum, tasks, target } => {
+                *tasks += self.rows.add_to(at, sum, self.own);
+                if self.next == self.rows.blocks() {
+                    let mean = |sum: &f64| (sum / *tasks as f64) as f32;
+                    let mean: Vec<f32> = sum.iter().map(mean).collect();
+                    self.stage = Stage::Compare(self.rows.about(&mean, target));
+                    self.next = 0;
+                }
+                true
+            }
+            Stage::Compare(against) => {
+                self.scores.extend(self.rows.cosines(at, against));
+                self.next < self.rows.blocks()
+            }
+            Stage::Updates { shape, target } => {
+                self.scores.push(shape.cosine(target, &self.rows.row(at)));
+                self.next < self.rows.len()
+            }
+        }
+    }
+
+    /// What is subtracted from the rows, `[D]`, if that is known by now.
+    fn origin(&self) -> Option<&[f32]> {
+        match &self.stage {
+            Stage::Compare(against) => against.origin(),
+            Stage::Sum { .. } | Stage::Updates { .. } => None,
+        }
+    }
+
+    /// The scores, when there is nothing more to do.
+    pub fn scores(self) -> Scores {
+        self.scores
+    }
+
+    /// All at once.
+    pub fn finish(mut self) -> Scores {
+        while self.step() {}
+        self.scores
+    }
 }
 
 /// Every similarity. The first is the paper's and the default.
@@ -61,10 +135,9 @@ pub const SIMILARITIES: &[Similarity] = &[
         describe: "Cosine after subtracting the zoo's mean: what a task has of its own.",
         universal: true,
         of_all: true,
-        // The target stands among the rows, so that the mean is of all tasks.
         angle: |scene| {
-            let mean = || scene.rows.mean(scene.own, scene.target);
-            Ok(Angle::About(scene.mean.map_or_else(mean, <[f32]>::to_vec)))
+            let known = |mean: &[f32]| Angle::About(mean.to_vec());
+            Ok(scene.mean.map_or(Angle::AboutMean, known))
         },
     },
     Similarity {
@@ -103,14 +176,20 @@ impl Similarity {
         ))
     }
 
-    pub(crate) fn compare(&self, scene: &Scene<'_>) -> Result<Scores, Error> {
-        Ok(match (self.angle)(scene)? {
-            Angle::Raw => scene.rows.cosines(scene.target),
-            Angle::About(origin) => scene.rows.cosines_about(&origin, scene.target),
-            Angle::Updates(shape) => {
-                scene.rows.iter().map(|row| shape.cosine(scene.target, &row)).collect()
-            }
-        })
+    pub(crate) fn compare<'a>(&self, scene: &Scene<'a, '_>) -> Result<Comparison<'a>, Error> {
+        let (rows, target) = (scene.rows, scene.target);
+        let stage = match (self.angle)(scene)? {
+            Angle::Raw => Stage::Compare(rows.against(target)),
+            Angle::About(origin) => Stage::Compare(rows.about(&origin, target)),
+            // The target stands among the rows, so that the mean is of all tasks.
+            Angle::AboutMean => Stage::Sum {
+                sum: target.iter().copied().map(f64::from).collect(),
+                tasks: 1,
+                target: target.to_vec(),
+            },
+            Angle::Updates(shape) => Stage::Updates { shape, target: target.to_vec() },
+        };
+        Ok(Comparison { rows, own: scene.own, stage, next: 0, scores: Vec::new() })
     }
 
     /// Products of all pairs of some rows of a set, `[n, n]`, of which the cosines are
@@ -127,13 +206,20 @@ impl Similarity {
         let own = 0;
         let target = rows.row(own);
         let scene = Scene { zoo, set, rows, own: Some(own), target: &target, mean: None };
-        let angle = (self.angle)(&scene)?;
-        pause().await;
-        let origin = match angle {
+        let origin = match (self.angle)(&scene)? {
             Angle::Raw => vec![0.0; set.dim],
             Angle::About(origin) => origin,
+            Angle::AboutMean => {
+                let mut comparison = self.compare(&scene)?;
+                while comparison.origin().is_none() {
+                    comparison.step();
+                    pause().await;
+                }
+                comparison.origin().map(<[f32]>::to_vec).unwrap_or_default()
+            }
             Angle::Updates(shape) => return updates(&shape, rows, chosen, pause).await,
         };
+        pause().await;
         let read = |row: usize, from: usize, part: &mut [f64]| {
             let values = rows.part(chosen[row], from..from + part.len());
             for ((to, x), o) in part.iter_mut().zip(values).zip(&origin[from..]) {
@@ -167,7 +253,7 @@ async fn updates(
     Ok(Square::of(chosen.len(), |i, j| half[i.max(j)][i.min(j)]))
 }
 
-fn delta(scene: &Scene<'_>) -> Result<Angle, Error> {
+fn delta(scene: &Scene<'_, '_>) -> Result<Angle, Error> {
     if scene.set.recipe.values == Values::Delta {
         // The embeddings are changes already.
         return Ok(Angle::Raw);

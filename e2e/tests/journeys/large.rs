@@ -124,3 +124,53 @@ async fn a_large_file_that_is_damaged_is_refused() -> Result<()> {
         })
         .await
 }
+
+/// Values of an embedding of which a few are more than a page ranks at once, and more bytes
+/// than a browser is handed as they are.
+const LONG: usize = 400_000;
+
+#[tokio::test]
+async fn long_embeddings_are_ranked_in_pieces_and_kept() -> Result<()> {
+    let zoo = import(8, LONG, 5)?;
+    let folder = TempDir::new()?;
+    let path = folder.path().join(NAME);
+    std::fs::write(&path, &zoo)?;
+    let origin = Origin::start(Sharing::Everyone, [(NAME, zoo.clone())]).await?;
+    let journey = Journey::start("long", &[]).await?;
+    let host = origin.url("").trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let ranked = |target: &str, similarity: &str| rank(&path, target, "imported", similarity);
+    journey
+        .travel(Tolerate::Host(host), async |_, page| {
+            page.load(&fragment(&[("zoo", &origin.url(NAME))])).await?;
+            let first = page.until("a ranking", |state| !state.sources.is_empty()).await?;
+            let target = first.target.context("no target")?;
+            page.until_ranked(&ranked(&target, "cosine")?).await?;
+            // Two choices, the second before the first is answered.
+            let script = "document.querySelector('[data-testid=similarity-centred]').click();
+                document.querySelector('[data-testid=similarity-cosine]').click();
+                document.querySelector('[data-testid=similarity-centred]').click();
+                return null;";
+            page.read::<()>(script, Vec::new()).await?;
+            page.until_ranked(&ranked(&target, "centred")?).await?;
+            let tasks = page.targets().await?;
+            let other = tasks.iter().find(|task| **task != target).context("one target")?;
+            page.choose_target(other).await?;
+            let centred = ranked(other, "centred")?;
+            let state = page.until_ranked(&centred).await?;
+            page.browser().back().await?;
+            page.until_ranked(&ranked(&target, "centred")?).await?;
+            page.browser().forward().await?;
+            page.until_ranked(&centred).await?;
+
+            // The copy, in the browser's hands.
+            turn(page, "Library").await?;
+            until_kept(page, &sha256(&zoo)).await?;
+            origin.remove(NAME);
+            page.load("").await?;
+            page.load(state.fragment.trim_start_matches('#')).await?;
+            let again = page.until_ranked(&centred).await?;
+            ensure!(again.sha256.as_deref() == Some(&*sha256(&zoo)), "{:?}", again.sha256);
+            Ok(())
+        })
+        .await
+}

@@ -1,6 +1,9 @@
 //! What an answer holds: ensembles, the second method, measured gains, files on their way.
 
 use super::*;
+use crate::preparing;
+use std::cell::Cell;
+use tupate_metrics::at_once;
 use tupate_tasks::{EncoderRef, MethodSpec, Metric, Recipe, TaskClass};
 use tupate_zoo::{NewEmbedding, TaskEntry, TransferMatrix};
 
@@ -49,7 +52,18 @@ fn loaded() -> Loaded {
     let origin = Origin::Server { url: "/zoos/z.safetensors".into(), first: true };
     let sets = zoo.sets().cloned().collect();
     let (modified, small, sha256) = (None, None, "cd".repeat(32));
-    Loaded { zoo, sets, origin, bytes: 1, sha256, modified, whole: true, small, sharded: None }
+    Loaded {
+        zoo,
+        sets,
+        origin,
+        bytes: 1,
+        sha256,
+        modified,
+        whole: true,
+        small,
+        sharded: None,
+        recent: Recent::default(),
+    }
 }
 
 fn wish(target: Option<&str>, method: Option<&str>, similarity: Option<&str>) -> View {
@@ -187,4 +201,46 @@ fn links_tell_files_apart() {
     assert!(!same_file(&shown, &View { zoo: Some("/x".into()), ..View::default() }));
     assert_eq!(Origin::File("z".into()).in_link().as_deref(), Some("file:z"));
     assert_eq!(Origin::Url("https://a/z".into()).in_link().as_deref(), Some("https://a/z"));
+}
+
+#[test]
+fn what_was_prepared_is_what_is_answered() {
+    let prepare = |loaded: &Loaded, view: &View, guest: Option<&TaskEmbedding>| {
+        let turns = Cell::new(0);
+        at_once(preparing::rank(loaded, view, guest, &async || turns.set(turns.get() + 1)));
+        turns.get()
+    };
+    let long = |first: f32| (0..700_000).map(|i| first + (i % 7) as f32).collect::<Vec<_>>();
+    let lora = || MethodSpec::Lora { rank: 1, alpha: 1.0, targets: vec!["query".into()] };
+    let embeddings = ["a", "b", "c", "d"].into_iter().zip([0.0, -3.0, 2.5, 1.0]);
+    let zoo = |of: &dyn Fn(f32) -> Vec<f32>| {
+        let all = embeddings.clone().map(|(id, v)| embedding(id, lora(), Checkpoint::Late, &of(v)));
+        let zoo = Zoo::pack("test", "", all).unwrap();
+        Loaded { sets: zoo.sets().cloned().collect(), zoo, ..loaded() }
+    };
+    let (light, heavy) = (zoo(&|v| vec![v, 1.0]), zoo(&long));
+    assert!(!light.is_heavy() && heavy.is_heavy());
+    let guest = TaskEmbedding {
+        task: "mine".into(),
+        recipe: heavy.sets[0].recipe.clone(),
+        values: long(-1.5),
+    };
+    for similarity in ["cosine", "centred"] {
+        let view = wish(Some("b"), None, Some(similarity));
+        let fresh = zoo(&long);
+        let own = answer(&fresh, &view).unwrap();
+        let foreign = answer_guest(&fresh, &view, &guest).unwrap();
+        let took = prepare(&heavy, &view, Some(&guest));
+        assert!(took >= 6, "{similarity} was ranked with {took} turns for the page");
+        assert_eq!(prepare(&heavy, &view, Some(&guest)), 0, "it is computed again");
+        assert_eq!(answer(&heavy, &view).unwrap(), own);
+        assert_eq!(answer_guest(&heavy, &view, &guest).unwrap(), foreign);
+        assert_ne!(own.ranking.sources, foreign.ranking.sources);
+    }
+    // Another adapter of the same name, and what cannot be ranked.
+    let view = wish(Some("b"), None, Some("centred"));
+    let other = TaskEmbedding { values: long(2.0), ..guest.clone() };
+    assert!(prepare(&heavy, &view, Some(&other)) > 0);
+    assert_eq!(prepare(&heavy, &wish(Some("zzz"), None, None), None), 0);
+    assert!(answer(&heavy, &wish(Some("zzz"), None, None)).is_err());
 }

@@ -43,8 +43,8 @@ pub fn Narrowing() -> impl IntoView {
     };
     let classes = Memo::new(move |_| {
         facets.with(|facets| {
-            let of = CLASSES.into_iter().filter(|class| facets.classes.contains(class.short()));
-            of.map(|class| (class.short().to_owned(), words::similarity_label(words::class(class))))
+            let of = CLASSES.into_iter().filter(|class| facets.classes.contains(class.name()));
+            of.map(|class| (class.name().to_owned(), words::similarity_label(words::class(class))))
                 .collect::<Vec<_>>()
         })
     });

@@ -341,7 +341,7 @@ fn other_cell(rank: usize, other: Option<usize>) -> impl IntoView + use<> {
 fn kind(task: &TaskEntry) -> impl IntoView + use<> {
     let line = format!(
         "{} · {} · {}",
-        task.class.short(),
+        task.class.name(),
         task.family,
         words::counted(task.train_examples, "example")
     );

@@ -191,7 +191,7 @@ pub fn TargetPicker() -> impl IntoView {
                 >
                     <span class="option-name">{task.name.clone()}</span>
                     <span class="option-kind">
-                        {task.class.short()} <span class="dot">" · "</span> {task.family.clone()}
+                        {task.class.name()} <span class="dot">" · "</span> {task.family.clone()}
                     </span>
                     <span class="option-figures">
                         {words::count(task.train_examples)} <span class="unit">" examples"</span>

@@ -1,10 +1,8 @@
 //! How far rankings like the one that is shown can be trusted.
 
-use crate::platform::{self, PAINTED, pictures::Breather};
+use crate::platform::{self, Breather, PAINTED};
 use crate::state::Store;
-use crate::trust::Pause;
 use leptos::prelude::*;
-use std::rc::Rc;
 
 /// What following such rankings has cost, computed after the ranking is painted.
 #[component]
@@ -34,16 +32,8 @@ pub fn Trust() -> impl IntoView {
             let Some((loaded, answer)) = loaded.zip(answer) else { return };
             // Nobody misses the sentence where it cannot be had.
             let Some(tell) = (store.later.trust)().await else { return };
-            let breather =
-                Rc::new(Breather::new(move || by.try_get_untracked().as_ref() == Some(&now)));
-            let pause: Pause = Box::new(move || {
-                let breather = breather.clone();
-                Box::pin(async move {
-                    breather.pause().await;
-                    Some(())
-                })
-            });
-            let _ = said.try_set(tell(loaded, answer, pause).await);
+            let breather = Breather::new(move || by.try_get_untracked().as_ref() == Some(&now));
+            let _ = said.try_set(tell(loaded, answer, breather.into_pause()).await);
         });
     });
     // The place is kept, so that nothing moves when the figures come.

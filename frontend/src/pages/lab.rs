@@ -10,7 +10,7 @@ use crate::components::facts::CopyLink;
 use crate::components::stage::Stage;
 use crate::components::switches::{SimilaritySwitch, Switch};
 use crate::components::turn::InTurn;
-use crate::platform::pictures::Breather;
+use crate::platform::Breather;
 use crate::state::Store;
 use crate::verdict::{self, GAUGES, Gauge};
 use crate::words;

@@ -15,7 +15,7 @@ use crate::components::stage::Stage;
 use crate::components::switches::{SetSwitch, SimilaritySwitch};
 use crate::components::turn::InTurn;
 use crate::failure::Failure;
-use crate::platform::pictures::Breather;
+use crate::platform::Breather;
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;

@@ -48,11 +48,13 @@ impl Database {
     ///
     /// # Errors
     /// The browser's reason, such as a full disk.
-    pub async fn put(&self, key: &str, facts: &str, file: &Bytes) -> Result<(), String> {
+    pub async fn put(&self, key: &str, facts: &str, file: Bytes) -> Result<(), String> {
+        let value = file.into_value().await;
+        let file = value.map_err(|_| "there is no memory for it".to_owned())?;
         let change = async || {
             let (transaction, key) = (self.transaction(true)?, JsValue::from_str(key));
             transaction.object_store(FACTS)?.put_with_key(&JsValue::from_str(facts), &key)?;
-            transaction.object_store(FILES)?.put_with_key(&file.to_value(), &key)?;
+            transaction.object_store(FILES)?.put_with_key(&file, &key)?;
             complete(&transaction).await
         };
         change().await.map_err(|why| reason(&why))

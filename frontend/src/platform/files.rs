@@ -3,7 +3,7 @@
 use super::fetch::read;
 use super::{Bytes, Cancel};
 use crate::failure::{LARGEST_FILE, Trouble};
-use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -63,11 +63,7 @@ impl LocalFile {
     /// # Errors
     /// When it cannot be read.
     pub async fn head(&self, most: u64) -> Result<Vec<u8>, Trouble> {
-        let gone = |_| Trouble::Unreadable("the browser cannot read it.".into());
-        let end = self.size().min(most) as f64;
-        let part = self.0.slice_with_f64_and_f64(0.0, end).map_err(gone)?;
-        let buffer = JsFuture::from(part.array_buffer()).await.map_err(gone)?;
-        Ok(Uint8Array::new(&buffer).to_vec())
+        self.bytes().head(most).await
     }
 
     /// Its bytes; `progress` is told how many there are so far.

@@ -1,14 +1,11 @@
 //! Pictures in the browser: how large they are, where the pointer is, and saving them.
 
 use super::export::png_of;
-use super::{download, element, sleep, window};
-use std::cell::Cell;
+use super::{download, element, window};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, ResizeObserver, XmlSerializer};
 
-/// Milliseconds for which work goes on before the page gets a turn.
-const SLICE: f64 = 12.0;
 /// What of a picture's looks comes from style sheets, which a saved one is without.
 const LOOKS: &[&str] = &[
     "fill",
@@ -26,38 +23,6 @@ const LOOKS: &[&str] = &[
     "paint-order",
     "visibility",
 ];
-
-/// Milliseconds since the page was opened.
-pub fn now() -> f64 {
-    window().performance().map_or(0.0, |clock| clock.now())
-}
-
-/// Lets long work give the page its turns. While `wanted` says no, the work stands still
-/// and is dropped.
-pub struct Breather<F> {
-    since: Cell<f64>,
-    wanted: F,
-}
-
-impl<F: Fn() -> bool> Breather<F> {
-    /// For work that begins now.
-    pub fn new(wanted: F) -> Self {
-        Self { since: Cell::new(now()), wanted }
-    }
-
-    /// Between two pieces of the work.
-    pub async fn pause(&self) {
-        if now() - self.since.get() < SLICE {
-            return;
-        }
-        sleep(0).await;
-        if !(self.wanted)() {
-            // Nobody can wake it any more, so that it is freed.
-            std::future::pending::<()>().await;
-        }
-        self.since.set(now());
-    }
-}
 
 /// Tells an element's width now and whenever it changes, for as long as it lives.
 pub fn watch_width(element: &Element, tell: impl Fn(f64) + 'static) {

@@ -82,7 +82,7 @@ impl Store {
             None => {
                 let Some(file) = self.take_at_hand(&kept.sha256) else { return };
                 self.make_room(&database, &kept).await;
-                database.put(&kept.sha256, &kept.to_text(), &file).await
+                database.put(&kept.sha256, &kept.to_text(), file).await
             }
         };
         self.not_kept.set(done.err());

@@ -14,7 +14,6 @@ use leptos::task::spawn_local;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use tupate_api::ZooFile;
-use tupate_embedding::folder;
 use tupate_zoo::link::{self, View};
 
 /// After this many milliseconds, waiting is shown with figures.
@@ -104,7 +103,7 @@ impl Store {
             let Some(loaded) = self.loaded.get_untracked() else { return };
             return match loaded.sharded {
                 Some(_) => self.ask_shards(wish, None, entry),
-                None => self.adopt(&loaded, &wish, entry),
+                None => self.when_ranked(loaded, wish, entry, Self::adopt),
             };
         }
         let kept = self.kept.with_value(|kept| {
@@ -114,7 +113,7 @@ impl Store {
             kept.iter().find(same).cloned()
         });
         if let Some(kept) = kept {
-            return self.adopt(&kept, &wish, entry);
+            return self.when_ranked(kept, wish, entry, Self::adopt);
         }
         self.find(wish, entry);
     }
@@ -210,45 +209,11 @@ impl Store {
 
     fn open_adapter(self, folder: Option<String>, files: Vec<LocalFile>) {
         self.failure.set(None);
-        let Some(cancel) = Cancel::new() else { return };
-        let Some(loaded) = self.loaded.get_untracked() else {
-            return self.failure.set(Some(Failure::no_zoo_for_adapter()));
-        };
         let turn = self.turn.get_value();
         spawn_local(async move {
-            let read = async {
-                let mut all = Vec::new();
-                for file in files {
-                    let name = file.name();
-                    // Of others only the name matters.
-                    let bytes = match folder::is_read(&name) {
-                        true => file.read(&cancel, |_| ()).await.map_err(|trouble| {
-                            Failure::transport(&name, "this device", &trouble)
-                        })?,
-                        false => Vec::new(),
-                    };
-                    all.push((name, bytes));
-                }
-                let wish = self.view.with_untracked(|view| view.method.clone());
-                let Some(guest) = (self.later.guest)().await else {
-                    return Err(Failure::no_part("Reading an adapter"));
-                };
-                guest(&all, folder.as_deref(), &loaded, wish.as_deref())
-            };
-            let read = read.await;
-            if self.turn.get_value() != turn {
-                return;
-            }
-            match read {
-                Ok(guest) if loaded.sharded.is_some() => {
-                    let view = self.view.get_untracked();
-                    self.ask_shards(view, Some(Arc::new(guest)), Entry::Replace);
-                }
-                Ok(guest) => {
-                    self.guest.set(Some(Arc::new(guest)));
-                    platform::focus("answer-head");
-                }
-                Err(failure) => self.failure.set(Some(failure)),
+            match (self.later.guest)().await {
+                Some(open) => drop(open(self, folder, files, turn).await),
+                None => self.failure.set(Some(Failure::no_part("Reading an adapter"))),
             }
         });
     }
@@ -301,7 +266,14 @@ impl Store {
             self.report(turn, |pending| pending.slow = true);
         });
         spawn_local(async move {
-            let opened = self.read(&source, &wish, &cancel, turn).await;
+            let opened = match self.read(&source, &wish, &cancel, turn).await {
+                Ok(Read { loaded, rest }) => {
+                    let loaded = Arc::new(loaded);
+                    self.prepare(&loaded, wish.clone(), None, turn).await;
+                    Ok((loaded, rest))
+                }
+                Err(failure) => Err(failure),
+            };
             // Opened something else meanwhile: its state is not ours to touch.
             if self.turn.get_value() != turn {
                 return;
@@ -316,8 +288,7 @@ impl Store {
                     }
                     self.failure.set(Some(failure));
                 }
-                Ok(Read { loaded, rest }) => {
-                    let loaded = Arc::new(loaded);
+                Ok((loaded, rest)) => {
                     self.welcome(loaded.clone(), wish, entry);
                     if let Some(rest) = rest {
                         self.complete_later(&source, &loaded, rest, &cancel, turn).await;

@@ -1,19 +1,18 @@
 //! Reading a zoo: whole, or what is needed first.
 
 use super::{Entry, Pending, Store};
-use crate::answer::{Loaded, Origin, choose_method};
+use crate::answer::{Loaded, Origin, Recent, choose_method};
 use crate::failure::{Failure, LARGEST_FILE, Trouble};
 use crate::library::Kept;
-use crate::platform::{self, Bytes, Cancel, Wanted};
+use crate::platform::{self, Breather, Bytes, Cancel, Wanted};
 use crate::shards::{LargeFile, Opened};
 use crate::source::Source;
 use leptos::prelude::*;
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
 use tupate_zoo::Hasher;
 use tupate_zoo::link::View;
-use tupate_zoo::outline::{self, Outline, Part};
+use tupate_zoo::outline::{self, Outline, Part, Pause};
 use tupate_zoo::shards::Index;
 
 /// Most bytes that are fetched whole before anything is shown: of more, asking twice is
@@ -50,7 +49,6 @@ impl Store {
     ) -> Result<Read, Failure> {
         let what = source.name();
         let failed = |trouble: &Trouble| Failure::transport(&what, &source.host(), trouble);
-        let told = |received| self.report(turn, |p| p.received = received);
         let (bytes, modified) = match source {
             Source::Link(data) => {
                 let missing = || Failure::no_part(&what);
@@ -58,30 +56,9 @@ impl Store {
                 let unpacked = unpack(data.clone()).await.ok_or_else(missing)?;
                 (Some(Bytes::Here(unpacked.map_err(|e| Failure::zoo(&what, &[], &e))?)), None)
             }
-            Source::File(file) => {
-                let read = async || {
-                    let large = outline::is_large(&file.head(outline::FIRST as u64).await?);
-                    // A file that is too large is refused as it is read.
-                    match large && file.size() <= LARGEST_FILE {
-                        true => Ok(file.bytes()),
-                        false => file.read(cancel, told).await.map(Bytes::Here),
-                    }
-                };
-                (Some(read().await.map_err(|trouble| failed(&trouble))?), None)
-            }
+            Source::File(file) => (Some(file.bytes()), None),
             Source::Copy(kept) => match self.copy(&kept.sha256).await {
-                Some(Bytes::Here(bytes)) => {
-                    let failed = |e| Failure::zoo(&what, &bytes, &e);
-                    if let Some(loaded) = of_copy(kept, &bytes, wish).await.map_err(failed)? {
-                        let length = kept.bytes;
-                        return Ok(Read {
-                            loaded,
-                            rest: Some(Rest { parts: vec![(0, bytes)], length }),
-                        });
-                    }
-                    (Some(Bytes::Here(bytes)), kept.modified.clone())
-                }
-                Some(large) => (Some(large), kept.modified.clone()),
+                Some(bytes) => (Some(bytes), kept.modified.clone()),
                 None => return Err(Failure::copy_gone(&kept.name)),
             },
             Source::Server(_) | Source::Url(_) => {
@@ -110,10 +87,25 @@ impl Store {
                 }
             }
         };
+        let breather = self.breather(turn);
+        let pause: Pause<'_> = &|| Box::pin(breather.pause());
+        if let Source::Copy(kept) = source {
+            let failed = |e| Failure::zoo(&what, &bytes, &e);
+            if let Some(loaded) = of_copy(kept, &bytes, wish, pause).await.map_err(failed)? {
+                let rest = Some(Rest { parts: vec![(0, bytes)], length: kept.bytes });
+                return Ok(Read { loaded, rest });
+            }
+        }
         self.report(turn, |p| p.checking = true);
         platform::sleep(0).await;
-        let loaded = self.check(source, bytes, self.origin_of(source), modified).await?;
+        let loaded = self.check(source, bytes, self.origin_of(source), modified, pause).await?;
         Ok(Read { loaded, rest: None })
+    }
+
+    /// Lets the page do what it has to do while a zoo is read, and reading end when another
+    /// one is opened.
+    pub(crate) fn breather(self, turn: u64) -> Breather<impl Fn() -> bool> {
+        Breather::new(move || self.turn.get_value() == turn)
     }
 
     /// The zoo of a whole file, checked in pieces of a few milliseconds.
@@ -123,6 +115,7 @@ impl Store {
         file: Vec<u8>,
         origin: Origin,
         modified: Option<String>,
+        pause: Pause<'_>,
     ) -> Result<Loaded, Failure> {
         // A copy's was computed when it was made, and is its key.
         let sha256 = match source {
@@ -131,7 +124,7 @@ impl Store {
                 let mut hasher = Hasher::default();
                 for piece in file.chunks(HASHED_AT_ONCE) {
                     hasher.update(piece);
-                    platform::sleep(0).await;
+                    pause().await;
                 }
                 hasher.hex()
             }
@@ -141,7 +134,7 @@ impl Store {
         outline.check_rest(&file).map_err(failed)?;
         let keys: Vec<&str> = outline.sets().iter().map(|set| set.key.as_str()).collect();
         let whole = [(0, file.as_slice())];
-        let zoo = outline.open_in_pieces(&keys, &whole, &next_turn).await.map_err(failed)?;
+        let zoo = outline.open_in_pieces(&keys, &whole, pause).await.map_err(failed)?;
         let loaded = Loaded::whole(zoo, &file, sha256, origin, modified);
         self.take_fresh(source, &loaded.sha256, Bytes::Here(file))?;
         Ok(loaded)
@@ -256,7 +249,8 @@ impl Store {
         self.report(turn, |p| p.checking = true);
         platform::sleep(0).await;
         let views: Vec<Part<'_>> = parts.iter().map(|(at, bytes)| (*at, &**bytes)).collect();
-        let opened = outline.open_in_pieces(&keys, &views, &next_turn).await;
+        let breather = self.breather(turn);
+        let opened = outline.open_in_pieces(&keys, &views, &|| Box::pin(breather.pause())).await;
         let opened = opened.map_err(|e| zoo(&[], &e))?;
         let said = match source {
             Source::Server(listed) => Some(listed.sha256.clone()),
@@ -272,6 +266,7 @@ impl Store {
             whole: false,
             small: None,
             sharded: None,
+            recent: Recent::default(),
         };
         Ok(Fetched::Part(Box::new(Read { loaded, rest: Some(Rest { parts, length }) })))
     }
@@ -319,7 +314,11 @@ impl Store {
         }
         platform::sleep(0).await;
         let opened = match fetched {
-            Ok(file) => self.check(source, file, part.origin.clone(), part.modified.clone()).await,
+            Ok(file) => {
+                let (origin, modified) = (part.origin.clone(), part.modified.clone());
+                let breather = self.breather(turn);
+                self.check(source, file, origin, modified, &|| Box::pin(breather.pause())).await
+            }
             Err(trouble) => Err(Failure::transport(&source.name(), &source.host(), &trouble)),
         };
         if !here() {
@@ -328,12 +327,14 @@ impl Store {
         // The visitor may wait for a decision about the part, or see something else.
         match opened {
             Ok(loaded) => {
+                let loaded = Arc::new(loaded);
+                self.prepare(&loaded, self.view.get_untracked(), None, turn).await;
                 let wish = self.view.get_untracked();
                 if self
                     .loaded
                     .with_untracked(|shown| shown.as_ref().is_some_and(|s| Arc::ptr_eq(s, part)))
                 {
-                    self.welcome(Arc::new(loaded), wish, Entry::Replace);
+                    self.welcome(loaded, wish, Entry::Replace);
                 }
             }
             Err(failure) => self.failure.set(Some(failure)),
@@ -374,17 +375,13 @@ fn is_for_workers(file: &[u8]) -> bool {
     Index::is_begun_by(file) || outline::is_large(file)
 }
 
-/// Lets the page do what it has to do meanwhile.
-fn next_turn() -> Pin<Box<dyn Future<Output = ()>>> {
-    Box::pin(platform::sleep(0))
-}
-
 /// Of a copy the sets that a view is made of, where it has others as well: every set is
 /// checked as it is opened, and the first ranking does not wait for all.
 async fn of_copy(
     kept: &Kept,
     file: &[u8],
     wish: &View,
+    pause: Pause<'_>,
 ) -> Result<Option<Loaded>, tupate_zoo::Error> {
     let outline = Outline::parse(file)?;
     let keys = needed(&outline, wish);
@@ -393,7 +390,7 @@ async fn of_copy(
     }
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     Ok(Some(Loaded {
-        zoo: outline.open_in_pieces(&keys, &[(0, file)], &next_turn).await?,
+        zoo: outline.open_in_pieces(&keys, &[(0, file)], pause).await?,
         sets: outline.sets().to_vec(),
         origin: kept.origin.clone(),
         bytes: kept.bytes,
@@ -402,6 +399,7 @@ async fn of_copy(
         whole: false,
         small: None,
         sharded: None,
+        recent: Recent::default(),
     }))
 }
 

@@ -7,12 +7,14 @@ use crate::failure::{Failure, LARGEST_FILE};
 use crate::guest::Guest;
 use crate::platform::{self, Bytes, Cancel};
 use crate::shards::{self, LargeFile, Opened};
+use crate::source::Source;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::rc::Rc;
 use std::sync::Arc;
 use tupate_zoo::TaskEntry;
 use tupate_zoo::link::View;
+use tupate_zoo::outline;
 use tupate_zoo::shards::Index;
 
 impl Store {
@@ -54,7 +56,17 @@ impl Store {
             }
             bytes => {
                 self.report(turn, |pending| pending.checking = true);
-                let file = bytes.blob().map_err(failed)?;
+                let head = bytes.head(outline::FIRST as u64).await.map_err(failed)?;
+                // A file that is too large is refused as it is read.
+                if !outline::is_large(&head) || bytes.len() > LARGEST_FILE {
+                    let read = match &source {
+                        Source::File(file) => file.read(&cancel, |there| told(there, None)).await,
+                        // Many bytes of few tasks are kept as those of many are.
+                        _ => bytes.here().await,
+                    };
+                    return Ok(Opened::Bytes(read.map_err(failed)?, modified));
+                }
+                let file = bytes.blob().await.map_err(failed)?;
                 match shards::only(&file, self.origin_of(&source), modified.clone()).await {
                     Some(shards) => (Rc::new(shards), Some(Bytes::Browser(file))),
                     None => {

@@ -33,10 +33,10 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
     Ok(text)
 }
 
-/// What the pages compute, at this machine's speed and at that of a slow one.
+/// What the page computes, at this machine's speed and at that of a slow one.
 fn work(found: &Value) -> Result<String> {
     let mut text = String::from(
-        "\n| from the ranking to | CPU slower | until it is drawn | longest task |\n\
+        "\n| what a visitor does | CPU slower | until it is there | longest task |\n\
          |---|--:|--:|--:|\n",
     );
     for one in found.as_array().context("nothing was measured")? {

@@ -70,7 +70,7 @@ fn list(as_json: bool) -> Result<(), Failure> {
         print(&format!(
             "{:<21} {:<2}  {:<18} {:>7}  {:<18} {:<16} {}",
             t.id,
-            t.class.short(),
+            t.class.name(),
             t.family,
             size,
             objective(t).asks(),
@@ -109,7 +109,7 @@ fn describe(id: &str, as_json: bool) -> Result<(), Failure> {
         }
         return print_json(&document);
     }
-    print(&format!("{} ({id}): {}, {}", info.name, info.class.short(), info.family))?;
+    print(&format!("{} ({id}): {}, {}", info.name, info.class.name(), info.family))?;
     print(&format!("asks     {}", objective(info).asks()))?;
     print(&format!("metric   {}", info.metric.name()))?;
     if let Some(size) = info.paper_train_size {

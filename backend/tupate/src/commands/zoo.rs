@@ -114,7 +114,7 @@ fn import_npy(
         eprintln!(
             "note: nothing is known of {}: entered as {} judged by {}, training size 0",
             imported.strangers.join(", "),
-            tupate_tasks::TaskClass::ClassificationRegression.short(),
+            tupate_tasks::TaskClass::ClassificationRegression.name(),
             tupate_tasks::Metric::Accuracy.name()
         );
     }
@@ -250,7 +250,7 @@ fn show(source: &str, as_json: bool) -> Result<(), Failure> {
         print(&format!(
             "  {:<21} {:<2}  {:<16} {:>8} examples  {} {} (majority {})",
             task.id,
-            task.class.short(),
+            task.class.name(),
             task.family,
             task.train_examples,
             task.metric.name(),

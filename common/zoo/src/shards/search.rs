@@ -270,7 +270,7 @@ impl Shard {
             target: &ask.vector,
             mean: ask.mean.as_deref(),
         };
-        let scores = similarity.compare(&scene)?;
+        let scores = similarity.compare(&scene)?.finish();
         let (mut passing, mut all) = (Vec::new(), 0);
         for (row, score) in scores.into_iter().enumerate() {
             if Some(row) == own {

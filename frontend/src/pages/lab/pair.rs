@@ -1,7 +1,7 @@
 //! Two methods against each other, and early against late, in sentences.
 
 use super::{Figures, Lab};
-use crate::platform::pictures::Breather;
+use crate::platform::Breather;
 use crate::state::Store;
 use crate::verdict::{compared, early_or_late, holds};
 use leptos::prelude::*;

@@ -90,11 +90,12 @@ pub fn PlaneMap() -> impl IntoView {
         points.track();
         zoom.view.set(Viewport::WHOLE);
     });
-    // Places in the window, in points.
+    // Places in the window, in points: none before its width is known, or everything would be
+    // drawn twice.
     let seen = Memo::new(move |_| {
-        let (view, [w, h]) = (zoom.view.get(), size());
+        let (view, [w, h], known) = (zoom.view.get(), size(), measure.get() > 0.0);
         points.with(|points| {
-            let points = points.iter().flatten();
+            let points = points.iter().filter(|_| known).flatten();
             points.map(|p| view.seen(*p)).map(|[x, y]| [x * w, y * h]).collect::<Vec<_>>()
         })
     });

@@ -27,7 +27,7 @@ pub fn Table() -> impl IntoView {
             view! {
                 <tr>
                     <th scope="row">{shown.names[task].clone()}</th>
-                    <td>{shown.classes[task].short()}</td>
+                    <td>{shown.classes[task].name()}</td>
                     <td>{nearest.collect::<Vec<_>>().join(", ")}</td>
                     <td>{farthest}</td>
                 </tr>

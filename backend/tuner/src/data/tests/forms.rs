@@ -325,7 +325,7 @@ fn conll_files_in_spaces_and_tabs() {
             (Objective::TokenClassification, Metric::SpanF1)
         );
         assert_eq!(dataset.label_names, ["B-MISC", "O"]);
-        assert_eq!(dataset.class.short(), "SL");
+        assert_eq!(dataset.class.name(), "SL");
     }
 }
 

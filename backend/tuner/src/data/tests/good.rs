@@ -89,7 +89,7 @@ fn own_files_of_every_format_are_the_same_task() {
         assert_eq!(other.label_names, csv.label_names);
     }
     assert_eq!(
-        (csv.task.as_str(), csv.class.short(), csv.metric.name()),
+        (csv.task.as_str(), csv.class.name(), csv.metric.name()),
         ("mine", "CR", "accuracy")
     );
 }

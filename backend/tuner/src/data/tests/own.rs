@@ -49,7 +49,7 @@ fn pairs_and_scores() {
     let csv = "left,right,closeness\na,b,0.5\nc,d,1e1\ne,f,-3\n";
     let task = chosen("a.csv", csv, "text1=left,text2=right,score=closeness").unwrap();
     assert_eq!((task.objective, task.metric), (Objective::Regression, Metric::PearsonSpearman));
-    assert_eq!(task.class.short(), "CR");
+    assert_eq!(task.class.name(), "CR");
     let mut scores: Vec<_> = all(&task)
         .iter()
         .map(|example| match (&example.input, &example.label) {
@@ -72,7 +72,7 @@ fn questions_are_guessed_or_named() {
     let csv = "question,context,answer\nwho?,Ann ran.,Ann\nwhen?,Bob sat.,\nwho?,Bob sat.,bob\n";
     let guessed = own("a.csv", csv.as_bytes()).unwrap();
     assert_eq!((guessed.objective, guessed.metric), (Objective::SpanExtraction, Metric::TokenF1));
-    assert_eq!(guessed.class.short(), "QA");
+    assert_eq!(guessed.class.name(), "QA");
     assert_eq!(
         guessed.notes[0],
         "columns, guessed from their names: question = \"question\", context = \"context\", answer = \
@@ -128,7 +128,7 @@ fn words_of_one_s_own() {
     let spans = "Ann B-PER\nran O\n\nBob B-PER\nsat O\n";
     let task = own("a.conll", spans.as_bytes()).unwrap();
     assert_eq!((task.objective, task.metric), (Objective::TokenClassification, Metric::SpanF1));
-    assert_eq!((task.class.short(), task.family.as_str()), ("SL", "own"));
+    assert_eq!((task.class.name(), task.family.as_str()), ("SL", "own"));
     assert_eq!(task.notes[0], "columns: word = 1, tag = the last one");
     let tags = "1\tAnn\tNNP\tx\n2\tran\tVBD\ty\n\n1\tBob\tNNP\tx\n2\tsat\tVBD\ty\n";
     let task = chosen("a.txt", tags, "word=2,tag=3").unwrap();
