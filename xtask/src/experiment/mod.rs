@@ -6,6 +6,7 @@
 //!   results/tuning.jsonl               a line for every tuned task
 //!   results/embeddings/SEED/TASK.safetensors
 //!                                      its embeddings by all methods, early and late
+//!   results/layers.json                how alike tasks are by each layer
 //!   results/SETTING.jsonl              a line for every measured transfer
 //!   results/baselines.jsonl            a line for every baseline, with its scores
 //! ```
@@ -13,6 +14,7 @@
 //! What is there is never computed again, wherever it was computed. Runs and sweeps
 //! lie in the cache folder, so that what was interrupted goes on where it was.
 
+mod layers;
 mod plan;
 pub mod report;
 mod table;
@@ -92,6 +94,7 @@ pub fn run(
         }
         if seed == BASELINE_SEED {
             steps.take("baselines", || experiment.baselines())?;
+            steps.take("layers", || experiment.layers())?;
         }
         for truth in &plan.truth {
             if !truth.targets(seed, &plan.task).is_empty() {
@@ -149,19 +152,24 @@ impl Experiment<'_> {
         options
     }
 
-    /// Tunes every task by every method.
-    fn tune(&self, seed: u64) -> Result<String> {
-        let methods = &self.plan.tuning.method;
+    /// What was tuned until now.
+    fn tuned(&self) -> Result<RefCell<Table<Tuned>>> {
         let table = Table::open(self.results.join("tuning.jsonl"), |row: &Tuned| {
             let (seed, method, task) = row.key();
-            let method = methods.iter().find(|m| m.name == method);
+            let method = self.plan.tuning.method.iter().find(|m| m.name == method);
             let options = method.map(|method| self.tune_options(&task, method, seed));
             options.map_or_else(String::new, |options| options.join(" "))
         })?;
+        Ok(RefCell::new(table))
+    }
+
+    /// Tunes every task by every method.
+    fn tune(&self, seed: u64) -> Result<String> {
+        let methods = &self.plan.tuning.method;
+        let table = self.tuned()?;
         let folder = self.embeddings(seed);
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
-        let table = RefCell::new(table);
         let mut missing = Vec::new();
         for task in &self.plan.task {
             if self.embedding(task, seed).is_file() {
@@ -207,7 +215,8 @@ impl Experiment<'_> {
             }
             runs.push(run);
         }
-        if runs.len() < self.plan.tuning.method.len() {
+        // What is kept stays: a run that is tuned again is for something else.
+        if runs.len() < self.plan.tuning.method.len() || self.embedding(task, seed).is_file() {
             return Ok(());
         }
         self.context

@@ -3,6 +3,7 @@
 //! the tables of `docs/RESULTS.md`.
 
 mod chosen;
+mod layers;
 mod parts;
 
 use super::plan::{Plan, Task, Truth};
@@ -21,7 +22,7 @@ use std::{
 const DOCUMENT: &str = "docs/RESULTS.md";
 
 /// The seed whose embeddings are the zoo's.
-const ZOO_SEED: u64 = 0;
+pub(super) const ZOO_SEED: u64 = 0;
 
 /// What the paper's rankings are compared with, target by target.
 const AGAINST: [&str; 2] = ["datasize", "textemb"];
@@ -228,6 +229,8 @@ impl<'a> Report<'a> {
             text += &self.late_minus_early(&whole, &methods)?;
             writeln!(text, "\n#### {setting}, all-class: parts of what was tuned, cosine\n")?;
             text += &parts::text(self, &whole, &sets)?;
+            writeln!(text, "\n#### {setting}, all-class: layers\n")?;
+            text += &layers::text(self, &whole)?;
             writeln!(text, "\n#### {setting}, all-class: chosen without looking\n")?;
             text += &chosen::text(self, &whole, &methods)?;
         }

@@ -25,12 +25,14 @@ while [ $# -gt 0 ]; do
     --sources) source=$2 ;;
     --targets) targets=$(echo "$2" | tr , ' ') ;;
     --out) out=$2 ;;
+    aggregation=flatten) command=layers ;;
   esac
   shift
 done
 case "$task:$source" in FAILS) exit 1 ;; esac
 case "$command" in
   zoo) echo zoo > "$out" ;;
+  layers) cp flat "$out" ;;
   baseline) printf 'target,a,b,c\na,,1,0.5\nb,2,,1\nc,0,-1e-3,\n' > "$out" ;;
   tune)
     mkdir -p "$out"
@@ -147,32 +149,68 @@ impl Place {
         self.context.root.join("results")
     }
 
-    /// All of an experiment that says this.
-    fn run(&self, plan: &str) -> Result<()> {
+    /// An experiment that says this.
+    fn with(&self, plan: &str, work: impl FnOnce(&Experiment<'_>) -> Result<()>) -> Result<()> {
         let path = self.context.root.join("experiment.toml");
         fs::write(&path, plan).unwrap();
         let plan = Plan::read(&path)?;
-        let work = self.context.root.join("work");
-        let experiment = Experiment {
+        let folder = self.context.root.join("work");
+        work(&Experiment {
             context: &self.context,
             plan: &plan,
             program: self.context.root.join("tupate"),
-            links: work.join("data"),
+            links: folder.join("data"),
             results: self.results(),
-            work,
+            work: folder,
             terms: Terms { until: None, go_on: true },
+        })
+    }
+
+    /// All of an experiment that says this, but for its layers.
+    fn run(&self, plan: &str) -> Result<()> {
+        self.with(plan, |experiment| {
+            experiment.link(&self.context.root.join("data"))?;
+            for seed in experiment.plan.seeds() {
+                if experiment.plan.tuning.seeds.contains(&seed) {
+                    experiment.tune(seed)?;
+                }
+                for truth in &experiment.plan.truth {
+                    experiment.transfer(truth, seed)?;
+                }
+            }
+            experiment.baselines().map(drop)
+        })
+    }
+
+    /// Writes embeddings as the real program packs them: of two layers one behind the other,
+    /// and their means. Of each task, all values are a multiple of the others'.
+    fn write_embeddings(&self) {
+        let bytes =
+            |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>();
+        let keys = || {
+            ["lora", "bitfit"].iter().flat_map(|m| ["early", "late"].map(|c| format!("{m}.{c}")))
         };
-        experiment.link(&self.context.root.join("data"))?;
-        for seed in plan.seeds() {
-            if plan.tuning.seeds.contains(&seed) {
-                experiment.tune(seed)?;
-            }
-            for truth in &plan.truth {
-                experiment.transfer(truth, seed)?;
-            }
+        let write = |path: PathBuf, end: &str, rows: usize, values: &[f32], initial: &[f32]| {
+            let (values, start) = (bytes(values), bytes(initial));
+            let width = initial.len();
+            let tensors = keys().flat_map(|key| {
+                let tensor = |shape, data| TensorView::new(Dtype::F32, shape, data).unwrap();
+                [
+                    (format!("embeddings/{key}{end}"), tensor(vec![rows, width], &values)),
+                    (format!("initial/{key}{end}"), tensor(vec![width], &start)),
+                ]
+            });
+            fs::write(path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+        };
+        let layers: [&[f32]; 3] =
+            [&[1.0, 0.0, 3.0, 2.0], &[2.0, 2.0, 0.0, 0.0], &[0.0, 1.0, 1.0, 1.0]];
+        let flat = self.context.root.join("flat");
+        write(flat, ".flatten", 3, &layers.concat(), &[0.0, 0.0, 1.0, 0.0]);
+        for (task, row) in ["a", "b", "c"].iter().zip(layers) {
+            let mean = [(row[0] + row[2]) / 2.0, (row[1] + row[3]) / 2.0];
+            let path = self.results().join(format!("embeddings/0/{task}.safetensors"));
+            write(path, "", 1, &mean, &[0.5, 0.0]);
         }
-        experiment.baselines()?;
-        Ok(())
     }
 
     fn calls(&self) -> Vec<String> {
@@ -227,9 +265,50 @@ fn everything_is_done_once_and_kept_small() {
 }
 
 #[test]
+fn layers_come_from_runs_that_are_tuned_again_where_they_are_not() {
+    let place = Place::new();
+    place.run(PLAN).unwrap();
+    place.write_embeddings();
+    let layers = || place.with(PLAN, |experiment| experiment.layers().map(drop));
+    layers().unwrap();
+    let found = layers::Layers::read(&place.results()).unwrap().unwrap();
+    assert_eq!(found.tasks, ["a", "b", "c"]);
+    let keys: Vec<&str> = found.sets.iter().map(|set| set.key.as_str()).collect();
+    assert_eq!(keys, ["lora.early", "lora.late", "bitfit.early", "bitfit.late"]);
+    let products = [
+        [1.0, 2.0, 8.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+        [13.0, 0.0, 0.0, 5.0, 0.0, 2.0, 3.0, 0.0, 1.0, 1.0],
+    ];
+    assert_eq!(found.sets[3].products, products);
+    let calls = place.calls().len();
+    layers().unwrap();
+    assert_eq!(place.calls().len(), calls, "nothing twice");
+
+    // Elsewhere the runs are not there; what was kept of them stays.
+    let kept = || fs::read(place.results().join("embeddings/0/b.safetensors")).unwrap();
+    let before = (place.lines("tuning.jsonl"), kept());
+    fs::remove_dir_all(place.context.root.join("work/runs")).unwrap();
+    let file = place.results().join(layers::FILE);
+    fs::remove_file(&file).unwrap();
+    layers().unwrap();
+    let tuned = place.calls()[calls..].iter().filter(|call| call.starts_with("tune ")).count();
+    assert_eq!((tuned, file.is_file()), (6, true));
+    assert_eq!((place.lines("tuning.jsonl"), kept()), before);
+
+    // Other parameters than those that were kept.
+    fs::remove_file(&file).unwrap();
+    let other = place.results().join("embeddings/0/a.safetensors");
+    fs::copy(place.results().join("embeddings/0/c.safetensors"), other).unwrap();
+    let error = layers().unwrap_err().to_string();
+    assert!(error.contains("lora.early of a is another one") && !file.is_file(), "{error}");
+}
+
+#[test]
 fn a_report_has_a_table_for_every_question() {
     let place = Place::new();
     place.run(PLAN).unwrap();
+    place.write_embeddings();
+    place.with(PLAN, |experiment| experiment.layers().map(drop)).unwrap();
     let task = |id: &str, class: &str| json!({ "id": id, "class": class });
     let shown = json!({
         "tasks": [task("a", "CR"), task("b", "CR"), task("c", "SL")],
@@ -305,13 +384,17 @@ fn a_report_has_a_table_for_every_question() {
          -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 |",
         "| lora.late | queries | 2 | 0.500 (0.25 to 0.75) | – (– to –) | 0.500 (0.25 to 0.75) | \
          – (– to –) |",
+        "| bitfit.early | 0.500 / – | 0.500 / – |",
+        "| | side by side | side by side, centred | mean of cosines | mean of centred cosines | \
+         lower half | upper half | whitened |",
         "| rrf | -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 |",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\nin\n{text}");
     }
     // Six rankings by embeddings in three similarities, two fusions with baselines of two
-    // of them, and two baselines: all alike, so that the first is taken.
-    let chosen = "of 32 ways to rank the one with the best mean NDCG percent on the other \
+    // of them, two baselines, and by layers of four sets and two ensembles in seven ways: all
+    // alike, so that the first is taken.
+    let chosen = "of 74 ways to rank the one with the best mean NDCG percent on the other \
                   targets: lora.early, cosine 3 times.";
     assert!(text.contains(chosen), "{text}");
     let minus = "| minus ensemble.late, cosine | -0.125 (-0.250 to +0.500), p 0.500 |";

@@ -2,7 +2,7 @@
 //! figure of what is chosen is not flattered by the choice.
 
 use super::super::table::{Ranked, Scores, to_csv};
-use super::{MEASURES, Report, counted, difference, with_interval};
+use super::{MEASURES, Report, counted, difference, layers, with_interval};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
@@ -84,6 +84,7 @@ fn candidates(report: &Report<'_>, truth: &Path, methods: &[String]) -> Result<V
         }
     }
     ways.extend(fused);
+    ways.extend(layers::ways(report)?);
     ways.extend(baselines.into_iter().map(|one| (one.baseline, one.scores)));
     let judged = ways.into_iter().map(|(name, scores)| {
         let judged = judge(report, truth, &scores, None).with_context(|| name.clone())?;

@@ -1,12 +1,11 @@
 //! Which part of what was tuned foretells transfer: keys of a prefix without values, one
 //! factor of LoRA without the other, the biases of one kind of map.
 
+use super::super::layers::tensor;
 use super::super::table::Scores;
 use super::{MEASURES, Report, chosen::judge, with_interval};
 use crate::bench::cosine;
 use anyhow::{Context as _, Result, ensure};
-use half::f16;
-use safetensors::{Dtype, SafeTensors};
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 /// A part of an embedding: its name, and which of the pieces make it.
@@ -113,8 +112,7 @@ fn read(report: &Report<'_>, key: &str) -> Result<Set> {
         let path = report.embeddings().join(format!("{}.safetensors", task.id));
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let of = |name: &str| {
-            values(&bytes, &format!("{name}/{key}"))
-                .with_context(|| format!("{name}/{key} of {}", path.display()))
+            tensor(&bytes, &format!("{name}/{key}")).with_context(|| format!("{}", path.display()))
         };
         let (tuned, initial) = (of("embeddings")?, of("initial")?);
         ensure!(
@@ -126,18 +124,6 @@ fn read(report: &Report<'_>, key: &str) -> Result<Set> {
         set.tuned.insert(task.id.clone(), tuned);
     }
     Ok(set)
-}
-
-/// The values of a tensor in f32 or f16.
-fn values(bytes: &[u8], name: &str) -> Result<Vec<f64>> {
-    let file = SafeTensors::deserialize(bytes)?;
-    let tensor = file.tensor(name)?;
-    let (singles, halves) = (tensor.data().as_chunks::<4>().0, tensor.data().as_chunks::<2>().0);
-    match tensor.dtype() {
-        Dtype::F32 => Ok(singles.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect()),
-        Dtype::F16 => Ok(halves.iter().map(|b| f16::from_le_bytes(*b).to_f64()).collect()),
-        other => anyhow::bail!("{other:?} is not read here"),
-    }
 }
 
 #[cfg(test)]
