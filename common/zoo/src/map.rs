@@ -67,7 +67,7 @@ impl Map {
 /// Draws the map. What takes long awaits `pause` between pieces of a few milliseconds.
 ///
 /// # Errors
-/// As [`rank`], and for a fusion that has no similarity.
+/// As [`rank`](crate::rank), and for a fusion that has no similarity.
 pub async fn map(zoo: &Zoo, wish: &Wish<'_>, pause: &impl AsyncFn()) -> Result<Map, Error> {
     let sets = sets(zoo, wish.method)?;
     let all = &sets[0].tasks;
