@@ -16,13 +16,6 @@ pub const LEAST: &str = "min";
 /// The filter by the greatest number of training examples.
 pub const MOST: &str = "max";
 
-/// Classes, in the order of their switch.
-pub const CLASSES: [TaskClass; 3] = [
-    TaskClass::ClassificationRegression,
-    TaskClass::QuestionAnswering,
-    TaskClass::SequenceLabelling,
-];
-
 /// Values of one filter, at most.
 const MOST_FACETS: usize = 500;
 
@@ -47,7 +40,9 @@ impl Narrow {
         let mut narrow = Self::default();
         for (name, value) in filters {
             match name.as_str() {
-                CLASS => narrow.class = CLASSES.into_iter().find(|class| class.name() == value),
+                CLASS => {
+                    narrow.class = TaskClass::ALL.into_iter().find(|class| class.name() == value);
+                }
                 FAMILY => narrow.family = Some(value.clone()),
                 LICENCE => narrow.licence = Some(value.clone()),
                 LEAST => narrow.least = value.parse().ok(),

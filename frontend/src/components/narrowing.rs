@@ -3,7 +3,8 @@
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
-use tupate_zoo::narrow::{self, CLASSES, Facets, Narrow};
+use tupate_tasks::TaskClass;
+use tupate_zoo::narrow::{self, Facets, Narrow};
 
 /// The fields, folded away until one is used.
 #[component]
@@ -43,7 +44,8 @@ pub fn Narrowing() -> impl IntoView {
     };
     let classes = Memo::new(move |_| {
         facets.with(|facets| {
-            let of = CLASSES.into_iter().filter(|class| facets.classes.contains(class.name()));
+            let of =
+                TaskClass::ALL.into_iter().filter(|class| facets.classes.contains(class.name()));
             of.map(|class| (class.name().to_owned(), words::similarity_label(words::class(class))))
                 .collect::<Vec<_>>()
         })

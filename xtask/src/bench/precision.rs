@@ -119,8 +119,7 @@ fn tune(
     })
 }
 
-/// 1 where the directions are the same.
-/// The cosine of two vectors.
+/// The cosine of two vectors: 1 where the directions are the same.
 pub fn cosine(a: &[f64], b: &[f64]) -> f64 {
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     product(a, b) / (product(a, a) * product(b, b)).sqrt()

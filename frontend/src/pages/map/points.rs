@@ -124,12 +124,7 @@ pub fn Legend() -> impl IntoView {
     let classes = Memo::new(move |_| {
         let shown = scene.map();
         let there = |class: &TaskClass| shown.as_ref().is_some_and(|s| s.classes.contains(class));
-        let all = [
-            TaskClass::ClassificationRegression,
-            TaskClass::QuestionAnswering,
-            TaskClass::SequenceLabelling,
-        ];
-        all.into_iter().filter(there).collect::<Vec<_>>()
+        TaskClass::ALL.into_iter().filter(there).collect::<Vec<_>>()
     });
     let entries = move || {
         let entry = |class: TaskClass| {
