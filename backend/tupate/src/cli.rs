@@ -283,9 +283,9 @@ pub struct TuneArgs {
     /// thread, on a GPU one.
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// Precision of the products with the frozen weights: f32, bf16, or the fastest that
-    /// this machine has.
-    #[arg(long, value_name = "f32|bf16|auto", default_value = "f32")]
+    /// Precision of the products with the frozen weights: f32, tf32 (on a GPU), bf16, or the
+    /// fastest that this machine has.
+    #[arg(long, value_name = "f32|tf32|bf16|auto", default_value = "f32")]
     pub precision: PrecisionChoice,
     #[command(flatten)]
     pub against: AgainstArgs,
@@ -307,6 +307,8 @@ pub struct TuneArgs {
 pub enum PrecisionChoice {
     /// Single precision.
     F32,
+    /// Single precision, rounded as the tensor cores of a GPU read it.
+    Tf32,
     /// bf16 with sums in f32.
     Bf16,
     /// The fastest that this machine has.
@@ -318,6 +320,7 @@ impl PrecisionChoice {
     pub fn on(self, device: &Device) -> Precision {
         match self {
             Self::F32 => Precision::F32,
+            Self::Tf32 => Precision::Tf32,
             Self::Bf16 => Precision::Bf16,
             Self::Auto => Precision::fastest(device),
         }

@@ -44,7 +44,9 @@ impl From<tupate_tuner::Error> for Failure {
             | E::Out(_)
             | E::Resume(_)
             | E::Device { .. }
-            | E::Encoder(tupate_tuner::encoder::Error::NoBf16) => Self::Usage(error.to_string()),
+            | E::Encoder(tupate_tuner::encoder::Error::NoProducts { .. }) => {
+                Self::Usage(error.to_string())
+            }
             _ if error.is_bad_input() => Self::Input(error.to_string()),
             _ => Self::Run(error.to_string()),
         }

@@ -27,7 +27,7 @@ const TARGETS: &[&str] = &["target_arch", "target_family", "target_feature", "ta
 /// that owns kernels, and the build recipe. Elsewhere it is a feature that
 /// manifests pass on. The device name `cuda:0`, which users write, is not
 /// meant.
-const KERNELS: &[&str] = &["backend/tuner/src/kernels/", "backend/tuner/src/kernels.rs", "xtask/"];
+const KERNELS: &[&str] = &["backend/tuner/src/kernels/", "backend/tuner/build.rs", "xtask/"];
 
 /// What of the page talks to the browser beyond the framework: one file, and its parts.
 const PLATFORM: &[&str] = &["frontend/src/platform.rs", "frontend/src/platform/"];
@@ -235,7 +235,7 @@ mod tests {
         let text = "//! .\n\nfn is_Cuda() {}\n";
         assert_eq!(lines("backend/tuner/src/train.rs", text), [Some(3)]);
         assert_eq!(lines("backend/tuner/src/kernels/mod.rs", text), []);
-        assert_eq!(lines("backend/tuner/src/kernels.rs", text), []);
+        assert_eq!(lines("backend/tuner/build.rs", text), []);
         assert_eq!(lines("README.md", text), []);
         // A device that a user names; but a module is not one.
         let device = "//! Devices are `cpu` and `cuda:0`.\n\nuse cuda::Device;\n";

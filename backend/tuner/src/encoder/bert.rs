@@ -10,7 +10,7 @@ use super::parts::{Linear, Norm};
 use super::weights::Weights;
 use super::{Config, Error, Family, Pooling, Precision, hex};
 use crate::batch::Batch;
-use crate::kernels::{self, Attention, Weight};
+use crate::kernels::{self, Attention, Content};
 use crate::peft::{Adapter, Site};
 use candle_core::{Device, Result, Storage, Tensor, Var, bail};
 use rayon::prelude::*;
@@ -88,16 +88,15 @@ impl Bert {
     /// candle's serve.
     ///
     /// # Errors
-    /// When weights learn or were laid out before, or there are no products of bf16 on
-    /// this device.
+    /// When weights learn or were laid out before, or there are no products of another
+    /// precision than f32 on this device.
     pub fn with_precision(mut self, precision: Precision) -> Result<Self> {
         self.as_read()?;
         if !self.vars.is_empty() {
             bail!("weights that learn are not laid out for products");
         }
         self.precision = precision;
-        let there = self.device().is_cpu() && Weight::available(precision);
-        if !there && precision == Precision::F32 {
+        if precision == Precision::F32 && !precision.available(self.device()) {
             return Ok(self);
         }
         let Layers::AsRead(layers) = std::mem::replace(&mut self.layers, Layers::LaidOut(vec![]))
@@ -312,8 +311,10 @@ impl Bert {
             }
         }
         if let Layers::LaidOut(layers) = &self.layers {
-            let weights: Vec<_> = layers.iter().flat_map(|layer| layer.weights.weights()).collect();
-            let digest = |weight: &&Weight| {
+            let contents: Vec<_> =
+                layers.iter().map(|layer| layer.weights.contents()).collect::<Result<_>>()?;
+            let weights: Vec<_> = contents.into_iter().flatten().collect();
+            let digest = |weight: &Content<'_>| {
                 let mut hasher = Sha256::new();
                 weight.each_piece(|bytes| hasher.update(bytes));
                 hasher.finalize()

@@ -1,5 +1,6 @@
 //! What can be wrong with an encoder's folder.
 
+use super::Precision;
 use std::path::PathBuf;
 
 /// An encoder that could not be loaded, and why.
@@ -45,12 +46,16 @@ pub enum Error {
         /// One entry a key.
         problems: Vec<String>,
     },
-    /// Products in bf16 were asked for where there are none.
+    /// Products of a precision were asked for where there are none.
     #[error(
-        "products in bf16 are for processors with AVX-512 BF16, which this one has not or is not \
-         asked to compute; use --precision f32, or auto for the fastest that there is"
+        "the device that computes has no products in {precision}: bf16 is for processors with \
+         AVX-512 BF16 and for GPUs, tf32 for GPUs; use --precision f32, or auto for the fastest \
+         that there is"
     )]
-    NoBf16,
+    NoProducts {
+        /// The precision.
+        precision: Precision,
+    },
     /// A device or tensor operation failed.
     #[error("the encoder could not be set up: {0}")]
     Device(#[from] candle_core::Error),

@@ -3,10 +3,9 @@
 
 use super::Precision;
 use super::parts::{Linear, Norm};
-use crate::kernels::{self, Attention, FrozenLayer, Standing, Weight};
+use crate::kernels::{self, Attention, FrozenLayer, LayerWeights, Standing};
 use crate::peft::{Adapter, Module, Site};
 use candle_core::{Result, Tensor};
-use std::sync::Arc;
 
 /// The linear maps of a layer, as their names go on.
 pub(super) const LINEARS: [&str; 6] = [
@@ -32,7 +31,7 @@ pub(super) struct Layer {
 
 /// A layer whose weights were laid out for products, and are nowhere else any more.
 pub(super) struct LaidOut {
-    pub weights: Arc<FrozenLayer>,
+    pub weights: FrozenLayer,
     /// In the order of [`Module::ALL`].
     pub biases: [Tensor; 8],
 }
@@ -61,18 +60,18 @@ impl Layer {
     /// The same, its weights laid out for products of this precision.
     ///
     /// # Errors
-    /// When this processor has no such products, or a weight is not on the CPU.
+    /// When there are no such products where the weights are.
     pub fn laid_out(&self, precision: Precision) -> Result<LaidOut> {
-        let weight = |linear: &Linear| Weight::new(&linear.weight, precision);
-        let weights = FrozenLayer {
-            projections: [weight(&self.query)?, weight(&self.key)?, weight(&self.value)?],
-            attention_output: weight(&self.attention_output)?,
-            intermediate: weight(&self.intermediate)?,
-            output: weight(&self.output)?,
-            gammas: [self.attention_norm.gamma.to_vec1()?, self.output_norm.gamma.to_vec1()?],
+        let weights = LayerWeights {
+            projections: [&self.query.weight, &self.key.weight, &self.value.weight],
+            attention_output: &self.attention_output.weight,
+            intermediate: &self.intermediate.weight,
+            output: &self.output.weight,
+            gammas: [&self.attention_norm.gamma, &self.output_norm.gamma],
             eps: self.output_norm.eps,
         };
-        Ok(LaidOut { weights: Arc::new(weights), biases: self.biases().map(Tensor::clone) })
+        let weights = FrozenLayer::new(&weights, precision)?;
+        Ok(LaidOut { weights, biases: self.biases().map(Tensor::clone) })
     }
 
     /// From hidden states to hidden states, `[B, S, H]`.

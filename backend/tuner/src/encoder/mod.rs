@@ -14,7 +14,6 @@ pub use error::Error;
 pub use parts::{Linear, Norm};
 pub use weights::KeyReport;
 
-use crate::kernels::Weight;
 use candle_core::Device;
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
@@ -95,12 +94,10 @@ impl Encoder {
     /// The same encoder, its weights laid out for products of this precision.
     ///
     /// # Errors
-    /// When bf16 is asked for and this processor has no such products, or it is not the
-    /// processor that computes.
+    /// When another precision than f32 is asked for and the device has no such products.
     pub fn with_precision(mut self, precision: Precision) -> Result<Self, Error> {
-        let there = self.model.device().is_cpu() && Weight::available(precision);
-        if precision == Precision::Bf16 && !there {
-            return Err(Error::NoBf16);
+        if precision != Precision::F32 && !precision.available(self.model.device()) {
+            return Err(Error::NoProducts { precision });
         }
         self.model = self.model.with_precision(precision)?;
         Ok(self)

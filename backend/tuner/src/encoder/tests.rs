@@ -152,7 +152,7 @@ fn a_tokenizer_of_another_encoder_is_refused() {
 
 #[test]
 fn weights_that_were_laid_out_count_in_the_hash_and_learn_no_more() {
-    if !Weight::available(Precision::F32) {
+    if !Precision::F32.available(&Device::Cpu) {
         return;
     }
     let laid_out = |change: fn(&mut Tensors)| {

@@ -31,7 +31,7 @@ fn gpu(index: usize) -> Result<Device, String> {
     if !["/dev/nvidiactl", "/dev/dxg"].iter().any(|file| std::path::Path::new(file).exists()) {
         return Err("this machine has no NVIDIA driver; use --device cpu".into());
     }
-    match std::panic::catch_unwind(|| Device::new_cuda(index)) {
+    match std::panic::catch_unwind(|| super::gpu::open(index)) {
         Ok(device) => device.map_err(|e| e.to_string()),
         Err(_) => Err("the CUDA libraries of the driver cannot be loaded".into()),
     }

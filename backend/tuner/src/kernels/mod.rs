@@ -15,6 +15,8 @@ mod attention;
 mod bias;
 mod device;
 mod gelu;
+#[cfg(any(test, feature = "cuda"))]
+mod gpu;
 mod layer;
 mod linear;
 mod low_rank;
@@ -29,11 +31,11 @@ pub use attention::{Attention, MASKED, attention};
 pub use bias::add_bias;
 pub use device::device;
 pub use gelu::gelu;
-pub use layer::{FrozenLayer, Standing, layers};
+pub use layer::{Content, FrozenLayer, LayerWeights, Standing, layers};
 pub use linear::linear;
 pub use low_rank::LowRank;
 pub use norm::layer_norm;
-pub use product::{Precision, Weight};
+pub use product::Precision;
 pub use squares::sum_of_squares;
 
 #[cfg(test)]

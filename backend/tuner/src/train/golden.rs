@@ -7,7 +7,6 @@ use super::optimizer::AdamW;
 use crate::batch::{Batch, Limits, Tag, Target, Window, tokenise};
 use crate::data::{Dataset, Example, Input, Label, Objective};
 use crate::encoder::{Encoder, Pooling, Precision};
-use crate::kernels::Weight;
 use crate::peft::{Frozen, METHODS};
 use candle_core::{DType, Device, Tensor, Var, safetensors};
 use std::collections::HashMap;
@@ -281,7 +280,7 @@ fn every_method_learns_as_its_reference_does_on_every_objective() {
 /// Eight bits of precision in two layers: a few per cent of the greatest value.
 #[test]
 fn gradients_in_bf16_are_those_of_the_reference_but_for_rounding() {
-    if !Weight::available(Precision::Bf16) {
+    if !Precision::Bf16.available(&Device::Cpu) {
         return;
     }
     let encoder = encoder().with_precision(Precision::Bf16).unwrap();

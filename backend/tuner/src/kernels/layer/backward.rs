@@ -4,7 +4,7 @@ use super::super::attention::Values;
 use super::super::product::{Fresh, writable};
 use super::super::{norm, rows};
 use super::forward::add;
-use super::parts::{ATTENTION_OUTPUT, Part};
+use super::parts::{ATTENTION_OUTPUT, Part, QUERY};
 use super::{Kept, KeptRows, Space, Step, all, block, first};
 use candle_core::{CpuStorage, Result};
 use rayon::prelude::*;
@@ -166,7 +166,7 @@ impl Step {
             .zip(query.zip(key).zip(value).enumerate())
             .map_init(Space::default, |space, (dx, (block, ((query, key), value)))| {
                 let of_projected = [query, key, value];
-                let mut sums = self.of_biases(0, &of_projected, packed.len());
+                let mut sums = self.of_biases(QUERY, &of_projected, packed.len());
                 for (p, dy) in of_projected.into_iter().enumerate() {
                     if of_x {
                         let by_this = writable(first(&mut space.narrow[0], dy.len()));

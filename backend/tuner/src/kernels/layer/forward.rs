@@ -50,7 +50,7 @@ impl Step {
         let outputs = query.zip(key).zip(value).zip(x.par_chunks(rows * h));
         outputs.for_each_init(Scratch::default, |scratch, (((query, key), value), x)| {
             for (p, y) in [query, key, value].into_iter().enumerate() {
-                let bias = self.parts.biases[p].of(packed);
+                let bias = self.parts.biases[QUERY + p].of(packed);
                 let y = self.layer.projections[p].forward_block(x, Some(bias), scratch, y);
                 if let Some(update) = &updates[p] {
                     update.add_to(x, y);

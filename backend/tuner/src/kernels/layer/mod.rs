@@ -15,6 +15,8 @@
 
 mod backward;
 mod forward;
+#[cfg(any(test, feature = "cuda"))]
+mod gpu;
 mod parts;
 mod slopes;
 #[cfg(test)]
@@ -23,26 +25,56 @@ mod tests;
 use super::attention::{Sizes, Values};
 use super::product::{BLOCK, Precision, Scratch, TILE, Weight};
 use super::{Attention, LowRank, rows};
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, bail};
 use parts::Parts;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The frozen weights of a layer.
-pub struct FrozenLayer {
+/// The frozen weights of a layer, as they were read.
+pub struct LayerWeights<'a> {
     /// Of queries, keys and values, `[H, H]` each.
-    pub projections: [Weight; 3],
+    pub projections: [&'a Tensor; 3],
     /// After attention, `[H, H]`.
-    pub attention_output: Weight,
+    pub attention_output: &'a Tensor,
     /// `W₁`, `[I, H]`.
-    pub intermediate: Weight,
+    pub intermediate: &'a Tensor,
     /// `W₂`, `[H, I]`.
-    pub output: Weight,
+    pub output: &'a Tensor,
     /// Scales of the LayerNorms after attention and at the end, `[H]` each.
-    pub gammas: [Vec<f32>; 2],
+    pub gammas: [&'a Tensor; 2],
     /// Their ε.
     pub eps: f32,
+}
+
+/// The same, laid out for the device that they are on.
+#[derive(Clone)]
+pub struct FrozenLayer(Laid);
+
+#[derive(Clone)]
+enum Laid {
+    Cpu(Arc<OnCpu>),
+    #[cfg(feature = "cuda")]
+    Gpu(Arc<gpu::OnGpu>),
+}
+
+/// On the CPU.
+struct OnCpu {
+    projections: [Weight; 3],
+    attention_output: Weight,
+    intermediate: Weight,
+    output: Weight,
+    gammas: [Vec<f32>; 2],
+    eps: f32,
+}
+
+/// All bytes of a weight that was laid out.
+pub enum Content<'a> {
+    /// Where it is.
+    Here(&'a Weight),
+    /// A copy of what is on a GPU.
+    #[cfg(feature = "cuda")]
+    Copy(Vec<u8>),
 }
 
 /// What stands in a layer beside its frozen weights. All of it has gradients.
@@ -56,7 +88,20 @@ pub struct Standing<'a> {
     pub prefix: Option<(&'a Tensor, &'a Tensor)>,
 }
 
-impl FrozenLayer {
+impl OnCpu {
+    fn new(weights: &LayerWeights<'_>, precision: Precision) -> Result<Self> {
+        let [query, key, value] = weights.projections.map(|weight| Weight::new(weight, precision));
+        let [first, second] = weights.gammas.map(Tensor::to_vec1);
+        Ok(Self {
+            projections: [query?, key?, value?],
+            attention_output: Weight::new(weights.attention_output, precision)?,
+            intermediate: Weight::new(weights.intermediate, precision)?,
+            output: Weight::new(weights.output, precision)?,
+            gammas: [first?, second?],
+            eps: weights.eps,
+        })
+    }
+
     /// `H` and `I`.
     fn widths(&self) -> (usize, usize) {
         (self.intermediate.inputs(), self.intermediate.outputs())
@@ -66,11 +111,54 @@ impl FrozenLayer {
     fn precision(&self) -> Precision {
         self.intermediate.precision()
     }
+}
 
-    /// All of its weights.
-    pub fn weights(&self) -> impl Iterator<Item = &Weight> {
-        let rest = [&self.attention_output, &self.intermediate, &self.output];
-        self.projections.iter().chain(rest)
+impl FrozenLayer {
+    /// Lays out `weights` for products of this precision.
+    ///
+    /// # Errors
+    /// When there are no such products on their device.
+    pub fn new(weights: &LayerWeights<'_>, precision: Precision) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        if weights.output.device().is_cuda() {
+            return Ok(Self(Laid::Gpu(Arc::new(gpu::OnGpu::new(weights, precision)?))));
+        }
+        Ok(Self(Laid::Cpu(Arc::new(OnCpu::new(weights, precision)?))))
+    }
+
+    /// `H` and `I`.
+    fn widths(&self) -> (usize, usize) {
+        match &self.0 {
+            Laid::Cpu(layer) => layer.widths(),
+            #[cfg(feature = "cuda")]
+            Laid::Gpu(layer) => layer.widths(),
+        }
+    }
+
+    /// What all of its weights are now.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn contents(&self) -> Result<Vec<Content<'_>>> {
+        match &self.0 {
+            Laid::Cpu(layer) => {
+                let rest = [&layer.attention_output, &layer.intermediate, &layer.output];
+                Ok(layer.projections.iter().chain(rest).map(Content::Here).collect())
+            }
+            #[cfg(feature = "cuda")]
+            Laid::Gpu(layer) => Ok(layer.contents()?.into_iter().map(Content::Copy).collect()),
+        }
+    }
+}
+
+impl Content<'_> {
+    /// Calls `f` with all bytes, piece by piece.
+    pub fn each_piece(&self, mut f: impl FnMut(&[u8])) {
+        match self {
+            Self::Here(weight) => weight.each_piece(&mut f),
+            #[cfg(feature = "cuda")]
+            Self::Copy(bytes) => f(bytes),
+        }
     }
 }
 
@@ -78,16 +166,16 @@ impl FrozenLayer {
 /// `[B, S, H]`. `x` has a gradient. The bias of attention scores in `attention` has none.
 ///
 /// # Errors
-/// When the shapes do not fit, or something is not f32 on the CPU.
+/// When the shapes do not fit, or something is not f32 where the weights are.
 pub fn layers(
     x: &Tensor,
-    layers: &[(&Arc<FrozenLayer>, Standing<'_>)],
+    layers: &[(&FrozenLayer, Standing<'_>)],
     attention: &Attention,
 ) -> Result<Tensor> {
     let (batch, queries, width) = x.dims3()?;
     let heads = attention.heads;
     let attention = attention.contiguous()?;
-    let (mut packed, mut steps) = (Vec::new(), Vec::new());
+    let (mut packed, mut plans) = (Vec::new(), Vec::new());
     let mut end = 0;
     for (layer, standing) in layers {
         let (h, i) = layer.widths();
@@ -97,7 +185,7 @@ pub fn layers(
             || !h.is_multiple_of(heads)
             || attention.mask.dims() != [batch, keys]
             || attention.bias.as_ref().is_some_and(|b| b.dims() != [1, heads, queries, keys])
-            || !rows::fused(x)
+            || x.dtype() != DType::F32
         {
             bail!(
                 "a layer of {h} with {heads} heads was given {:?} and the mask {:?}",
@@ -108,24 +196,32 @@ pub fn layers(
         let place = end..end + of_layer.elem_count();
         end = place.end;
         packed.push(of_layer);
-        steps.push(Step {
-            layer: Arc::clone(layer),
-            parts,
-            place,
-            attention: attention.clone(),
-            sizes: Sizes { heads, width: h / heads, queries, keys },
-            keep: false,
-        });
+        let sizes = Sizes { heads, width: h / heads, queries, keys };
+        plans.push(Plan { layer: (*layer).clone(), parts, place, sizes });
     }
-    let packed = Tensor::cat(&packed, 0)?;
+    let (x, packed) = (x.contiguous()?, Tensor::cat(&packed, 0)?);
     let keep = x.track_op() || packed.track_op();
-    steps.iter_mut().for_each(|step| step.keep = keep);
-    x.contiguous()?.apply_op2(&packed, Operation { steps, kept: Mutex::new(None) })
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return gpu::layers(&x, &packed, plans, attention, keep);
+    }
+    let steps = plans.into_iter().map(|plan| Step::new(plan, attention.clone(), keep));
+    let steps = steps.collect::<Result<_>>()?;
+    x.apply_op2(&packed, Operation { steps, kept: Mutex::new(None) })
+}
+
+/// A layer, what stands in it, and sizes.
+struct Plan {
+    layer: FrozenLayer,
+    parts: Parts,
+    /// Where what stands in it is in the vector of all layers.
+    place: Range<usize>,
+    sizes: Sizes,
 }
 
 /// A layer on its way through a batch.
 struct Step {
-    layer: Arc<FrozenLayer>,
+    layer: Arc<OnCpu>,
     parts: Parts,
     /// Where what stands in it is in the vector of all layers.
     place: Range<usize>,
@@ -133,6 +229,17 @@ struct Step {
     sizes: Sizes,
     /// Whether there will be a backward pass.
     keep: bool,
+}
+
+impl Step {
+    fn new(plan: Plan, attention: Attention, keep: bool) -> Result<Self> {
+        let Plan { layer, parts, place, sizes } = plan;
+        match layer.0 {
+            Laid::Cpu(layer) => Ok(Self { layer, parts, place, attention, sizes, keep }),
+            #[cfg(feature = "cuda")]
+            Laid::Gpu(_) => bail!("a layer on a GPU was given hidden states that are elsewhere"),
+        }
+    }
 }
 
 /// Layers on their way through a batch, one after the other.

@@ -6,7 +6,8 @@ use super::Standing;
 use candle_core::{Result, Tensor, bail};
 use std::ops::Range;
 
-/// Places in [`Standing::biases`], behind those of queries, keys and values.
+/// Places in [`Standing::biases`]; keys and values follow queries.
+pub(super) const QUERY: usize = 0;
 pub(super) const ATTENTION_OUTPUT: usize = 3;
 pub(super) const ATTENTION_NORM: usize = 4;
 pub(super) const INTERMEDIATE: usize = 5;
@@ -16,7 +17,7 @@ pub(super) const OUTPUT_NORM: usize = 7;
 /// Where a tensor's values are.
 #[derive(Clone)]
 pub(super) struct Part {
-    place: Range<usize>,
+    pub place: Range<usize>,
     /// Whether anybody asks for its gradient.
     pub learns: bool,
 }
@@ -33,10 +34,10 @@ impl Part {
 
 /// `A` and `B` of a low-rank update.
 pub(super) struct LowRankParts {
-    a: Part,
-    b: Part,
-    rank: usize,
-    scale: f32,
+    pub a: Part,
+    pub b: Part,
+    pub rank: usize,
+    pub scale: f32,
 }
 
 impl LowRankParts {
@@ -46,9 +47,10 @@ impl LowRankParts {
 
     /// Where the gradients of `A` and of `Bᵀ` are summed.
     pub fn gradients<'a>(&self, all: &'a mut [f32]) -> [&'a mut [f32]; 2] {
-        // They were put there one after the other.
-        let (a, b) = all[self.a.place.start..self.b.place.end].split_at_mut(self.a.place.len());
-        [a, b]
+        // `A` was put there before `B`.
+        let Range { start, end } = self.b.place;
+        let (before, b) = all[..end].split_at_mut(start);
+        [self.a.of_mut(before), b]
     }
 
     /// Turns the gradient of `Bᵀ` into that of `B`.
@@ -91,11 +93,17 @@ impl Parts {
             biases.push(put(bias, &[if place == INTERMEDIATE { i } else { h }])?);
         }
         let biases = biases.try_into().unwrap_or_else(|_| unreachable!("eight of eight"));
-        let mut low_rank = [None, None, None];
-        for (given, own) in standing.low_rank.iter().zip(&mut low_rank) {
+        // All of `A` one after the other: one product serves them, where that pays.
+        let mut of_a = [None, None, None];
+        for (given, own) in standing.low_rank.iter().zip(&mut of_a) {
             let Some(given) = given else { continue };
+            *own = Some(put(given.a, &[given.a.dim(0)?, h])?);
+        }
+        let mut low_rank = [None, None, None];
+        for ((given, a), own) in standing.low_rank.iter().zip(of_a).zip(&mut low_rank) {
+            let (Some(given), Some(a)) = (given, a) else { continue };
             let rank = given.a.dim(0)?;
-            let (a, b) = (put(given.a, &[rank, h])?, put(given.b, &[h, rank])?);
+            let b = put(given.b, &[h, rank])?;
             *own = Some(LowRankParts { a, b, rank, scale: given.scale as f32 });
         }
         let prefix = match standing.prefix {

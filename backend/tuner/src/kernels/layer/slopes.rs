@@ -25,7 +25,7 @@ pub(super) type Kept = Slopes<Vec<f32>, Vec<bf16>>;
 impl Room {
     pub fn new(precision: Precision, len: usize) -> Self {
         match precision {
-            Precision::F32 => Self::F32(Fresh::new(len)),
+            Precision::F32 | Precision::Tf32 => Self::F32(Fresh::new(len)),
             Precision::Bf16 => Self::Bf16(Fresh::new(len)),
         }
     }

@@ -6,20 +6,20 @@ use super::*;
 use candle_core::{DType, Device, Var};
 
 /// Everything of a layer: frozen weights, and what learns.
-struct Given {
-    weights: [Tensor; 6],
-    gammas: [Tensor; 2],
+pub(super) struct Given {
+    pub weights: [Tensor; 6],
+    pub gammas: [Tensor; 2],
     biases: Vec<Var>,
     /// `A` and `B` at queries and values.
     low_rank: Vec<Var>,
     prefix: Vec<Var>,
 }
 
-const EPS: f32 = 1e-6;
+pub(super) const EPS: f32 = 1e-6;
 const SCALE: f64 = 0.75;
 
 impl Given {
-    fn new(h: usize, i: usize, prefix: usize) -> Self {
+    pub fn new(h: usize, i: usize, prefix: usize) -> Self {
         let small = |shape: &[usize], seed| (var(shape, seed).as_tensor() * 0.3).unwrap().detach();
         let weights = [[h, h], [h, h], [h, h], [h, h], [i, h], [h, i]];
         let weights: Vec<_> = weights.iter().zip(20..).map(|(w, seed)| small(w, seed)).collect();
@@ -37,20 +37,20 @@ impl Given {
         }
     }
 
-    fn layer(&self, precision: Precision) -> Arc<FrozenLayer> {
-        let [query, key, value, attention_output, intermediate, output] =
-            self.weights.each_ref().map(|weight| Weight::new(weight, precision).unwrap());
-        Arc::new(FrozenLayer {
+    fn layer(&self, precision: Precision) -> FrozenLayer {
+        let [query, key, value, attention_output, intermediate, output] = self.weights.each_ref();
+        let weights = LayerWeights {
             projections: [query, key, value],
             attention_output,
             intermediate,
             output,
-            gammas: self.gammas.each_ref().map(values),
+            gammas: self.gammas.each_ref(),
             eps: EPS,
-        })
+        };
+        FrozenLayer::new(&weights, precision).unwrap()
     }
 
-    fn standing(&self) -> Standing<'_> {
+    pub fn standing(&self) -> Standing<'_> {
         let low_rank =
             |i: usize| LowRank { a: &self.low_rank[i], b: &self.low_rank[i + 1], scale: SCALE };
         Standing {
@@ -64,7 +64,7 @@ impl Given {
     }
 
     /// The same layer, part by part.
-    fn by_parts(&self, x: &Tensor, with: &Attention) -> Result<Tensor> {
+    pub fn by_parts(&self, x: &Tensor, with: &Attention) -> Result<Tensor> {
         let standing = self.standing();
         let linear = |x: &Tensor, weight: usize, bias: usize| {
             x.broadcast_matmul(&self.weights[weight].t()?)?.broadcast_add(standing.biases[bias])
@@ -96,7 +96,7 @@ impl Given {
     }
 
     /// All that learns, and what it is.
-    fn vars(&self) -> Vec<(String, &Var)> {
+    pub fn vars(&self) -> Vec<(String, &Var)> {
         let mut all = Vec::new();
         for (what, vars) in
             [("bias", &self.biases), ("low rank", &self.low_rank), ("prefix", &self.prefix)]
@@ -108,7 +108,7 @@ impl Given {
 }
 
 /// Counts real tokens, each value differently, `[B, S, H]`.
-fn counted(lengths: &[usize], h: usize) -> Tensor {
+pub(super) fn counted(lengths: &[usize], h: usize) -> Tensor {
     let s = *lengths.iter().max().unwrap();
     let real = lengths.iter().flat_map(|&length| (0..s).map(move |i| f32::from(i < length)));
     let real = Tensor::from_vec(real.collect::<Vec<f32>>(), (lengths.len(), s, 1), &Device::Cpu);
@@ -117,7 +117,7 @@ fn counted(lengths: &[usize], h: usize) -> Tensor {
 }
 
 /// Lengths, heads, width of a head, prefix.
-const SIZES: [(&[usize], usize, usize, usize); 4] =
+pub(super) const SIZES: [(&[usize], usize, usize, usize); 4] =
     [(&[1], 1, 3, 0), (&[5, 3], 3, 7, 0), (&[4, 1, 6], 2, 5, 3), (&[70, 64, 70, 11], 4, 16, 9)];
 
 /// What layers are given.
@@ -144,7 +144,7 @@ fn largest() -> Case {
 
 /// One layer.
 fn one(
-    layer: &Arc<FrozenLayer>,
+    layer: &FrozenLayer,
     x: &Tensor,
     standing: Standing<'_>,
     with: &Attention,
@@ -154,7 +154,7 @@ fn one(
 
 #[test]
 fn a_layer_is_its_parts() {
-    if !Weight::available(Precision::F32) {
+    if !Precision::F32.available(&Device::Cpu) {
         return;
     }
     for ((lengths, heads, width, prefix), biased) in
@@ -208,7 +208,7 @@ fn a_layer_is_its_parts() {
 
 #[test]
 fn layers_together_are_layers_one_after_the_other() {
-    if !Weight::available(Precision::F32) {
+    if !Precision::F32.available(&Device::Cpu) {
         return;
     }
     let Case { h, prefix, with, x, counted } = largest();
@@ -237,7 +237,7 @@ fn layers_together_are_layers_one_after_the_other() {
 /// Eight bits of precision: a few per cent of the greatest value.
 #[test]
 fn in_bf16_a_layer_differs_by_rounding() {
-    if !Weight::available(Precision::Bf16) {
+    if !Precision::Bf16.available(&Device::Cpu) {
         return;
     }
     let Case { h, prefix, with, x, counted } = largest();
@@ -259,7 +259,7 @@ fn in_bf16_a_layer_differs_by_rounding() {
 
 #[test]
 fn a_layer_does_not_depend_on_the_number_of_threads() {
-    if !Weight::available(Precision::F32) {
+    if !Precision::F32.available(&Device::Cpu) {
         return;
     }
     let lengths = [50; 11];
@@ -281,7 +281,7 @@ fn a_layer_does_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn what_does_not_fit_a_layer_is_an_error() {
-    if !Weight::available(Precision::F32) {
+    if !Precision::F32.available(&Device::Cpu) {
         return;
     }
     let given = Given::new(6, 10, 2);

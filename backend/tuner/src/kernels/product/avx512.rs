@@ -8,6 +8,7 @@ pub fn available(precision: Precision) -> bool {
     let single = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
     match precision {
         Precision::F32 => single,
+        Precision::Tf32 => false,
         Precision::Bf16 => single && is_x86_feature_detected!("avx512bf16"),
     }
 }
@@ -24,7 +25,7 @@ pub fn block(
     // SAFETY: the features are there, as asserted above.
     unsafe {
         match panels.precision {
-            Precision::F32 => single::block(panels, bits(x), bias, out),
+            Precision::F32 | Precision::Tf32 => single::block(panels, bits(x), bias, out),
             Precision::Bf16 => {
                 round(x, panels.inner, &mut scratch.words);
                 half::block(panels, &scratch.words, bias, out);

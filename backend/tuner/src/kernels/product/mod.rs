@@ -26,26 +26,49 @@ use candle_core::{Device, Result, Storage, Tensor, bail};
 use half::bf16;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::mem::MaybeUninit;
 
 /// How exactly a frozen encoder multiplies with the weights of its layers. Sums, all
-/// that learns and everything else are f32.
+/// that learns and everything else are f32; on a GPU, what goes into products and comes out
+/// of them is of their precision, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// Single precision.
     #[default]
     F32,
+    /// Single precision, of which the tensor cores of a GPU read ten bits behind the first.
+    Tf32,
     /// bf16 with sums in f32.
     Bf16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "tf32",
+            Self::Bf16 => "bf16",
+        })
+    }
 }
 
 impl Precision {
     /// The fastest that there is on `device`.
     pub fn fastest(device: &Device) -> Self {
-        match device.is_cpu() && Weight::available(Self::Bf16) {
+        match Self::Bf16.available(device) {
             true => Self::Bf16,
             false => Self::F32,
+        }
+    }
+
+    /// Whether weights on `device` can be laid out for such products. Where there are none
+    /// in f32, those of candle serve.
+    pub fn available(self, device: &Device) -> bool {
+        match device.is_cpu() {
+            true => processor::available(self),
+            false => cfg!(feature = "cuda") && device.is_cuda(),
         }
     }
 }
@@ -87,7 +110,7 @@ pub struct Scratch {
 /// How many words the kernel reads of a row of `inner` values.
 fn words(precision: Precision, inner: usize) -> usize {
     match precision {
-        Precision::F32 => inner,
+        Precision::F32 | Precision::Tf32 => inner,
         Precision::Bf16 => inner.div_ceil(2),
     }
 }
@@ -112,7 +135,7 @@ impl Panels {
                 let first = panel * PANEL + register * 16;
                 for (column, word) in (first..columns).zip(&mut lanes.0) {
                     *word = match precision {
-                        Precision::F32 => value(row, column).to_bits(),
+                        Precision::F32 | Precision::Tf32 => value(row, column).to_bits(),
                         Precision::Bf16 => half(2 * row, column) | half(2 * row + 1, column) << 16,
                     };
                 }
@@ -195,18 +218,12 @@ pub struct Weight {
 }
 
 impl Weight {
-    /// Whether this processor has products of this precision here. Where it has none in
-    /// f32, those of candle serve.
-    pub fn available(precision: Precision) -> bool {
-        processor::available(precision)
-    }
-
     /// Lays out `weight`, `[out, in]`.
     ///
     /// # Errors
     /// When this processor has no such products, or the weight is not on the CPU.
     pub fn new(weight: &Tensor, precision: Precision) -> Result<Self> {
-        if !Self::available(precision) {
+        if !precision.available(weight.device()) {
             bail!("this processor has no products of the precision {precision:?}");
         }
         let (out, inner) = weight.dims2()?;

@@ -1,20 +1,19 @@
 //! Products against sums in f64 of the values as the precision has them.
 
 use super::*;
-use candle_core::Device;
 
 /// A value as a product of this precision has it; rounded to the nearest, to even where
 /// two are as near.
 fn seen(precision: Precision, value: f32) -> f64 {
     f64::from(match precision {
-        Precision::F32 => value,
+        Precision::F32 | Precision::Tf32 => value,
         Precision::Bf16 => bf16::from_f32(value).to_f32(),
     })
 }
 
 /// Those that this processor has.
 fn precisions() -> impl Iterator<Item = Precision> {
-    [Precision::F32, Precision::Bf16].into_iter().filter(|p| Weight::available(*p))
+    [Precision::F32, Precision::Bf16].into_iter().filter(|p| p.available(&Device::Cpu))
 }
 
 fn weight(values: &[f32], out: usize, inner: usize, precision: Precision) -> Weight {
