@@ -69,6 +69,7 @@ impl Layer {
             output: &self.output.weight,
             gammas: [&self.attention_norm.gamma, &self.output_norm.gamma],
             eps: self.output_norm.eps,
+            biases: self.biases(),
         };
         let weights = FrozenLayer::new(&weights, precision)?;
         Ok(LaidOut { weights, biases: self.biases().map(Tensor::clone) })
@@ -118,10 +119,14 @@ impl LaidOut {
     /// What stands in the layer, with `adapter` in place.
     pub fn standing<'a>(&'a self, index: usize, adapter: &'a dyn Adapter) -> Standing<'a> {
         let at = |module| Site { layer: index, module };
-        let mut biases = self.biases.each_ref();
-        for (own, module) in biases.iter_mut().zip(Module::ALL) {
-            *own = adapter.bias(at(module)).unwrap_or(*own);
-        }
+        let given = Module::ALL.map(|module| adapter.bias(at(module)));
+        let biases = given.iter().any(Option::is_some).then(|| {
+            let mut biases = self.biases.each_ref();
+            for (own, given) in biases.iter_mut().zip(given) {
+                *own = given.unwrap_or(*own);
+            }
+            biases
+        });
         let low_rank = [Module::Query, Module::Key, Module::Value].map(|m| adapter.low_rank(at(m)));
         Standing { biases, low_rank, prefix: adapter.prefix(index) }
     }

@@ -15,13 +15,19 @@ impl Step {
         &all[self.place.clone()]
     }
 
+    /// The bias in this place.
+    fn bias<'a>(&'a self, place: usize, packed: &'a [f32]) -> &'a [f32] {
+        let Parts { biases, own_biases, .. } = &self.parts;
+        biases[place].of(if *own_biases { &self.layer.biases } else { packed })
+    }
+
     /// The result once more, from what was kept.
     pub(super) fn result(&self, kept: &Kept, packed: &[f32]) -> Vec<f32> {
         let [_, sum] = &kept.after_attention.sums;
         let mut y = vec![0.0; sum.len()];
         let (h, _) = self.layer.widths();
         let rows = block(y.len() / h);
-        let beta = self.parts.biases[OUTPUT_NORM].of(packed);
+        let beta = self.bias(OUTPUT_NORM, packed);
         y.par_chunks_mut(rows * h).zip(sum.par_chunks(rows * h)).for_each(|(y, sum)| {
             normalise(sum, &self.layer.gammas[1], beta, self.layer.eps, y);
         });
@@ -50,7 +56,7 @@ impl Step {
         let outputs = query.zip(key).zip(value).zip(x.par_chunks(rows * h));
         outputs.for_each_init(Scratch::default, |scratch, (((query, key), value), x)| {
             for (p, y) in [query, key, value].into_iter().enumerate() {
-                let bias = self.parts.biases[QUERY + p].of(packed);
+                let bias = self.bias(QUERY + p, packed);
                 let y = self.layer.projections[p].forward_block(x, Some(bias), scratch, y);
                 if let Some(update) = &updates[p] {
                     update.add_to(x, y);
@@ -135,7 +141,7 @@ impl Step {
         let layer = &self.layer;
         let (h, i) = layer.widths();
         let m = x.len() / h;
-        let bias = |place: usize| self.parts.biases[place].of(packed);
+        let bias = |place| self.bias(place, packed);
         let Space { scratch, wide: [wide, of_wide], narrow: [normed, sum] } = space;
 
         let attended = of_attention.unwrap_or_else(|| writable(first(sum, m * h)));

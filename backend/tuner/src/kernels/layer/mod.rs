@@ -45,6 +45,8 @@ pub struct LayerWeights<'a> {
     pub gammas: [&'a Tensor; 2],
     /// Their ε.
     pub eps: f32,
+    /// As in [`Standing::biases`].
+    pub biases: [&'a Tensor; 8],
 }
 
 /// The same, laid out for the device that they are on.
@@ -66,6 +68,8 @@ struct OnCpu {
     output: Weight,
     gammas: [Vec<f32>; 2],
     eps: f32,
+    /// All biases, one after the other.
+    biases: Vec<f32>,
 }
 
 /// All bytes of a weight that was laid out.
@@ -81,7 +85,8 @@ pub enum Content<'a> {
 pub struct Standing<'a> {
     /// Biases and shifts of query, key, value, attention output, attention norm,
     /// intermediate, output and output norm; `[I]` for the sixth, `[H]` for the others.
-    pub biases: [&'a Tensor; 8],
+    /// `None` are the layer's own, which have no gradients.
+    pub biases: Option<[&'a Tensor; 8]>,
     /// Added to queries, keys and values.
     pub low_rank: [Option<LowRank<'a>>; 3],
     /// Keys and values in front of every sequence's own, `[P, H]` each.
@@ -99,6 +104,7 @@ impl OnCpu {
             output: Weight::new(weights.output, precision)?,
             gammas: [first?, second?],
             eps: weights.eps,
+            biases: Tensor::cat(&weights.biases, 0)?.to_vec1()?,
         })
     }
 
@@ -175,11 +181,12 @@ pub fn layers(
     let (batch, queries, width) = x.dims3()?;
     let heads = attention.heads;
     let attention = attention.contiguous()?;
-    let (mut packed, mut plans) = (Vec::new(), Vec::new());
-    let mut end = 0;
+    let (mut packed, mut plans, mut end) = (Vec::new(), Vec::new(), 0);
     for (layer, standing) in layers {
         let (h, i) = layer.widths();
-        let (of_layer, parts) = Parts::pack(standing, (h, i))?;
+        let start = end;
+        let (parts, len) = Parts::pack(standing, (h, i), &mut packed)?;
+        end += len;
         let keys = parts.prefix_length(h) + queries;
         if width != h
             || !h.is_multiple_of(heads)
@@ -193,11 +200,12 @@ pub fn layers(
                 attention.mask.dims()
             );
         }
-        let place = end..end + of_layer.elem_count();
-        end = place.end;
-        packed.push(of_layer);
         let sizes = Sizes { heads, width: h / heads, queries, keys };
-        plans.push(Plan { layer: (*layer).clone(), parts, place, sizes });
+        plans.push(Plan { layer: (*layer).clone(), parts, place: start..end, sizes });
+    }
+    if packed.is_empty() {
+        // An operation takes no tensor without values.
+        packed.push(Tensor::zeros(1, DType::F32, x.device())?);
     }
     let (x, packed) = (x.contiguous()?, Tensor::cat(&packed, 0)?);
     let keep = x.track_op() || packed.track_op();

@@ -63,8 +63,10 @@ impl LowRankParts {
 
 /// All of them.
 pub(super) struct Parts {
-    /// As in [`Standing::biases`].
+    /// As in [`Standing::biases`]; keys follow queries, and values keys.
     pub biases: [Part; 8],
+    /// Whether they are the layer's own, and in its vector of them.
+    pub own_biases: bool,
     /// Of queries, keys and values.
     pub low_rank: [Option<LowRankParts>; 3],
     /// Keys and values that stand in front.
@@ -72,12 +74,17 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Everything that stands in a layer of `H` and `I`, in one vector, and where.
+    /// Adds everything that stands in a layer of `H` and `I` to `flat`, one vector after the
+    /// other; gives where in them it is, and how many values there are.
     ///
     /// # Errors
     /// When a shape does not fit.
-    pub fn pack(standing: &Standing<'_>, (h, i): (usize, usize)) -> Result<(Tensor, Self)> {
-        let mut flat = Vec::new();
+    pub fn pack(
+        standing: &Standing<'_>,
+        (h, i): (usize, usize),
+        flat: &mut Vec<Tensor>,
+    ) -> Result<(Self, usize)> {
+        let width = |place| if place == INTERMEDIATE { i } else { h };
         let mut end = 0;
         let mut put = |tensor: &Tensor, dims: &[usize]| {
             if tensor.dims() != dims {
@@ -89,10 +96,11 @@ impl Parts {
             Ok(Part { place, learns: tensor.track_op() })
         };
         let mut biases = Vec::with_capacity(8);
-        for (place, bias) in standing.biases.iter().enumerate() {
-            biases.push(put(bias, &[if place == INTERMEDIATE { i } else { h }])?);
+        if let Some(given) = &standing.biases {
+            for (place, bias) in given.iter().enumerate() {
+                biases.push(put(bias, &[width(place)])?);
+            }
         }
-        let biases = biases.try_into().unwrap_or_else(|_| unreachable!("eight of eight"));
         // All of `A` one after the other: one product serves them, where that pays.
         let mut of_a = [None, None, None];
         for (given, own) in standing.low_rank.iter().zip(&mut of_a) {
@@ -113,7 +121,17 @@ impl Parts {
                 Some([put(key, &[p, h])?, put(value, &[p, h])?])
             }
         };
-        Ok((Tensor::cat(&flat, 0)?, Self { biases, low_rank, prefix }))
+        let own_biases = biases.is_empty();
+        if own_biases {
+            let mut start = 0;
+            for place in 0..8 {
+                let end = start + width(place);
+                biases.push(Part { place: start..end, learns: false });
+                start = end;
+            }
+        }
+        let biases = biases.try_into().unwrap_or_else(|_| unreachable!("eight of eight"));
+        Ok((Self { biases, own_biases, low_rank, prefix }, end))
     }
 
     /// Number of keys and values that stand in front, `P`.

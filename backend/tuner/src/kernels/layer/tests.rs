@@ -10,6 +10,8 @@ pub(super) struct Given {
     pub weights: [Tensor; 6],
     pub gammas: [Tensor; 2],
     biases: Vec<Var>,
+    /// Whether the biases are the layer's own, and do not learn.
+    own_biases: bool,
     /// `A` and `B` at queries and values.
     low_rank: Vec<Var>,
     prefix: Vec<Var>,
@@ -29,6 +31,7 @@ impl Given {
             weights: weights.try_into().unwrap(),
             gammas: [30, 31].map(|seed| (small(&[h], seed) + 1.0).unwrap()),
             biases: widths.iter().zip(40..).map(|(w, seed)| var(&[*w], seed)).collect(),
+            own_biases: false,
             low_rank: low_rank.iter().zip(50..).map(|(w, seed)| var(w, seed)).collect(),
             prefix: match prefix {
                 0 => Vec::new(),
@@ -46,6 +49,7 @@ impl Given {
             output,
             gammas: self.gammas.each_ref(),
             eps: EPS,
+            biases: self.biases(),
         };
         FrozenLayer::new(&weights, precision).unwrap()
     }
@@ -54,7 +58,7 @@ impl Given {
         let low_rank =
             |i: usize| LowRank { a: &self.low_rank[i], b: &self.low_rank[i + 1], scale: SCALE };
         Standing {
-            biases: std::array::from_fn(|i| self.biases[i].as_tensor()),
+            biases: (!self.own_biases).then(|| self.biases()),
             low_rank: [Some(low_rank(0)), None, Some(low_rank(2))],
             prefix: match &self.prefix[..] {
                 [key, value] => Some((key, value)),
@@ -63,11 +67,21 @@ impl Given {
         }
     }
 
+    /// The biases, whosever they are.
+    pub fn biases(&self) -> [&Tensor; 8] {
+        std::array::from_fn(|i| self.biases[i].as_tensor())
+    }
+
+    /// The same, its biases its own.
+    pub fn with_own_biases(self) -> Self {
+        Self { own_biases: true, ..self }
+    }
+
     /// The same layer, part by part.
     pub fn by_parts(&self, x: &Tensor, with: &Attention) -> Result<Tensor> {
         let standing = self.standing();
         let linear = |x: &Tensor, weight: usize, bias: usize| {
-            x.broadcast_matmul(&self.weights[weight].t()?)?.broadcast_add(standing.biases[bias])
+            x.broadcast_matmul(&self.weights[weight].t()?)?.broadcast_add(&self.biases[bias])
         };
         let mut projected = Vec::new();
         for p in 0..3 {
@@ -88,7 +102,7 @@ impl Given {
         let norm = |x: Tensor, i: usize, beta: usize| {
             let gamma = &self.gammas[i];
             let normed = layer_norm(&x, gamma, &gamma.zeros_like()?, EPS)?;
-            normed.broadcast_add(standing.biases[beta])
+            normed.broadcast_add(&self.biases[beta])
         };
         let hidden = norm((linear(&context, 3, 3)? + x)?, 0, 4)?;
         let output = linear(&linear(&hidden, 4, 5)?.gelu_erf()?, 5, 6)?;
@@ -98,8 +112,9 @@ impl Given {
     /// All that learns, and what it is.
     pub fn vars(&self) -> Vec<(String, &Var)> {
         let mut all = Vec::new();
+        let learning = if self.own_biases { &[] } else { &self.biases[..] };
         for (what, vars) in
-            [("bias", &self.biases), ("low rank", &self.low_rank), ("prefix", &self.prefix)]
+            [("bias", learning), ("low rank", &self.low_rank[..]), ("prefix", &self.prefix[..])]
         {
             all.extend(vars.iter().enumerate().map(|(i, var)| (format!("{what} {i}"), var)));
         }
@@ -192,17 +207,27 @@ fn a_layer_is_its_parts() {
             let [own, wanted] = [&without, &gradients].map(|g| values(g.get(var).unwrap()));
             assert_eq!(own, wanted, "{name} {what}");
         }
-        let frozen = given.biases.iter().map(|var| var.as_tensor().detach()).collect::<Vec<_>>();
+        let frozen = given.biases().map(Tensor::detach);
         let detached = |vars: &[Var]| vars.iter().map(|var| var.detach()).collect::<Vec<_>>();
         let (low_rank, in_front) = (detached(&given.low_rank), detached(&given.prefix));
         let low = |i: usize| LowRank { a: &low_rank[i], b: &low_rank[i + 1], scale: SCALE };
-        let standing = Standing {
-            biases: std::array::from_fn(|i| &frozen[i]),
-            low_rank: [Some(low(0)), None, Some(low(2))],
-            prefix: (prefix > 0).then(|| (&in_front[0], &in_front[1])),
-        };
-        let y = one(&layer, &still, standing, &with).unwrap();
-        assert_eq!(values(&(y * &counted).unwrap()), values(&own), "nothing kept, {what}");
+        for biases in [Some(frozen.each_ref()), None] {
+            let standing = Standing {
+                biases,
+                low_rank: [Some(low(0)), None, Some(low(2))],
+                prefix: (prefix > 0).then(|| (&in_front[0], &in_front[1])),
+            };
+            let y = one(&layer, &still, standing, &with).unwrap();
+            assert_eq!(values(&(y * &counted).unwrap()), values(&own), "nothing kept, {what}");
+        }
+        // Biases of the layer's own are nobody's to learn, and the rest learns as before.
+        let given = given.with_own_biases();
+        let (again, without) = run(one(&layer, &x, given.standing(), &with));
+        assert_eq!(values(&again), values(&own));
+        for (name, var) in given.vars().into_iter().chain([("x".to_owned(), &x)]) {
+            let [own, wanted] = [&without, &gradients].map(|g| values(g.get(var).unwrap()));
+            assert_eq!(own, wanted, "{name} with own biases {what}");
+        }
     }
 }
 
@@ -295,8 +320,9 @@ fn what_does_not_fit_a_layer_is_an_error() {
     assert!(tried(&x, given.standing(), &other).contains("6 with 4 heads"));
     let no_prefix = Standing { prefix: None, ..given.standing() };
     assert!(tried(&x, no_prefix, &with).contains("the mask [2, 6]"));
-    let mut short = given.standing();
-    short.biases[5] = short.biases[0];
+    let mut biases = given.biases();
+    biases[5] = biases[0];
+    let short = Standing { biases: Some(biases), ..given.standing() };
     assert!(tried(&x, short, &with).contains("[6] where [10] belongs"));
     assert!(tried(&var(&[2, 4, 5], 6), given.standing(), &with).contains("[2, 4, 5]"));
     let wide = x.as_tensor().to_dtype(DType::F64).unwrap();

@@ -36,6 +36,8 @@ pub struct Weights<M: Machine> {
     pub gammas: [Values<M>; 2],
     /// Their ε.
     pub eps: f32,
+    /// The layer's own biases, one after the other, f32.
+    pub biases: Values<M>,
     /// Of products.
     pub kind: Kind,
     pub rounding: Rounding,
@@ -164,7 +166,11 @@ impl<M: Machine> Step<'_, M> {
 
     /// Where the bias in `place` is, f32.
     fn bias_at(&self, place: usize) -> At {
-        self.standing.plus(self.parts.biases[place].place.start)
+        let all = match self.parts.own_biases {
+            true => self.at(&self.weights.biases),
+            false => self.standing,
+        };
+        all.plus(self.parts.biases[place].place.start)
     }
 
     /// Runs a kernel for the kind of the products.

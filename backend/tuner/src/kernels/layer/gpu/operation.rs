@@ -39,6 +39,7 @@ impl OnGpu {
             output: put(weights.output, kind)?,
             gammas: [first?, second?],
             eps: weights.eps,
+            biases: put(&Tensor::cat(&weights.biases, 0)?, Kind::F32)?,
             kind,
             rounding,
         };

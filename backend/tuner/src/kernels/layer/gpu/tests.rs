@@ -34,6 +34,7 @@ fn weights(given: &Given, kind: Kind, rounding: Rounding) -> Weights<Emulated> {
         output: of(alone(output)),
         gammas: given.gammas.each_ref().map(|gamma| put(&values(gamma), Kind::F32)),
         eps: EPS,
+        biases: put(&given.biases().into_iter().flat_map(values).collect::<Vec<_>>(), Kind::F32),
         kind,
         rounding,
     }
@@ -43,7 +44,7 @@ fn weights(given: &Given, kind: Kind, rounding: Rounding) -> Weights<Emulated> {
 fn places(parts: &Parts) -> Vec<(String, &Part)> {
     let low_rank = parts.low_rank.iter().flatten().flat_map(|update| [&update.a, &update.b]);
     let all: [(&str, Vec<&Part>); 3] = [
-        ("bias", parts.biases.iter().collect()),
+        ("bias", parts.biases.iter().filter(|bias| bias.learns).collect()),
         ("low rank", low_rank.collect()),
         ("prefix", parts.prefix.iter().flatten().collect()),
     ];
@@ -66,19 +67,14 @@ fn on_gpu(
     let (batch, queries, h) = x.dims3().unwrap();
     let intermediate = given[0].weights[4].dim(0).unwrap();
     let weights: Vec<_> = given.iter().map(|given| weights(given, kind, rounding)).collect();
-    let packed: Vec<_> = given
-        .iter()
-        .map(|given| Parts::pack(&given.standing(), (h, intermediate)).unwrap())
-        .collect();
-    let starts: Vec<usize> = packed
-        .iter()
-        .scan(0, |end, (flat, _)| {
-            let start = *end;
-            *end += flat.elem_count();
-            Some(start)
-        })
-        .collect();
-    let standing: Vec<f32> = packed.iter().flat_map(|(flat, _)| values(flat)).collect();
+    let (mut packed, mut flat, mut starts, mut end) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    for given in given {
+        let (parts, len) = Parts::pack(&given.standing(), (h, intermediate), &mut flat).unwrap();
+        packed.push(parts);
+        starts.push(end);
+        end += len;
+    }
+    let standing: Vec<f32> = flat.iter().flat_map(values).collect();
     let exact = put(&standing, Kind::F32);
     let rounded = put(&standing, kind);
     let of_standing = Values::zeros(&Emulated, Kind::F32, standing.len()).unwrap();
@@ -88,7 +84,7 @@ fn on_gpu(
         .iter()
         .zip(&packed)
         .zip(&starts)
-        .map(|((weights, (_, parts)), &start)| Step {
+        .map(|((weights, parts), &start)| Step {
             machine: &Emulated,
             weights,
             sizes: Sizes {
@@ -114,7 +110,7 @@ fn on_gpu(
     let dx = backward::backward(&steps, kept, dy.at(&Emulated), to, true).unwrap();
     let of_standing = floats(&of_standing);
     let mut gradients = BTreeMap::from([("x".to_owned(), floats(&dx.expect("asked for")))]);
-    for (layer, ((_, parts), start)) in packed.iter().zip(&starts).enumerate() {
+    for (layer, (parts, start)) in packed.iter().zip(&starts).enumerate() {
         for (name, part) in places(parts) {
             let gradient = part.of(&of_standing[*start..]).to_vec();
             gradients.insert(format!("{name} of layer {layer}"), gradient);
@@ -156,7 +152,9 @@ fn check(kind: (Kind, Rounding), tolerance: f64) {
         SIZES.iter().flat_map(|sizes| [(*sizes, false), (*sizes, true)])
     {
         let h = heads * width;
-        let given = [1, 2].map(|_| Given::new(h, 2 * h + 3, prefix));
+        // Two layers; where scores have a bias, the biases of one are its own.
+        let new = || Given::new(h, 2 * h + 3, prefix);
+        let given = if biased { [new().with_own_biases(), new()] } else { [new(), new()] };
         let with = masked(lengths, heads, prefix, biased);
         let x = var(&[lengths.len(), *lengths.iter().max().unwrap(), h], 6);
         let counted = counted(lengths, h);
