@@ -10,9 +10,10 @@
 //!
 //! Shapes: `B` batch, `S` sequence, `K` keys, `H` hidden, `N` heads.
 
-mod adamw;
 mod attention;
 mod bias;
+mod coming;
+mod descent;
 mod device;
 mod gelu;
 #[cfg(any(test, feature = "cuda"))]
@@ -24,11 +25,11 @@ mod math;
 mod norm;
 mod product;
 mod rows;
-mod squares;
 
-pub use adamw::{Step, adamw};
 pub use attention::{Attention, MASKED, attention};
 pub use bias::add_bias;
+pub use coming::Coming;
+pub use descent::{Moving, Squares, Step, descend};
 pub use device::device;
 pub use gelu::gelu;
 pub use layer::{Content, FrozenLayer, LayerWeights, Standing, layers};
@@ -36,7 +37,6 @@ pub use linear::linear;
 pub use low_rank::LowRank;
 pub use norm::layer_norm;
 pub use product::Precision;
-pub use squares::sum_of_squares;
 
 #[cfg(test)]
 mod tests;

@@ -23,12 +23,13 @@ use crate::Error;
 use crate::batch::{self, Batch, Tokenised};
 use crate::data::Dataset;
 use crate::encoder::Encoder;
-use crate::kernels;
+use crate::kernels::{Coming, Squares};
 use crate::objective::{self, Scores};
 use crate::rng::Rng;
-use candle_core::{Tensor, Var, backprop::GradStore};
+use candle_core::{Tensor, Var};
 use optimizer::AdamW;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::time::Instant;
 use tupate_embedding::{AdapterState, LayerState, NamedTensor};
 use tupate_tasks::MethodSpec;
@@ -104,11 +105,11 @@ pub enum Event<'a> {
 /// program goes on, a part may wait for what an earlier one began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SecondsOf {
-    /// From a batch to its loss.
+    /// From a batch to its loss. On a GPU, as the others: until it was asked for.
     pub forward: f64,
-    /// From the loss to the gradients and their norm.
+    /// From the loss to the gradients.
     pub backward: f64,
-    /// The optimiser.
+    /// From the gradients to the next parameters.
     pub optimizer: f64,
 }
 
@@ -158,6 +159,16 @@ pub(crate) struct Trainer<'a, 'd> {
     learning_rate: f64,
     /// What survives an interruption beside the parameters.
     pub progress: Progress,
+}
+
+/// A step that was asked for. A GPU may not have taken it yet.
+struct Asked {
+    /// Counted from 1.
+    number: usize,
+    /// Sequences in its batch.
+    size: usize,
+    loss: Coming,
+    squares: Squares,
 }
 
 /// Everything about a trainer that is not a tensor.
@@ -229,22 +240,32 @@ impl<'a, 'd> Trainer<'a, 'd> {
         let pad = self.model.encoder.config().pad_token_id;
         let steps = batches.len() * self.training.epochs;
         let (mut loss_sum, mut seen) = (0.0, 0);
+        // A GPU is asked for the next step before the last one is waited for.
+        let ahead = usize::from(!self.model.bert().device().is_cpu());
+        let (mut asked, mut taken) = (VecDeque::new(), 0);
         for (i, indices) in batches.iter().enumerate() {
             if observer.cancelled() {
                 return Err(Error::Cancelled);
             }
             let batch = Batch::new(&train.sequences, indices, pad);
-            let loss = self.step(&batch, steps)?;
-            loss_sum += loss * batch.size as f64;
-            seen += batch.size;
-            let end = place.done + batches.len();
-            observer.event(Event::Step {
-                done: place.done + i + 1,
-                total: if observer.enough() { end } else { place.total },
-                learning_rate: self.learning_rate,
-                epoch,
-                loss,
-            });
+            asked.push_back(self.ask(&batch, steps)?);
+            let ahead = if i + 1 < batches.len() { ahead } else { 0 };
+            while asked.len() > ahead {
+                let Some(step) = asked.pop_front() else { break };
+                let size = step.size;
+                let loss = self.take(step)?;
+                loss_sum += loss * size as f64;
+                seen += size;
+                taken += 1;
+                let end = place.done + batches.len();
+                observer.event(Event::Step {
+                    done: place.done + taken,
+                    total: if observer.enough() { end } else { place.total },
+                    learning_rate: self.learning_rate,
+                    epoch,
+                    loss,
+                });
+            }
         }
         let predictions = self.model.predict(&dev.sequences, self.training.batch_size)?;
         let scores = objective::score(self.dataset, dev, &predictions)?;
@@ -263,48 +284,41 @@ impl<'a, 'd> Trainer<'a, 'd> {
         Ok(())
     }
 
-    /// One step of `steps`; gives the batch's loss.
-    fn step(&mut self, batch: &Batch, steps: usize) -> Result<f64, Error> {
+    /// Asks for one step of `steps`. The CPU has taken it then.
+    fn ask(&mut self, batch: &Batch, steps: usize) -> Result<Asked, Error> {
         let started = Instant::now();
         let loss = self.model.loss(batch)?;
-        let value = f64::from(loss.to_scalar::<f32>()?);
         let forward = started.elapsed();
-        let (step, learning_rate) = (self.optimizer.steps + 1, self.learning_rate);
-        let diverged = |what| Error::Diverged { step, learning_rate, what };
-        if !value.is_finite() {
-            return Err(diverged("the loss is not a number"));
-        }
         let gradients = loss.backward()?;
-        let norm = self.gradient_norm(&gradients)?;
-        if !norm.is_finite() {
-            return Err(diverged("a gradient is not a number"));
-        }
-        let longest = self.training.max_gradient_norm;
+        let loss = Coming::new(&loss)?;
         let backward = started.elapsed();
-        let scale = if norm > longest { longest / norm } else { 1.0 };
-        let rate = self.training.rate(learning_rate, step - 1, steps);
-        self.optimizer.step(&self.vars, &gradients, rate, scale)?;
+        let rate = self.training.rate(self.learning_rate, self.optimizer.steps, steps);
+        let longest = self.training.max_gradient_norm;
+        let squares = self.optimizer.step(&self.vars, &gradients, rate, longest)?;
         let spent = &mut self.progress.seconds_of;
         spent.forward += forward.as_secs_f64();
         spent.backward += (backward - forward).as_secs_f64();
         spent.optimizer += (started.elapsed() - backward).as_secs_f64();
-        Ok(value)
+        Ok(Asked { number: self.optimizer.steps, size: batch.size, loss, squares })
     }
 
-    /// Euclidean norm over all gradients; counts, on the way, which tensors got
-    /// one that is not all zero.
-    fn gradient_norm(&mut self, gradients: &GradStore) -> Result<f64, Error> {
-        let mut squares = 0.0;
-        for (i, var) in self.vars.iter().enumerate() {
-            let Some(gradient) = gradients.get(var) else { continue };
-            let square = kernels::sum_of_squares(gradient)?;
-            // NaN counts as a gradient here and as divergence one line later.
-            if square != 0.0 {
-                self.progress.steps_with_gradient[i] += 1;
-            }
-            squares += square;
+    /// Waits for a step that was asked for; gives the batch's loss. Counts, on the way,
+    /// which tensors got a gradient that is not all zero.
+    fn take(&mut self, asked: Asked) -> Result<f64, Error> {
+        let Asked { number: step, loss, squares, .. } = asked;
+        let loss = loss.read()?;
+        let diverged = |what| Error::Diverged { step, learning_rate: self.learning_rate, what };
+        if !loss.is_finite() {
+            return Err(diverged("the loss is not a number"));
         }
-        Ok(squares.sqrt())
+        let squares = squares.read()?;
+        if !squares.iter().flatten().sum::<f64>().is_finite() {
+            return Err(diverged("a gradient is not a number"));
+        }
+        for (steps, square) in self.progress.steps_with_gradient.iter_mut().zip(squares) {
+            *steps += usize::from(square.is_some_and(|square| square != 0.0));
+        }
+        Ok(loss)
     }
 
     /// How far each tensor moved on the way to `to`, and how often it was told

@@ -1,7 +1,7 @@
 //! AdamW (Loshchilov and Hutter 2019), with its state in the open so that a run
 //! can be stopped and resumed.
 
-use crate::kernels;
+use crate::kernels::{self, Moving, Squares};
 use candle_core::{Result, Tensor, Var, backprop::GradStore};
 
 const BETA1: f64 = 0.9;
@@ -32,8 +32,9 @@ impl AdamW {
         Ok(Self { weight_decay, epsilon: EPSILON, steps: 0, first: zeros()?, second: zeros()? })
     }
 
-    /// One step with gradients multiplied by `scale`. Parameters without a
-    /// gradient stay as they are.
+    /// One step down gradients that are cut to the length `longest`; gives their squares.
+    /// Parameters without a gradient stay as they are, and all of them where a gradient is
+    /// not a number.
     ///
     /// # Errors
     /// Only those of the device.
@@ -42,25 +43,26 @@ impl AdamW {
         vars: &[Var],
         gradients: &GradStore,
         learning_rate: f64,
-        scale: f64,
-    ) -> Result<()> {
+        longest: f64,
+    ) -> Result<Squares> {
         self.steps += 1;
         let step = kernels::Step {
             learning_rate,
             weight_decay: self.weight_decay,
-            scale,
             beta1: BETA1,
             beta2: BETA2,
             epsilon: self.epsilon,
+            longest,
             count: self.steps,
         };
-        for (i, var) in vars.iter().enumerate() {
-            let Some(gradient) = gradients.get(var) else { continue };
-            let (first, second) = (&mut self.first[i], &mut self.second[i]);
-            if let Some(moved) = kernels::adamw(var.as_tensor(), first, second, gradient, step)? {
-                var.set(&moved)?;
-            }
-        }
-        Ok(())
+        let tensors: Vec<Moving<'_>> = vars
+            .iter()
+            .zip(self.first.iter().zip(&self.second))
+            .map(|(var, (first, second))| {
+                let gradient = gradients.get(var);
+                Moving { parameter: var.as_tensor(), gradient, first, second }
+            })
+            .collect();
+        kernels::descend(&tensors, &step)
     }
 }

@@ -5,11 +5,14 @@ use super::{Argument, At, ColumnMajor, Kind, Machine, Matrix, Product, Rounding,
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::cublas::{result as cublas, sys::*};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaSlice, DevicePtr, LaunchConfig, PushKernelArg, result, sys,
+    CudaEvent, CudaSlice, CudaStream, DevicePtr, LaunchConfig, PushKernelArg, result, sys,
 };
 use candle_core::op::BackpropOp;
 use candle_core::{CudaDevice, CudaStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::c_void;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// `kernels.cu`, compiled by the build script.
 const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
@@ -21,13 +24,14 @@ const MODULE: &str = "tupate";
 ///
 /// # Errors
 /// When it is not there.
-#[expect(unsafe_code, reason = "nothing is synchronised between streams: there is one")]
+#[expect(unsafe_code, reason = "nothing is synchronised between streams by itself")]
 pub fn open(index: usize) -> Result<Device> {
     // A stream that is the same for every thread: what one of them asks for happens before
     // what another asks for later.
     let device = Device::new_cuda_with_stream(index)?;
     let cuda = device.as_cuda_device()?;
-    // SAFETY: nobody makes another stream.
+    // SAFETY: on the one other stream that there is, `Driver::side`, results are read that
+    // were waited for.
     unsafe { cuda.disable_event_tracking() };
     // Room that was given up stays with this program, as far as it is used again: by
     // default it goes back to the driver whenever anybody waits for the GPU.
@@ -79,6 +83,32 @@ impl Driver {
         Ok(At::floats(address).plus(start))
     }
 
+    /// The value of a scalar tensor, f32, as of a moment.
+    ///
+    /// # Errors
+    /// Those of the work before.
+    pub fn read_scalar(&self, scalar: &Tensor, when: &CudaEvent) -> Result<f32> {
+        let (storage, layout) = scalar.storage_and_layout();
+        let Storage::Cuda(storage) = &*storage else { bail!("a scalar is not on a GPU") };
+        let start = layout.start_offset();
+        let value = storage.as_cuda_slice::<f32>()?.slice(start..=start);
+        Ok(self.side(when)?.clone_dtoh(&value).w()?[0])
+    }
+
+    /// A second stream, which waits for no more than `when`. Only results are read there.
+    fn side(&self, when: &CudaEvent) -> Result<Arc<CudaStream>> {
+        /// That of each GPU.
+        static SIDES: Mutex<BTreeMap<usize, Arc<CudaStream>>> = Mutex::new(BTreeMap::new());
+        let context = when.context();
+        let mut sides = SIDES.lock().unwrap_or_else(PoisonError::into_inner);
+        let side = match sides.entry(context.ordinal()) {
+            Entry::Occupied(side) => side.into_mut(),
+            Entry::Vacant(place) => place.insert(context.new_stream().w()?),
+        };
+        side.wait(when).w()?;
+        Ok(Arc::clone(side))
+    }
+
     /// f32 values as candle's.
     ///
     /// # Errors
@@ -120,6 +150,11 @@ fn operation(matrix: Matrix) -> cublasOperation_t {
 
 impl Machine for Driver {
     type Room = CudaSlice<u8>;
+    type Moment = CudaEvent;
+
+    fn moment(&self) -> Result<CudaEvent> {
+        self.0.cuda_stream().record_event(None).w()
+    }
 
     #[expect(unsafe_code, reason = "what is written before it is read need not be cleared")]
     fn room(&self, bytes: usize) -> Result<Self::Room> {
@@ -132,13 +167,18 @@ impl Machine for Driver {
         self.0.alloc_zeros::<u8>(bytes)
     }
 
+    fn put(&self, words: &[u64]) -> Result<Self::Room> {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        self.0.clone_htod(&bytes)
+    }
+
     fn address(&self, room: &Self::Room) -> u64 {
         let (address, _reading) = room.device_ptr(room.stream());
         address
     }
 
-    fn read(&self, room: &Self::Room) -> Result<Vec<u8>> {
-        self.0.clone_dtoh(room)
+    fn read(&self, room: &Self::Room, when: &CudaEvent) -> Result<Vec<u8>> {
+        self.side(when)?.clone_dtoh(room).w()
     }
 
     #[expect(unsafe_code, reason = "cuBLAS takes addresses")]

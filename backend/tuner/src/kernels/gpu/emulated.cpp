@@ -132,6 +132,7 @@ static const std::map<std::string, std::function<void(void **)>> KERNELS = {
     ENTRIES(from_heads),   ENTRIES(prefix_sums), ENTRIES(softmax),
     ENTRIES(softmax_backward), ENTRIES(add_norm), ENTRIES(norm_backward),
     ENTRIES(gelu),         ENTRIES(multiply),    ENTRIES(column_sums),
+    {"squares", entry(squares)}, {"all_squares", entry(all_squares)}, {"adamw", entry(adamw)},
 };
 
 // As cuLaunchKernel takes it. Gives 0, or 1 if there is no such kernel, or 2 if threads

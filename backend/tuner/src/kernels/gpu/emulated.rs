@@ -50,6 +50,11 @@ impl Room {
 
 impl Machine for Emulated {
     type Room = Room;
+    type Moment = ();
+
+    fn moment(&self) -> Result<()> {
+        Ok(())
+    }
 
     fn room(&self, bytes: usize) -> Result<Room> {
         // Not a number in any type: what is read before it is written is seen.
@@ -60,12 +65,17 @@ impl Machine for Emulated {
         Ok(Room::of(bytes, 0))
     }
 
+    fn put(&self, words: &[u64]) -> Result<Room> {
+        let words: Vec<_> = words.iter().map(|word| UnsafeCell::new(*word)).collect();
+        Ok(Room { bytes: 8 * words.len(), words })
+    }
+
     fn address(&self, room: &Room) -> u64 {
         room.words.as_ptr() as u64
     }
 
     #[expect(unsafe_code, reason = "see `Room`")]
-    fn read(&self, room: &Room) -> Result<Vec<u8>> {
+    fn read(&self, room: &Room, (): &()) -> Result<Vec<u8>> {
         // SAFETY: nothing writes meanwhile: kernels are run by the thread that asks.
         let bytes = room.words.iter().flat_map(|word| unsafe { *word.get() }.to_ne_bytes());
         Ok(bytes.take(room.bytes).collect())

@@ -320,6 +320,104 @@ __device__ void column_sums(const T *rows, float *sums, long m, int width, int e
     }
 }
 
+// A tensor that learns. Its values are cut into pieces, a block each.
+struct Learning {
+    float *parameter;
+    const float *gradient;
+    float *first;
+    float *second;
+    long len;
+    // The blocks before its first.
+    long start;
+};
+
+constexpr int PIECE = 4096;
+
+// The tensor of this block, and where in it the block's piece is.
+__device__ inline const Learning *learning(const Learning *tensors, int count, long *start,
+                                           long *end) {
+    int low = 0, high = count - 1;
+    while (low < high) {
+        int middle = (low + high + 1) / 2;
+        if (tensors[middle].start <= blockIdx.x) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    const Learning *own = tensors + low;
+    *start = (blockIdx.x - own->start) * PIECE;
+    *end = *start + PIECE < own->len ? *start + PIECE : own->len;
+    return own;
+}
+
+// The sum of squares of the gradient in each piece.
+extern "C" __global__ void squares(const Learning *tensors, int count, float *of_pieces) {
+    __shared__ float of_warps[WARPS];
+    long start, end;
+    const Learning *own = learning(tensors, count, &start, &end);
+    float sum = 0.0f;
+    for (long i = start + threadIdx.x; i < end; i += THREADS) {
+        sum += own->gradient[i] * own->gradient[i];
+    }
+    sum = sum_of_warp(sum);
+    if (threadIdx.x % LANES == 0) {
+        of_warps[threadIdx.x / LANES] = sum;
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        for (int w = 1; w < WARPS; w++) {
+            sum += of_warps[w];
+        }
+        of_pieces[blockIdx.x] = sum;
+    }
+}
+
+// The sums of squares of all tensors, and behind them that of all together. One block.
+extern "C" __global__ void all_squares(const Learning *tensors, int count,
+                                       const float *of_pieces, long pieces, double *sums) {
+    for (int t = threadIdx.x; t < count; t += THREADS) {
+        long end = t + 1 < count ? tensors[t + 1].start : pieces;
+        double sum = 0.0;
+        for (long piece = tensors[t].start; piece < end; piece++) {
+            sum += of_pieces[piece];
+        }
+        sums[t] = sum;
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        double sum = 0.0;
+        for (int t = 0; t < count; t++) {
+            sum += sums[t];
+        }
+        sums[count] = sum;
+    }
+}
+
+// A step of AdamW (Loshchilov and Hutter 2019, algorithm 2), the gradient as a whole no
+// longer than longest. Where it is not a number, nothing moves.
+extern "C" __global__ void adamw(const Learning *tensors, int count, const double *sums,
+                                 float longest, float keep, float rate, float beta1, float beta2,
+                                 float rest1, float rest2, float scale1, float scale2,
+                                 float epsilon) {
+    long start, end;
+    const Learning *own = learning(tensors, count, &start, &end);
+    double norm = sqrt(sums[count]);
+    if (!(norm <= 1e300)) {
+        return;
+    }
+    float scale = norm > longest ? (float)(longest / norm) : 1.0f;
+    for (long i = start + threadIdx.x; i < end; i += THREADS) {
+        float g = own->gradient[i] * scale;
+        float m = own->first[i] * beta1 + g * rest1;
+        float v = own->second[i] * beta2 + g * g * rest2;
+        own->first[i] = m;
+        own->second[i] = v;
+        float update = m * scale1 / (sqrtf(v * scale2) + epsilon);
+        own->parameter[i] = own->parameter[i] * keep - update * rate;
+    }
+}
+
 // Every kernel twice, by a name that says its T.
 #define KERNEL(name, parameters, arguments)                                                        \
     extern "C" __global__ void name##_f32 parameters(float) { name<float> arguments; }             \

@@ -5,6 +5,7 @@
 //! All work of a machine happens in the order in which it was asked for. Room that is
 //! given up is used again no sooner than what was asked of it before is done.
 
+mod descent;
 #[cfg(feature = "cuda")]
 mod driver;
 #[cfg(test)]
@@ -14,6 +15,9 @@ mod emulated;
 pub use driver::{Driver, open};
 #[cfg(test)]
 pub use emulated::Emulated;
+
+#[cfg(feature = "cuda")]
+pub use descent::{Learning, Sums, descend};
 
 use candle_core::{Result, bail};
 
@@ -175,6 +179,15 @@ pub trait Machine {
     /// Room for values, given up when dropped.
     type Room: Send;
 
+    /// A moment between two things that were asked for.
+    type Moment: Send;
+
+    /// Now: behind all that was asked for.
+    ///
+    /// # Errors
+    /// Those of the machine.
+    fn moment(&self) -> Result<Self::Moment>;
+
     /// Room for `bytes`, of no known content.
     ///
     /// # Errors
@@ -187,14 +200,21 @@ pub trait Machine {
     /// When there is not so much.
     fn zeros(&self, bytes: usize) -> Result<Self::Room>;
 
+    /// Room with these words in it, for a kernel to read.
+    ///
+    /// # Errors
+    /// When there is not so much.
+    fn put(&self, words: &[u64]) -> Result<Self::Room>;
+
     /// Where it is.
     fn address(&self, room: &Self::Room) -> u64;
 
-    /// The content of `room`, once all work that was asked for is done.
+    /// The content of `room`, which nothing that was asked for since `when` changes: waits
+    /// for what was asked for before.
     ///
     /// # Errors
     /// Those of that work.
-    fn read(&self, room: &Self::Room) -> Result<Vec<u8>>;
+    fn read(&self, room: &Self::Room, when: &Self::Moment) -> Result<Vec<u8>>;
 
     /// Asks for a product.
     ///
@@ -248,7 +268,7 @@ impl<M: Machine> Values<M> {
     /// # Errors
     /// Those of the machine.
     pub fn bytes(&self, machine: &M) -> Result<Vec<u8>> {
-        machine.read(&self.room)
+        machine.read(&self.room, &machine.moment()?)
     }
 }
 
@@ -263,6 +283,8 @@ pub enum Work {
     Rows(usize),
     /// A thread for each column of each group of rows.
     Columns { width: usize, groups: usize },
+    /// So many blocks.
+    Blocks(usize),
 }
 
 impl Work {
@@ -272,6 +294,7 @@ impl Work {
             Self::Times(n, times) => (n.div_ceil(THREADS), times),
             Self::Rows(rows) => (rows.div_ceil(ROWS), 1),
             Self::Columns { width, groups } => (width.div_ceil(COLUMNS), groups),
+            Self::Blocks(blocks) => (blocks, 1),
         };
         // What the hardware takes.
         match (u32::try_from(x), u32::try_from(y)) {
