@@ -9,12 +9,13 @@ use std::process::Command;
 const SOURCE: &str = "src/kernels/gpu/kernels.cu";
 
 fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    if env::var_os("CARGO_FEATURE_CUDA").is_none() {
+        return Ok(());
+    }
     println!("cargo::rerun-if-changed={SOURCE}");
     for name in ["CUDA_HOME", "CUDA_COMPUTE_CAP", "NVCC"] {
         println!("cargo::rerun-if-env-changed={name}");
-    }
-    if env::var_os("CARGO_FEATURE_CUDA").is_none() {
-        return Ok(());
     }
     let out = env::var_os("OUT_DIR").ok_or("cargo has set no OUT_DIR")?;
     let compiler = env::var_os("NVCC").map_or_else(

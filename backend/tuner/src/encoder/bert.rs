@@ -5,12 +5,12 @@
 //! [`Adapter`] may step in. For full fine-tuning, [`Bert::learning`] gives a copy
 //! whose own weights learn.
 
-use super::layer::{LINEARS, Layer, Layers};
+use super::layer::{LINEARS, LayOut, Layer, Layers};
 use super::parts::{Linear, Norm};
 use super::weights::Weights;
 use super::{Config, Error, Family, Pooling, Precision, hex};
 use crate::batch::Batch;
-use crate::kernels::{self, Attention, Content};
+use crate::kernels::{self, Attention, Content, FrozenLayer};
 use crate::peft::{Adapter, Site};
 use candle_core::{Device, Result, Storage, Tensor, Var, bail};
 use rayon::prelude::*;
@@ -90,7 +90,17 @@ impl Bert {
     /// # Errors
     /// When weights learn or were laid out before, or there are no products of another
     /// precision than f32 on this device.
-    pub fn with_precision(mut self, precision: Precision) -> Result<Self> {
+    pub fn with_precision(self, precision: Precision) -> Result<Self> {
+        self.laid_out(precision, |weights| FrozenLayer::new(weights, precision))
+    }
+
+    /// The same as a GPU has it, which this processor stands in for.
+    #[cfg(test)]
+    pub fn emulated(self, precision: Precision) -> Result<Self> {
+        self.laid_out(precision, |weights| FrozenLayer::emulated(weights, precision))
+    }
+
+    fn laid_out(mut self, precision: Precision, lay_out: impl LayOut) -> Result<Self> {
         self.as_read()?;
         if !self.vars.is_empty() {
             bail!("weights that learn are not laid out for products");
@@ -105,7 +115,7 @@ impl Bert {
         };
         let mut laid_out = Vec::with_capacity(layers.len());
         for (i, layer) in layers.into_iter().enumerate() {
-            laid_out.push(layer.laid_out(precision)?);
+            laid_out.push(layer.laid_out(&lay_out)?);
             for name in LINEARS {
                 self.tensors.remove(&format!("encoder.layer.{i}.{name}.weight"));
             }

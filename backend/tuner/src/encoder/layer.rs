@@ -1,7 +1,6 @@
 //! A layer of the encoder: put together from its parts, or laid out for products and then
 //! one operation.
 
-use super::Precision;
 use super::parts::{Linear, Norm};
 use crate::kernels::{self, Attention, FrozenLayer, LayerWeights, Standing};
 use crate::peft::{Adapter, Module, Site};
@@ -28,6 +27,11 @@ pub(super) struct Layer {
     pub output: Linear,
     pub output_norm: Norm,
 }
+
+/// Lays out the weights of a layer for products.
+pub(super) trait LayOut: Fn(&LayerWeights<'_>) -> Result<FrozenLayer> {}
+
+impl<F: Fn(&LayerWeights<'_>) -> Result<FrozenLayer>> LayOut for F {}
 
 /// A layer whose weights were laid out for products, and are nowhere else any more.
 pub(super) struct LaidOut {
@@ -57,11 +61,11 @@ impl Layer {
         ]
     }
 
-    /// The same, its weights laid out for products of this precision.
+    /// The same, its weights laid out by `lay_out`.
     ///
     /// # Errors
-    /// When there are no such products where the weights are.
-    pub fn laid_out(&self, precision: Precision) -> Result<LaidOut> {
+    /// Those of `lay_out`.
+    pub fn laid_out(&self, lay_out: impl LayOut) -> Result<LaidOut> {
         let weights = LayerWeights {
             projections: [&self.query.weight, &self.key.weight, &self.value.weight],
             attention_output: &self.attention_output.weight,
@@ -71,8 +75,7 @@ impl Layer {
             eps: self.output_norm.eps,
             biases: self.biases(),
         };
-        let weights = FrozenLayer::new(&weights, precision)?;
-        Ok(LaidOut { weights, biases: self.biases().map(Tensor::clone) })
+        Ok(LaidOut { weights: lay_out(&weights)?, biases: self.biases().map(Tensor::clone) })
     }
 
     /// From hidden states to hidden states, `[B, S, H]`.

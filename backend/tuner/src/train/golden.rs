@@ -24,9 +24,16 @@ pub(crate) fn encoder() -> Encoder {
     Encoder::load("tiny-bert", &here().join("fixtures/tiny-bert"), &Device::Cpu).unwrap()
 }
 
-/// As it was loaded, and with its weights laid out in f32, where there are such products.
-fn encoders() -> [Encoder; 2] {
-    [encoder(), encoder().with_precision(Precision::F32).unwrap()]
+/// As a GPU has it, which this processor stands in for.
+fn emulated(encoder: Encoder, precision: Precision) -> Encoder {
+    Encoder { model: encoder.model.emulated(precision).unwrap(), ..encoder }
+}
+
+/// As it was loaded, with its weights laid out in f32, where there are such products, and as
+/// a GPU has it.
+fn encoders() -> [Encoder; 3] {
+    let laid_out = encoder().with_precision(Precision::F32).unwrap();
+    [encoder(), laid_out, emulated(encoder(), Precision::F32)]
 }
 
 fn golden(file: &str) -> HashMap<String, Tensor> {
@@ -280,16 +287,18 @@ fn every_method_learns_as_its_reference_does_on_every_objective() {
 /// Eight bits of precision in two layers: a few per cent of the greatest value.
 #[test]
 fn gradients_in_bf16_are_those_of_the_reference_but_for_rounding() {
-    if !Precision::Bf16.available(&Device::Cpu) {
-        return;
+    let mut encoders = vec![emulated(encoder(), Precision::Bf16)];
+    if Precision::Bf16.available(&Device::Cpu) {
+        encoders.push(encoder().with_precision(Precision::Bf16).unwrap());
     }
-    let encoder = encoder().with_precision(Precision::Bf16).unwrap();
-    for_methods(&encoder, |file, objective, model| {
-        let golden = golden(file);
-        start(file, &golden, model);
-        let batch = golden_batch(&golden, objective);
-        check_start(file, &golden, &batch, model, (6e-2, 1e-3));
-    });
+    for encoder in encoders {
+        for_methods(&encoder, |file, objective, model| {
+            let golden = golden(file);
+            start(file, &golden, model);
+            let batch = golden_batch(&golden, objective);
+            check_start(file, &golden, &batch, model, (6e-2, 1e-3));
+        });
+    }
 }
 
 #[test]
@@ -306,7 +315,8 @@ fn the_whole_encoder_learns_as_its_reference_does_on_every_objective() {
 fn other_families_differ_where_they_should() {
     for family in ["bert", "roberta", "distilbert", "mpnet"] {
         let folder = here().join(format!("fixtures/tiny-{family}"));
-        let encoder = Encoder::load(family, &folder, &Device::Cpu).unwrap();
+        let load = || Encoder::load(family, &folder, &Device::Cpu).unwrap();
+        let encoder = load();
         let golden = golden(&format!("encoder.{family}"));
         let mut golden_with_gold = golden.clone();
         let size = golden["input_ids"].dim(0).unwrap();
@@ -319,8 +329,10 @@ fn other_families_differ_where_they_should() {
         let batch = golden_batch(&golden_with_gold, Objective::Classification);
         let hidden = |encoder: &Encoder| encoder.model.forward(&batch, &Frozen).unwrap();
         assert_close(family, &real(&hidden(&encoder), &batch), &golden["hidden"], 1e-5);
-        let encoder = encoder.with_precision(Precision::F32).unwrap();
-        assert_close(family, &real(&hidden(&encoder), &batch), &golden["hidden"], 1e-5);
+        let laid_out = load().with_precision(Precision::F32).unwrap();
+        for encoder in [laid_out, emulated(load(), Precision::F32)] {
+            assert_close(family, &real(&hidden(&encoder), &batch), &golden["hidden"], 1e-5);
+        }
         let pools = if golden.contains_key("pooled") { Pooling::Pooler } else { Pooling::First };
         assert_eq!(encoder.pooling, pools, "{family}");
         if family == "roberta" {

@@ -1,14 +1,15 @@
 //! An NVIDIA GPU, through candle's context of it: memory and streams are candle's, products
 //! are those of cuBLAS, kernels come as PTX, which the driver compiles for the GPU at hand.
 
-use super::{Argument, At, ColumnMajor, Kind, Machine, Matrix, Product, Rounding, THREADS, Values};
+use super::{
+    Argument, At, ColumnMajor, Kind, Machine, Matrix, Product, Rounding, THREADS, Tensors, Values,
+};
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::cublas::{result as cublas, sys::*};
 use candle_core::cuda_backend::cudarc::driver::{
     CudaEvent, CudaSlice, CudaStream, DevicePtr, LaunchConfig, PushKernelArg, result, sys,
 };
-use candle_core::op::BackpropOp;
-use candle_core::{CudaDevice, CudaStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CudaDevice, CudaStorage, Device, Result, Storage, Tensor, bail};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::c_void;
@@ -49,40 +50,6 @@ pub fn open(index: usize) -> Result<Device> {
 pub struct Driver(CudaDevice);
 
 impl Driver {
-    /// That of a tensor.
-    ///
-    /// # Errors
-    /// When it is on none.
-    pub fn of(tensor: &Tensor) -> Result<Self> {
-        Ok(Self(tensor.device().as_cuda_device()?.clone()))
-    }
-
-    /// Where the values of a contiguous f32 tensor are. It must be there until all work
-    /// with it was asked for.
-    ///
-    /// # Errors
-    /// When it is not contiguous, not f32, or not on this GPU.
-    pub fn at(&self, tensor: &Tensor) -> Result<At> {
-        let (storage, layout) = tensor.storage_and_layout();
-        match &*storage {
-            Storage::Cuda(storage) => self.of_storage(storage, layout),
-            _ => bail!("a kernel for GPUs was given a tensor that is not on one"),
-        }
-    }
-
-    /// The same of a storage.
-    ///
-    /// # Errors
-    /// As above.
-    pub fn of_storage(&self, storage: &CudaStorage, layout: &Layout) -> Result<At> {
-        let Some((start, _)) = layout.contiguous_offsets() else {
-            bail!("a kernel was given a tensor that is not contiguous")
-        };
-        let values = storage.as_cuda_slice::<f32>()?;
-        let (address, _reading) = values.device_ptr(values.stream());
-        Ok(At::floats(address).plus(start))
-    }
-
     /// The value of a scalar tensor, f32, as of a moment.
     ///
     /// # Errors
@@ -108,29 +75,35 @@ impl Driver {
         side.wait(when).w()?;
         Ok(Arc::clone(side))
     }
+}
 
-    /// f32 values as candle's.
-    ///
-    /// # Errors
-    /// When they are not f32.
+impl Tensors for Driver {
+    fn of(tensor: &Tensor) -> Result<Self> {
+        Ok(Self(tensor.device().as_cuda_device()?.clone()))
+    }
+
+    fn at(&self, tensor: &Tensor) -> Result<At> {
+        let (storage, layout) = tensor.storage_and_layout();
+        let Storage::Cuda(storage) = &*storage else {
+            bail!("a kernel for GPUs was given a tensor that is not on one")
+        };
+        let Some((start, _)) = layout.contiguous_offsets() else {
+            bail!("a kernel was given a tensor that is not contiguous")
+        };
+        let values = storage.as_cuda_slice::<f32>()?;
+        let (address, _reading) = values.device_ptr(values.stream());
+        Ok(At::floats(address).plus(start))
+    }
+
     #[expect(unsafe_code, reason = "bytes become the f32 that they are")]
-    pub fn storage(&self, values: Values<Self>) -> Result<CudaStorage> {
+    fn storage(&self, values: Values<Self>) -> Result<Storage> {
         if values.kind != Kind::F32 {
             bail!("values that are not f32 were to become a tensor")
         }
         let (len, stream) = (values.len, self.0.cuda_stream());
         // SAFETY: an allocation of its own, of so many f32, of that stream.
         let floats = unsafe { stream.upgrade_device_ptr::<f32>(values.room.leak(), len) };
-        Ok(CudaStorage::wrap_cuda_slice(floats, self.0.clone()))
-    }
-
-    /// The same as a tensor that nothing is behind.
-    ///
-    /// # Errors
-    /// When they are not f32.
-    pub fn tensor(&self, values: Values<Self>, shape: &Shape) -> Result<Tensor> {
-        let storage = Storage::Cuda(self.storage(values)?);
-        Ok(Tensor::from_storage(storage, shape.clone(), BackpropOp::none(), false))
+        Ok(Storage::Cuda(CudaStorage::wrap_cuda_slice(floats, self.0.clone())))
     }
 }
 

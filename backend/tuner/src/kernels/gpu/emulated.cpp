@@ -1,10 +1,11 @@
 // Runs the kernels on the processor, for tests on machines without a GPU: one block after
-// the other, each of its threads a stack of its own. Where threads wait for each other,
-// the next one goes on; a round of all of them is a barrier.
+// the other. Where threads wait for each other, each has a stack of its own, and the next
+// one goes on; a round of all of them is a barrier.
 
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <csetjmp>
 #include <map>
 #include <string>
 #include <ucontext.h>
@@ -25,21 +26,32 @@ static Index blockIdx, threadIdx;
 enum class State { Running, Written, Read, Waiting, Done };
 
 struct Thread {
+    // Where it starts.
     ucontext_t context;
     std::vector<char> stack;
+    // Where it waits.
+    jmp_buf place;
     State state;
     float value;
 };
 
 constexpr std::size_t STACK = 32 * 1024;
 static std::vector<Thread> threads;
-static ucontext_t scheduler;
+static jmp_buf scheduler;
 static std::function<void()> body;
+// Whether the kernel at hand has barriers, and whether one without came to one.
+static bool waits, surprised;
 
 static void wait(State state) {
+    if (!waits) {
+        surprised = true;
+        return;
+    }
     Thread &own = threads[threadIdx.x];
     own.state = state;
-    swapcontext(&own.context, &scheduler);
+    if (_setjmp(own.place) == 0) {
+        _longjmp(scheduler, 1);
+    }
 }
 
 static float __shfl_xor_sync(unsigned int, float value, int apart) {
@@ -69,7 +81,19 @@ static unsigned int __float_as_uint(float value) {
 static void enter() {
     body();
     threads[threadIdx.x].state = State::Done;
-    swapcontext(&threads[threadIdx.x].context, &scheduler);
+    _longjmp(scheduler, 1);
+}
+
+// Lets the thread at hand go on until it waits, or is done.
+static void go_on() {
+    Thread &own = threads[threadIdx.x];
+    if (_setjmp(scheduler) != 0) {
+        return;
+    }
+    if (own.state == State::Running) {
+        setcontext(&own.context);
+    }
+    _longjmp(own.place, 1);
 }
 
 // Whether all threads of a block, or of a warp, wait for the same.
@@ -98,7 +122,7 @@ static bool run_block() {
         left = false;
         for (threadIdx.x = 0; threadIdx.x < threads.size(); threadIdx.x++) {
             if (threads[threadIdx.x].state != State::Done) {
-                swapcontext(&scheduler, &threads[threadIdx.x].context);
+                go_on();
                 left = true;
             }
         }
@@ -125,14 +149,31 @@ template <typename... P> static std::function<void(void **)> entry(void (*kernel
     };
 }
 
-#define ENTRIES(name) {#name "_f32", entry(name##_f32)}, {#name "_bf16", entry(name##_bf16)}
+struct Kernel {
+    std::function<void(void **)> run;
+    // Whether its threads wait for each other.
+    bool waits;
+};
 
-static const std::map<std::string, std::function<void(void **)>> KERNELS = {
-    ENTRIES(cast),         ENTRIES(add),         ENTRIES(into_heads),
-    ENTRIES(from_heads),   ENTRIES(prefix_sums), ENTRIES(softmax),
-    ENTRIES(softmax_backward), ENTRIES(add_norm), ENTRIES(norm_backward),
-    ENTRIES(gelu),         ENTRIES(multiply),    ENTRIES(column_sums),
-    {"squares", entry(squares)}, {"all_squares", entry(all_squares)}, {"adamw", entry(adamw)},
+#define KERNELS_OF(name, waits)                                                                    \
+    {#name "_f32", {entry(name##_f32), waits}}, {#name "_bf16", {entry(name##_bf16), waits}}
+
+static const std::map<std::string, Kernel> KERNELS = {
+    KERNELS_OF(cast, false),
+    KERNELS_OF(add, false),
+    KERNELS_OF(into_heads, false),
+    KERNELS_OF(from_heads, false),
+    KERNELS_OF(prefix_sums, false),
+    KERNELS_OF(softmax, true),
+    KERNELS_OF(softmax_backward, true),
+    KERNELS_OF(add_norm, true),
+    KERNELS_OF(norm_backward, true),
+    KERNELS_OF(gelu, false),
+    KERNELS_OF(multiply, false),
+    KERNELS_OF(column_sums, true),
+    {"squares", {entry(squares), true}},
+    {"all_squares", {entry(all_squares), true}},
+    {"adamw", {entry(adamw), false}},
 };
 
 // As cuLaunchKernel takes it. Gives 0, or 1 if there is no such kernel, or 2 if threads
@@ -142,17 +183,25 @@ extern "C" int launch(const char *name, unsigned int x, unsigned int y, void **a
     if (kernel == KERNELS.end()) {
         return 1;
     }
+    body = [&] { kernel->second.run(arguments); };
     threads.resize(THREADS);
     for (Thread &thread : threads) {
         thread.stack.resize(STACK);
     }
-    body = [&] { kernel->second(arguments); };
+    waits = kernel->second.waits;
+    surprised = false;
     for (blockIdx.y = 0; blockIdx.y < y; blockIdx.y++) {
         for (blockIdx.x = 0; blockIdx.x < x; blockIdx.x++) {
-            if (!run_block()) {
-                return 2;
+            if (waits) {
+                if (!run_block()) {
+                    return 2;
+                }
+                continue;
+            }
+            for (threadIdx.x = 0; threadIdx.x < THREADS; threadIdx.x++) {
+                body();
             }
         }
     }
-    return 0;
+    return surprised ? 2 : 0;
 }

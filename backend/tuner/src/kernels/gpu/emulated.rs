@@ -1,12 +1,13 @@
 //! This processor in place of a GPU, for tests: `kernels.cu` compiled for it.
 
-use super::{Argument, ColumnMajor, Kind, Machine, Matrix, Product, Rounding};
-use candle_core::{Result, bail};
+use super::{Argument, At, ColumnMajor, Kind, Machine, Matrix, Product, Rounding, Tensors, Values};
+use crate::kernels::rows;
+use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
 use half::bf16;
-use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 type Launch = unsafe extern "C" fn(*const c_char, c_uint, c_uint, *mut *mut c_void) -> c_int;
@@ -38,13 +39,13 @@ pub struct Emulated;
 /// Values lie where those of the widest type may. Kernels and products write to them by
 /// their address.
 pub struct Room {
-    words: Vec<UnsafeCell<u64>>,
+    words: Vec<AtomicU64>,
     bytes: usize,
 }
 
 impl Room {
     fn of(bytes: usize, word: u64) -> Self {
-        Self { words: (0..bytes.div_ceil(8)).map(|_| UnsafeCell::new(word)).collect(), bytes }
+        Self { words: (0..bytes.div_ceil(8)).map(|_| AtomicU64::new(word)).collect(), bytes }
     }
 }
 
@@ -66,7 +67,7 @@ impl Machine for Emulated {
     }
 
     fn put(&self, words: &[u64]) -> Result<Room> {
-        let words: Vec<_> = words.iter().map(|word| UnsafeCell::new(*word)).collect();
+        let words: Vec<_> = words.iter().map(|word| AtomicU64::new(*word)).collect();
         Ok(Room { bytes: 8 * words.len(), words })
     }
 
@@ -74,10 +75,8 @@ impl Machine for Emulated {
         room.words.as_ptr() as u64
     }
 
-    #[expect(unsafe_code, reason = "see `Room`")]
     fn read(&self, room: &Room, (): &()) -> Result<Vec<u8>> {
-        // SAFETY: nothing writes meanwhile: kernels are run by the thread that asks.
-        let bytes = room.words.iter().flat_map(|word| unsafe { *word.get() }.to_ne_bytes());
+        let bytes = room.words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
         Ok(bytes.take(room.bytes).collect())
     }
 
@@ -137,6 +136,25 @@ impl Machine for Emulated {
             1 => bail!("there is no kernel {kernel}"),
             _ => bail!("threads of {kernel} that belong together parted"),
         }
+    }
+}
+
+impl Tensors for Emulated {
+    fn of(_: &Tensor) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn at(&self, tensor: &Tensor) -> Result<At> {
+        let (storage, layout) = tensor.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else { bail!("a tensor is not on the CPU") };
+        Ok(At::floats(rows::slice(storage, layout)?.as_ptr() as u64))
+    }
+
+    fn storage(&self, values: Values<Self>) -> Result<Storage> {
+        assert_eq!(values.kind, Kind::F32);
+        let bytes = values.bytes(self)?;
+        let floats = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_ne_bytes(*bytes));
+        Ok(Storage::Cpu(CpuStorage::F32(floats.collect())))
     }
 }
 

@@ -19,7 +19,8 @@ pub use emulated::Emulated;
 #[cfg(feature = "cuda")]
 pub use descent::{Learning, Sums, descend};
 
-use candle_core::{Result, bail};
+use candle_core::op::BackpropOp;
+use candle_core::{Result, Shape, Storage, Tensor, bail};
 
 /// Threads of a block; `THREADS` in `kernels.cu`.
 const THREADS: usize = 256;
@@ -177,7 +178,7 @@ impl From<f32> for Argument {
 /// What multiplies and runs kernels.
 pub trait Machine {
     /// Room for values, given up when dropped.
-    type Room: Send;
+    type Room: Send + Sync;
 
     /// A moment between two things that were asked for.
     type Moment: Send;
@@ -227,6 +228,37 @@ pub trait Machine {
     /// # Errors
     /// When there is no such kernel.
     fn run(&self, kernel: &str, blocks: (u32, u32), arguments: &[Argument]) -> Result<()>;
+}
+
+/// A machine whose memory holds candle's tensors.
+pub trait Tensors: Machine + Sized + Send + Sync + 'static {
+    /// That of a tensor.
+    ///
+    /// # Errors
+    /// When it is not in a memory of such a machine.
+    fn of(tensor: &Tensor) -> Result<Self>;
+
+    /// Where the values of a contiguous f32 tensor are. It must be there until all work
+    /// with it was asked for.
+    ///
+    /// # Errors
+    /// When it is not contiguous, not f32, or elsewhere.
+    fn at(&self, tensor: &Tensor) -> Result<At>;
+
+    /// f32 values as candle's.
+    ///
+    /// # Errors
+    /// When they are not f32.
+    fn storage(&self, values: Values<Self>) -> Result<Storage>;
+
+    /// The same as a tensor that nothing is behind.
+    ///
+    /// # Errors
+    /// When they are not f32.
+    fn tensor(&self, values: Values<Self>, shape: &Shape) -> Result<Tensor> {
+        let storage = self.storage(values)?;
+        Ok(Tensor::from_storage(storage, shape.clone(), BackpropOp::none(), false))
+    }
 }
 
 /// Values in the memory of a machine, which are its own.

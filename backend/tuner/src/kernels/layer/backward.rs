@@ -13,7 +13,7 @@ use std::mem::MaybeUninit;
 impl Step {
     /// Whether the backward pass reads what went in.
     pub(super) fn reads_input(&self) -> bool {
-        self.parts.low_rank.iter().any(Option::is_some)
+        self.plan.parts.low_rank.iter().any(Option::is_some)
     }
 
     /// The gradients of `x` `[M, H]`, of use where it was asked for, and of `packed`, from
@@ -32,9 +32,9 @@ impl Step {
         let of_context = CpuStorage::F32(of_context);
         let [query, key, value] = projected.each_ref().map(all);
         let inputs: [Values<'_>; 4] = [query, key, value, all(&of_context)];
-        let [of_query, of_key, of_value] = self.attention.gradients(self.sizes, inputs)?;
+        let [of_query, of_key, of_value] = self.attention.gradients(self.plan.sizes, inputs)?;
         drop((projected, of_context));
-        let of_projected = match &self.parts.prefix {
+        let of_projected = match &self.plan.parts.prefix {
             None => [of_query, of_key, of_value],
             Some([keys, values]) => [
                 of_query,
@@ -46,7 +46,7 @@ impl Step {
         let mut dx = of_attended;
         let by_projections = self.before_projections(x, packed, &of_projected, of_x, &mut dx);
         rows::add_columns(&by_projections, &mut of_packed);
-        for update in self.parts.low_rank.iter().flatten() {
+        for update in self.plan.parts.low_rank.iter().flatten() {
             update.turn(&mut of_packed);
         }
         Ok((dx, of_packed))
@@ -58,7 +58,7 @@ impl Step {
         let (h, _) = self.layer.widths();
         let of_prefix = prefix.of_mut(of_packed);
         let mut own = Vec::with_capacity(gradient.len());
-        for sequence in gradient.chunks_exact(self.sizes.keys * h) {
+        for sequence in gradient.chunks_exact(self.plan.sizes.keys * h) {
             let (in_front, behind) = sequence.split_at(of_prefix.len());
             rows::add_columns(in_front, of_prefix);
             own.extend_from_slice(behind);
@@ -131,7 +131,7 @@ impl Step {
     /// The gradients of the biases from `start` on, each the sum of the gradients of the
     /// rows it was added to, in a vector of `len`; an empty one where none of them learns.
     fn of_biases(&self, start: usize, of_rows: &[&[f32]], len: usize) -> Vec<f32> {
-        let biases = &self.parts.biases[start..][..of_rows.len()];
+        let biases = &self.plan.parts.biases[start..][..of_rows.len()];
         if !biases.iter().any(|bias| bias.learns) {
             return Vec::new();
         }
@@ -156,7 +156,7 @@ impl Step {
     ) -> Vec<f32> {
         let (h, _) = self.layer.widths();
         let rows = block(dx.len() / h);
-        let updates = self.parts.low_rank.each_ref().map(|part| {
+        let updates = self.plan.parts.low_rank.each_ref().map(|part| {
             let part = part.as_ref()?;
             Some((part, part.factors(packed)))
         });

@@ -12,12 +12,12 @@ use std::mem::MaybeUninit;
 impl Step {
     /// Of what stands in all layers, what stands in this one.
     pub(super) fn standing<'a>(&self, all: &'a [f32]) -> &'a [f32] {
-        &all[self.place.clone()]
+        &all[self.plan.place.clone()]
     }
 
     /// The bias in this place.
     fn bias<'a>(&'a self, place: usize, packed: &'a [f32]) -> &'a [f32] {
-        let Parts { biases, own_biases, .. } = &self.parts;
+        let Parts { biases, own_biases, .. } = &self.plan.parts;
         biases[place].of(if *own_biases { &self.layer.biases } else { packed })
     }
 
@@ -38,7 +38,8 @@ impl Step {
     pub(super) fn forward(&self, x: &[f32], packed: &[f32]) -> Result<(Vec<f32>, Option<Kept>)> {
         let projected = self.project(x, packed);
         let [query, key, value] = &projected;
-        let context = self.attention.context(self.sizes, [all(query), all(key), all(value)])?;
+        let context =
+            self.attention.context(self.plan.sizes, [all(query), all(key), all(value)])?;
         let (y, kept) = self.after_attention(x, &context, packed);
         Ok((y, kept.map(|after_attention| Kept { projected, after_attention })))
     }
@@ -49,7 +50,7 @@ impl Step {
         let (h, _) = self.layer.widths();
         let rows = block(x.len() / h);
         let updates =
-            self.parts.low_rank.each_ref().map(|part| Some(part.as_ref()?.factors(packed)));
+            self.plan.parts.low_rank.each_ref().map(|part| Some(part.as_ref()?.factors(packed)));
         let mut projected = [0; 3].map(|_| Fresh::new(x.len()));
         let [query, key, value] =
             projected.each_mut().map(|fresh| fresh.space().par_chunks_mut(rows * h));
@@ -65,7 +66,7 @@ impl Step {
         });
         // SAFETY: `forward_block` has written every block of each.
         let [query, key, value] = projected.map(|fresh| unsafe { fresh.written() });
-        match &self.parts.prefix {
+        match &self.plan.parts.prefix {
             None => [query, key, value],
             Some([of_keys, of_values]) => [
                 query,
@@ -79,7 +80,7 @@ impl Step {
     /// Every sequence's own rows behind the prefix, `[B, S, H]` → `[B, P+S, H]`.
     fn in_front(&self, prefix: &[f32], own: &[f32]) -> Vec<f32> {
         let (h, _) = self.layer.widths();
-        let each = self.sizes.queries * h;
+        let each = self.plan.sizes.queries * h;
         let mut all = Vec::with_capacity(own.len() + own.len() / each * prefix.len());
         for own in own.chunks_exact(each) {
             all.extend_from_slice(prefix);

@@ -57,7 +57,9 @@ pub struct FrozenLayer(Laid);
 enum Laid {
     Cpu(Arc<OnCpu>),
     #[cfg(feature = "cuda")]
-    Gpu(Arc<gpu::OnGpu>),
+    Gpu(Arc<gpu::OnGpu<super::gpu::Driver>>),
+    #[cfg(test)]
+    Emulated(Arc<gpu::OnGpu<super::gpu::Emulated>>),
 }
 
 /// On the CPU.
@@ -77,7 +79,7 @@ pub enum Content<'a> {
     /// Where it is.
     Here(&'a Weight),
     /// A copy of what is on a GPU.
-    #[cfg(feature = "cuda")]
+    #[cfg(any(test, feature = "cuda"))]
     Copy(Vec<u8>),
 }
 
@@ -132,12 +134,20 @@ impl FrozenLayer {
         Ok(Self(Laid::Cpu(Arc::new(OnCpu::new(weights, precision)?))))
     }
 
+    /// Lays them out as a GPU has them, which this processor stands in for.
+    #[cfg(test)]
+    pub fn emulated(weights: &LayerWeights<'_>, precision: Precision) -> Result<Self> {
+        Ok(Self(Laid::Emulated(Arc::new(gpu::OnGpu::new(weights, precision)?))))
+    }
+
     /// `H` and `I`.
     fn widths(&self) -> (usize, usize) {
         match &self.0 {
             Laid::Cpu(layer) => layer.widths(),
             #[cfg(feature = "cuda")]
             Laid::Gpu(layer) => layer.widths(),
+            #[cfg(test)]
+            Laid::Emulated(layer) => layer.widths(),
         }
     }
 
@@ -153,6 +163,8 @@ impl FrozenLayer {
             }
             #[cfg(feature = "cuda")]
             Laid::Gpu(layer) => Ok(layer.contents()?.into_iter().map(Content::Copy).collect()),
+            #[cfg(test)]
+            Laid::Emulated(layer) => Ok(layer.contents()?.into_iter().map(Content::Copy).collect()),
         }
     }
 }
@@ -162,7 +174,7 @@ impl Content<'_> {
     pub fn each_piece(&self, mut f: impl FnMut(&[u8])) {
         match self {
             Self::Here(weight) => weight.each_piece(&mut f),
-            #[cfg(feature = "cuda")]
+            #[cfg(any(test, feature = "cuda"))]
             Self::Copy(bytes) => f(bytes),
         }
     }
@@ -201,7 +213,7 @@ pub fn layers(
             );
         }
         let sizes = Sizes { heads, width: h / heads, queries, keys };
-        plans.push(Plan { layer: (*layer).clone(), parts, place: start..end, sizes });
+        plans.push((&layer.0, Plan { parts, place: start..end, sizes }));
     }
     if packed.is_empty() {
         // An operation takes no tensor without values.
@@ -209,18 +221,42 @@ pub fn layers(
     }
     let (x, packed) = (x.contiguous()?, Tensor::cat(&packed, 0)?);
     let keep = x.track_op() || packed.track_op();
+    let (mut on_cpu, mut count) = (Vec::new(), 0);
     #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return gpu::layers(&x, &packed, plans, attention, keep);
+    let mut on_gpu = Vec::new();
+    #[cfg(test)]
+    let mut emulated = Vec::new();
+    for (laid, plan) in plans {
+        count += 1;
+        match laid {
+            Laid::Cpu(layer) => {
+                let (layer, attention) = (Arc::clone(layer), attention.clone());
+                on_cpu.push(Step { layer, plan, attention, keep });
+            }
+            #[cfg(feature = "cuda")]
+            Laid::Gpu(layer) => on_gpu.push(gpu::Planned { layer: Arc::clone(layer), plan }),
+            #[cfg(test)]
+            Laid::Emulated(layer) => {
+                emulated.push(gpu::Planned { layer: Arc::clone(layer), plan });
+            }
+        }
     }
-    let steps = plans.into_iter().map(|plan| Step::new(plan, attention.clone(), keep));
-    let steps = steps.collect::<Result<_>>()?;
-    x.apply_op2(&packed, Operation { steps, kept: Mutex::new(None) })
+    if on_cpu.len() == count {
+        return x.apply_op2(&packed, Operation { steps: on_cpu, kept: Mutex::new(None) });
+    }
+    #[cfg(feature = "cuda")]
+    if on_gpu.len() == count {
+        return gpu::layers(&x, &packed, on_gpu, attention, keep);
+    }
+    #[cfg(test)]
+    if emulated.len() == count {
+        return gpu::layers(&x, &packed, emulated, attention, keep);
+    }
+    bail!("some layers are on the CPU, and some elsewhere")
 }
 
-/// A layer, what stands in it, and sizes.
+/// What stands in a layer, and sizes.
 struct Plan {
-    layer: FrozenLayer,
     parts: Parts,
     /// Where what stands in it is in the vector of all layers.
     place: Range<usize>,
@@ -230,24 +266,10 @@ struct Plan {
 /// A layer on its way through a batch.
 struct Step {
     layer: Arc<OnCpu>,
-    parts: Parts,
-    /// Where what stands in it is in the vector of all layers.
-    place: Range<usize>,
+    plan: Plan,
     attention: Attention,
-    sizes: Sizes,
     /// Whether there will be a backward pass.
     keep: bool,
-}
-
-impl Step {
-    fn new(plan: Plan, attention: Attention, keep: bool) -> Result<Self> {
-        let Plan { layer, parts, place, sizes } = plan;
-        match layer.0 {
-            Laid::Cpu(layer) => Ok(Self { layer, parts, place, attention, sizes, keep }),
-            #[cfg(feature = "cuda")]
-            Laid::Gpu(_) => bail!("a layer on a GPU was given hidden states that are elsewhere"),
-        }
-    }
 }
 
 /// Layers on their way through a batch, one after the other.
@@ -363,7 +385,7 @@ impl CustomOp2 for Operation {
             let of_input = at > 0 || x.track_op();
             let (dx, of_standing) =
                 step.backward(&input, step.standing(standing), &dy, own, of_input)?;
-            of_packed[step.place.clone()].copy_from_slice(&of_standing);
+            of_packed[step.plan.place.clone()].copy_from_slice(&of_standing);
             dy = Cow::Owned(dx);
         }
         let like = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device());

@@ -7,8 +7,8 @@ use candle_core::{DType, Device, Var};
 
 /// Everything of a layer: frozen weights, and what learns.
 pub(super) struct Given {
-    pub weights: [Tensor; 6],
-    pub gammas: [Tensor; 2],
+    weights: [Tensor; 6],
+    gammas: [Tensor; 2],
     biases: Vec<Var>,
     /// Whether the biases are the layer's own, and do not learn.
     own_biases: bool,
@@ -17,7 +17,7 @@ pub(super) struct Given {
     prefix: Vec<Var>,
 }
 
-pub(super) const EPS: f32 = 1e-6;
+const EPS: f32 = 1e-6;
 const SCALE: f64 = 0.75;
 
 impl Given {
@@ -40,9 +40,9 @@ impl Given {
         }
     }
 
-    fn layer(&self, precision: Precision) -> FrozenLayer {
+    pub fn layer_weights(&self) -> LayerWeights<'_> {
         let [query, key, value, attention_output, intermediate, output] = self.weights.each_ref();
-        let weights = LayerWeights {
+        LayerWeights {
             projections: [query, key, value],
             attention_output,
             intermediate,
@@ -50,8 +50,11 @@ impl Given {
             gammas: self.gammas.each_ref(),
             eps: EPS,
             biases: self.biases(),
-        };
-        FrozenLayer::new(&weights, precision).unwrap()
+        }
+    }
+
+    fn layer(&self, precision: Precision) -> FrozenLayer {
+        FrozenLayer::new(&self.layer_weights(), precision).unwrap()
     }
 
     pub fn standing(&self) -> Standing<'_> {
@@ -68,7 +71,7 @@ impl Given {
     }
 
     /// The biases, whosever they are.
-    pub fn biases(&self) -> [&Tensor; 8] {
+    fn biases(&self) -> [&Tensor; 8] {
         std::array::from_fn(|i| self.biases[i].as_tensor())
     }
 

@@ -8,13 +8,11 @@
 
 mod backward;
 mod forward;
-#[cfg(feature = "cuda")]
 mod operation;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "cuda")]
-pub use operation::{OnGpu, layers};
+pub use operation::{OnGpu, Planned, layers};
 
 use super::parts::{Parts, QUERY};
 use crate::kernels::gpu::{

@@ -1,27 +1,29 @@
 //! The layers on a GPU as an operation of candle's tape.
 
-use super::{Kept, Rounding, Sizes, Step, Weights, backward, forward, round};
-use crate::kernels::gpu::{At, Driver, Kind, Values};
-use crate::kernels::layer::{Attention, Laid, LayerWeights, Plan, Precision};
-use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
-use std::sync::{Mutex, PoisonError};
+use super::{Kept as OfLayer, Rounding, Sizes, Step, Weights, backward, forward, round};
+use crate::kernels::gpu::{At, Kind, Tensors, Values};
+use crate::kernels::layer::{Attention, LayerWeights, Plan, Precision};
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail,
+};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The weights of a layer on a GPU.
-pub struct OnGpu {
-    machine: Driver,
-    weights: Weights<Driver>,
+pub struct OnGpu<M: Tensors> {
+    machine: M,
+    weights: Weights<M>,
     hidden: usize,
     intermediate: usize,
 }
 
-impl OnGpu {
-    /// Lays out `weights`, which are on a GPU.
+impl<M: Tensors> OnGpu<M> {
+    /// Lays out `weights`, which are where the machine is.
     ///
     /// # Errors
     /// Those of the device.
     pub fn new(weights: &LayerWeights<'_>, precision: Precision) -> Result<Self> {
         let (intermediate, hidden) = weights.intermediate.dims2()?;
-        let machine = Driver::of(weights.output)?;
+        let machine = M::of(weights.output)?;
         let (kind, rounding) = match precision {
             Precision::F32 => (Kind::F32, Rounding::None),
             Precision::Tf32 => (Kind::F32, Rounding::Tf32),
@@ -62,81 +64,96 @@ impl OnGpu {
     }
 }
 
+/// A layer on its way through a batch, and what stands in it.
+pub struct Planned<M: Tensors> {
+    pub layer: Arc<OnGpu<M>>,
+    pub plan: Plan,
+}
+
 /// See [`layers`](crate::kernels::layers).
 ///
 /// # Errors
 /// Those of the device.
-pub fn layers(
+pub fn layers<M: Tensors>(
     x: &Tensor,
     packed: &Tensor,
-    plans: Vec<Plan>,
+    planned: Vec<Planned<M>>,
     attention: Attention,
     keep: bool,
 ) -> Result<Tensor> {
-    x.apply_op2(packed, Operation { plans, attention, keep, kept: Mutex::new(None) })
+    let Some(kind) = planned.first().map(|first| first.layer.weights.kind) else {
+        return Ok(x.clone());
+    };
+    let machine = M::of(x)?;
+    let batch = Batch { planned, attention };
+    let rounded = round(&machine, machine.at(packed)?, kind, packed.elem_count())?;
+    let steps = batch.steps(&machine, x, machine.at(packed)?, rounded.at(&machine))?;
+    let (y, layers) = forward::forward(&steps, machine.at(x)?, keep)?;
+    drop(steps);
+    let kept = keep.then_some(Kept { layers, rounded });
+    let result = Mutex::new(Some(machine.storage(y)?));
+    x.apply_op2(packed, Operation { batch, result, kept: Mutex::new(kept) })
 }
 
-struct Operation {
-    plans: Vec<Plan>,
+/// Layers, and what all of them attend to.
+struct Batch<M: Tensors> {
+    planned: Vec<Planned<M>>,
     attention: Attention,
-    /// Whether there will be a backward pass.
-    keep: bool,
-    kept: Mutex<Option<OfForward>>,
 }
 
 /// What the backward pass needs.
-struct OfForward {
-    layers: Vec<Kept<Driver>>,
+struct Kept<M: Tensors> {
+    layers: Vec<OfLayer<M>>,
     /// What stands in the layers, as it is multiplied.
-    rounded: Values<Driver>,
+    rounded: Values<M>,
 }
 
-impl Operation {
-    /// The layers, with what stands in them from `standing` on.
+/// Layers whose result is there: for the tape.
+struct Operation<M: Tensors> {
+    batch: Batch<M>,
+    /// Until the tape takes it.
+    result: Mutex<Option<Storage>>,
+    kept: Mutex<Option<Kept<M>>>,
+}
+
+impl<M: Tensors> Batch<M> {
+    /// The layers for hidden states like `x`, with what stands in them from `standing` on.
     fn steps<'a>(
         &'a self,
-        machine: &'a Driver,
-        (batch, queries): (usize, usize),
+        machine: &'a M,
+        x: &Tensor,
         standing: At,
         rounded: At,
-    ) -> Result<Vec<Step<'a, Driver>>> {
+    ) -> Result<Vec<Step<'a, M>>> {
+        let (batch, queries, _) = x.dims3()?;
         let mask = machine.at(&self.attention.mask)?;
         let bias = self.attention.bias.as_ref().map(|bias| machine.at(bias)).transpose()?;
-        let step = |plan: &'a Plan| {
-            let Laid::Gpu(layer) = &plan.layer.0 else {
-                bail!("a layer was given hidden states that are on a GPU, as it is not")
-            };
-            Ok(Step {
-                machine,
-                weights: &layer.weights,
-                sizes: Sizes {
-                    batch,
-                    heads: plan.sizes.heads,
-                    width: plan.sizes.width,
-                    queries,
-                    prefix: plan.sizes.keys - queries,
-                    intermediate: layer.intermediate,
-                },
-                parts: &plan.parts,
-                standing: standing.plus(plan.place.start),
-                rounded: rounded.plus(plan.place.start),
-                mask,
-                bias,
-            })
+        let step = |Planned { layer, plan }: &'a Planned<M>| Step {
+            machine,
+            weights: &layer.weights,
+            sizes: Sizes {
+                batch,
+                heads: plan.sizes.heads,
+                width: plan.sizes.width,
+                queries,
+                prefix: plan.sizes.keys - queries,
+                intermediate: layer.intermediate,
+            },
+            parts: &plan.parts,
+            standing: standing.plus(plan.place.start),
+            rounded: rounded.plus(plan.place.start),
+            mask,
+            bias,
         };
-        self.plans.iter().map(step).collect()
-    }
-
-    /// That of the products.
-    fn kind(&self) -> Kind {
-        match self.plans.first().map(|plan| &plan.layer.0) {
-            Some(Laid::Gpu(layer)) => layer.weights.kind,
-            _ => Kind::F32,
-        }
+        Ok(self.planned.iter().map(step).collect())
     }
 }
 
-impl CustomOp2 for Operation {
+fn take<T>(from: &Mutex<Option<T>>) -> Option<T> {
+    from.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+impl<M: Tensors> CustomOp2 for Operation<M> {
     fn name(&self) -> &'static str {
         "frozen-layers-on-gpu"
     }
@@ -144,34 +161,27 @@ impl CustomOp2 for Operation {
     fn cpu_fwd(
         &self,
         _: &CpuStorage,
-        _: &Layout,
+        layout: &Layout,
         _: &CpuStorage,
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        bail!("layers on a GPU were given hidden states that are not")
+        match take(&self.result) {
+            Some(Storage::Cpu(result)) => Ok((result, layout.shape().clone())),
+            _ => bail!("the result of layers was taken before, or is not on the CPU"),
+        }
     }
 
     fn cuda_fwd(
         &self,
-        x: &CudaStorage,
-        x_layout: &Layout,
-        packed: &CudaStorage,
-        packed_layout: &Layout,
+        _: &CudaStorage,
+        layout: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        let machine = Driver::of(&self.attention.mask)?;
-        let (batch, queries, _) = x_layout.shape().dims3()?;
-        let standing = machine.of_storage(packed, packed_layout)?;
-        let len = packed_layout.shape().elem_count();
-        let rounded = round(&machine, standing, self.kind(), len)?;
-        let steps = self.steps(&machine, (batch, queries), standing, rounded.at(&machine))?;
-        let x = machine.of_storage(x, x_layout)?;
-        let (y, layers) = forward::forward(&steps, x, self.keep)?;
-        drop(steps);
-        if self.keep {
-            let kept = OfForward { layers, rounded };
-            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        match take(&self.result) {
+            Some(Storage::Cuda(result)) => Ok((result, layout.shape().clone())),
+            _ => bail!("the result of layers was taken before, or is not on a GPU"),
         }
-        Ok((machine.storage(y)?, x_layout.shape().clone()))
     }
 
     fn bwd(
@@ -181,16 +191,15 @@ impl CustomOp2 for Operation {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(OfForward { layers, rounded }) = kept else {
+        let Some(Kept { layers, rounded }) = take(&self.kept) else {
             bail!("layers kept nothing for a backward pass, or there was one before");
         };
-        let machine = Driver::of(x)?;
-        let (batch, queries, _) = x.dims3()?;
+        let machine = M::of(x)?;
         let gradient = gradient.contiguous()?;
-        let steps =
-            self.steps(&machine, (batch, queries), machine.at(packed)?, rounded.at(&machine))?;
-        let places: Vec<usize> = self.plans.iter().map(|plan| plan.place.start).collect();
+        let standing = machine.at(packed)?;
+        let steps = self.batch.steps(&machine, x, standing, rounded.at(&machine))?;
+        let places: Vec<usize> =
+            self.batch.planned.iter().map(|planned| planned.plan.place.start).collect();
         let of_packed = Values::zeros(&machine, Kind::F32, packed.elem_count())?;
         let to = (of_packed.at(&machine), &places[..]);
         let dx = backward::backward(&steps, layers, machine.at(&gradient)?, to, x.track_op())?;
