@@ -127,6 +127,7 @@ def tune(args):
 
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
+    torch.set_float32_matmul_precision("high" if args.tf32 else "highest")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = AutoTokenizer.from_pretrained(args.encoder)
     encoder = AutoModel.from_pretrained(args.encoder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
@@ -174,7 +175,7 @@ def tune(args):
     targets = targets.float() if task.regression else targets
     lengths = [len(example["input_ids"]) for example in train]
     spent = {"forward": 0.0, "backward": 0.0, "optimizer": 0.0}
-    losses, curve, steps = [], [], 0
+    losses, curve, steps, seconds_of_epochs = [], [], 0, []
     started = time.perf_counter()
     for epoch in range(args.epochs):
         model.train()
@@ -207,6 +208,7 @@ def tune(args):
                 out = outputs(dev[i : i + args.batch_size])
                 predicted += (out.squeeze(-1) if task.regression else out.argmax(-1)).tolist()
         curve.append(task.score(predicted))
+        seconds_of_epochs.append(time.perf_counter() - started - sum(seconds_of_epochs))
     result = {
         "method": args.method,
         "seed": args.seed,
@@ -217,6 +219,7 @@ def tune(args):
         "steps": steps,
         "seconds": time.perf_counter() - started,
         "seconds_of": spent,
+        "seconds_of_epochs": seconds_of_epochs,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "trainable": sum(p.numel() for p in parameters),
         "torch": torch.__version__,
@@ -257,6 +260,7 @@ def main():
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--threads", type=int, default=1)
     command.add_argument("--bf16", action="store_true")
+    command.add_argument("--tf32", action="store_true", help="on a GPU")
     command.add_argument("--group", action="store_true", help="batches of like length")
     command.set_defaults(run=tune)
     warnings.filterwarnings("ignore")

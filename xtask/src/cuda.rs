@@ -151,19 +151,27 @@ fn link(context: &Context, workspace: &Path) -> Result<String> {
     Ok("made".to_owned())
 }
 
+/// Where the binary is that [`build`] makes.
+pub fn program(context: &Context) -> PathBuf {
+    target(context).join("release/tupate")
+}
+
+/// A target folder of its own: these features must not rebuild those of the rest.
+fn target(context: &Context) -> PathBuf {
+    context.target.join("cuda")
+}
+
 fn compile(context: &Context, toolkit: &Path, patched: &Path, workspace: &Path) -> Result<String> {
     let home = home(toolkit);
     let mut path = vec![home.join("bin")];
     path.extend(env::split_paths(&context.shell.var_os("PATH").unwrap_or_default()));
-    // A folder of its own: these features must not rebuild those of the rest.
-    let target = context.target.join("cuda");
     let patches = ["candle-core", "candle-kernels"]
         .map(|name| format!("patch.crates-io.{name}.path='{}'", patched.join(name).display()));
     let _inside = context.shell.push_dir(workspace);
     context
         .command("cargo", ["build", "--release", "--package", "tupate", "--features", "cuda"])
         .args(patches.iter().flat_map(|patch| ["--config", patch]))
-        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_TARGET_DIR", target(context))
         .env("PATH", env::join_paths(path).context("the cache folder's name has a `:`")?)
         .env("CUDA_HOME", &home)
         .env("NVCC", home.join("bin/nvcc"))
@@ -173,7 +181,7 @@ fn compile(context: &Context, toolkit: &Path, patched: &Path, workspace: &Path) 
             context.shell.var_os("CUDA_COMPUTE_CAP").unwrap_or_else(|| COMPUTE_CAP.into()),
         )
         .run()?;
-    Ok(target.join("release/tupate").display().to_string())
+    Ok(program(context).display().to_string())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -2,6 +2,7 @@
 //! `docs/BENCHMARKS.md`.
 
 mod curves;
+mod gpu;
 mod page;
 mod precision;
 mod serve;
@@ -37,6 +38,7 @@ enum Run {
 /// Every benchmark.
 const BENCHES: &[Bench] = &[
     Bench { name: "tune", run: Run::Text(tune::run) },
+    Bench { name: "gpu", run: Run::Text(gpu::run) },
     Bench { name: "curves", run: Run::Picture("docs/loss-curves.svg", curves::run) },
     Bench { name: "precision", run: Run::Text(precision::run) },
     Bench { name: "several", run: Run::Text(several::run) },

@@ -2,7 +2,7 @@
 //! waits for it.
 
 #[cfg(feature = "cuda")]
-use super::gpu::{Driver, Machine};
+use super::gpu::{Driver, Machine, Tensors};
 use candle_core::{Result, Tensor};
 
 /// A number that the device is about to have.

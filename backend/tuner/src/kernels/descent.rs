@@ -100,7 +100,7 @@ pub fn descend(tensors: &[Moving<'_>], step: &Step) -> Result<Squares> {
 
 #[cfg(feature = "cuda")]
 fn on_gpu(tensors: &[Moving<'_>], step: &Step) -> Result<Squares> {
-    use super::gpu::{Driver, Learning, descend};
+    use super::gpu::{Driver, Learning, Tensors, descend};
     let machine = Driver::of(tensors[0].parameter)?;
     let gradients = tensors.iter().map(|tensor| tensor.gradient.map(Tensor::contiguous));
     let gradients = gradients.map(Option::transpose).collect::<Result<Vec<_>>>()?;

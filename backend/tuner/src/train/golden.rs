@@ -7,9 +7,11 @@ use super::optimizer::AdamW;
 use crate::batch::{Batch, Limits, Tag, Target, Window, tokenise};
 use crate::data::{Dataset, Example, Input, Label, Objective};
 use crate::encoder::{Encoder, Pooling, Precision};
+use crate::kernels;
 use crate::peft::{Frozen, METHODS};
 use candle_core::{DType, Device, Tensor, Var, safetensors};
 use std::collections::HashMap;
+use std::iter;
 use std::path::{Path, PathBuf};
 use tupate_tasks::MethodSpec;
 
@@ -20,8 +22,14 @@ pub(crate) fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
+/// Where these tests compute: on the CPU, or where the environment says, such as `cuda:0`.
+fn device() -> Device {
+    let name = std::env::var("TUPATE_TEST_DEVICE");
+    kernels::device(name.as_deref().unwrap_or("cpu")).expect("the device of TUPATE_TEST_DEVICE")
+}
+
 pub(crate) fn encoder() -> Encoder {
-    Encoder::load("tiny-bert", &here().join("fixtures/tiny-bert"), &Device::Cpu).unwrap()
+    Encoder::load("tiny-bert", &here().join("fixtures/tiny-bert"), &device()).unwrap()
 }
 
 /// As a GPU has it, which this processor stands in for.
@@ -29,11 +37,17 @@ fn emulated(encoder: Encoder, precision: Precision) -> Encoder {
     Encoder { model: encoder.model.emulated(precision).unwrap(), ..encoder }
 }
 
-/// As it was loaded, with its weights laid out in f32, where there are such products, and as
-/// a GPU has it.
-fn encoders() -> [Encoder; 3] {
-    let laid_out = encoder().with_precision(Precision::F32).unwrap();
-    [encoder(), laid_out, emulated(encoder(), Precision::F32)]
+/// With its weights laid out for products of this precision, where there are such, and as a
+/// GPU has it.
+fn laid_out(load: impl Fn() -> Encoder, precision: Precision) -> Vec<Encoder> {
+    let mut encoders = Vec::new();
+    if precision.available(&device()) {
+        encoders.push(load().with_precision(precision).unwrap());
+    }
+    if device().is_cpu() {
+        encoders.push(emulated(load(), precision));
+    }
+    encoders
 }
 
 fn golden(file: &str) -> HashMap<String, Tensor> {
@@ -84,7 +98,7 @@ fn batch(golden: &HashMap<String, Tensor>) -> Batch {
 fn real(hidden: &Tensor, batch: &Batch) -> Tensor {
     let mask: Vec<f32> = batch.attention_mask.iter().map(|&m| f32::from(u8::from(m))).collect();
     let mask = Tensor::from_vec(mask, (batch.size, batch.length, 1), &Device::Cpu).unwrap();
-    hidden.broadcast_mul(&mask).unwrap()
+    hidden.broadcast_mul(&mask.to_device(hidden.device()).unwrap()).unwrap()
 }
 
 #[test]
@@ -179,7 +193,8 @@ fn start(file: &str, golden: &HashMap<String, Tensor>, model: &TaskModel<'_>) {
     for (name, var) in &named {
         // Of large models a golden file holds a selection of the tensors.
         if let Some(start) = golden.get(&format!("start.{}", spelled(name))) {
-            var.set(start).unwrap_or_else(|e| panic!("{file} {name}: {e}"));
+            let start = start.to_device(var.device()).unwrap();
+            var.set(&start).unwrap_or_else(|e| panic!("{file} {name}: {e}"));
         }
     }
     let known = golden.keys().filter(|key| key.starts_with("start.")).count();
@@ -279,7 +294,7 @@ fn for_methods(encoder: &Encoder, check: impl Fn(&str, Objective, &TaskModel<'_>
 
 #[test]
 fn every_method_learns_as_its_reference_does_on_every_objective() {
-    for encoder in encoders() {
+    for encoder in iter::once(encoder()).chain(laid_out(encoder, Precision::F32)) {
         for_methods(&encoder, |file, objective, model| check(file, objective, model, 1e-8));
     }
 }
@@ -287,11 +302,7 @@ fn every_method_learns_as_its_reference_does_on_every_objective() {
 /// Eight bits of precision in two layers: a few per cent of the greatest value.
 #[test]
 fn gradients_in_bf16_are_those_of_the_reference_but_for_rounding() {
-    let mut encoders = vec![emulated(encoder(), Precision::Bf16)];
-    if Precision::Bf16.available(&Device::Cpu) {
-        encoders.push(encoder().with_precision(Precision::Bf16).unwrap());
-    }
-    for encoder in encoders {
+    for encoder in laid_out(encoder, Precision::Bf16) {
         for_methods(&encoder, |file, objective, model| {
             let golden = golden(file);
             start(file, &golden, model);
@@ -315,7 +326,7 @@ fn the_whole_encoder_learns_as_its_reference_does_on_every_objective() {
 fn other_families_differ_where_they_should() {
     for family in ["bert", "roberta", "distilbert", "mpnet"] {
         let folder = here().join(format!("fixtures/tiny-{family}"));
-        let load = || Encoder::load(family, &folder, &Device::Cpu).unwrap();
+        let load = || Encoder::load(family, &folder, &device()).unwrap();
         let encoder = load();
         let golden = golden(&format!("encoder.{family}"));
         let mut golden_with_gold = golden.clone();
@@ -329,8 +340,7 @@ fn other_families_differ_where_they_should() {
         let batch = golden_batch(&golden_with_gold, Objective::Classification);
         let hidden = |encoder: &Encoder| encoder.model.forward(&batch, &Frozen).unwrap();
         assert_close(family, &real(&hidden(&encoder), &batch), &golden["hidden"], 1e-5);
-        let laid_out = load().with_precision(Precision::F32).unwrap();
-        for encoder in [laid_out, emulated(load(), Precision::F32)] {
+        for encoder in laid_out(load, Precision::F32) {
             assert_close(family, &real(&hidden(&encoder), &batch), &golden["hidden"], 1e-5);
         }
         let pools = if golden.contains_key("pooled") { Pooling::Pooler } else { Pooling::First };
