@@ -53,8 +53,9 @@ cargo xtask COMMAND
           write what has changed); load adapter folders that the program writes
           with those packages; they take 7 GB in the cache folder
   bench NAME [--write]
-          measure: tune (beside PyTorch with PEFT), precision (what bf16 changes in
-          scores and embeddings), several (tasks by one command, beside one after the
+          measure: tune (beside PyTorch with PEFT), gpu (the same on an NVIDIA GPU), curves
+          (loss by epoch, beside PEFT), precision (what bf16 changes in scores and
+          embeddings), several (tasks by one command, beside one after the
           other), settling (what ending early costs), zoo (ranking natively, in a
           browser, in numpy and in JavaScript), serve (a zoo's file while a run is
           tuned, beside nginx), page (how long a visitor waits), shards (a million tasks
@@ -288,7 +289,7 @@ mod tests {
             ("run --port 1", "invalid option '--port'"),
             (
                 "bench",
-                "there is no benchmark ``; there are tune, curves, precision, several, settling, zoo, serve, page, shards",
+                "there is no benchmark ``; there are tune, gpu, curves, precision, several, settling, zoo, serve, page, shards",
             ),
             (
                 "tidy --write",

@@ -13,6 +13,7 @@ mod tune;
 mod zoo;
 
 pub use precision::cosine;
+pub use tune::random;
 
 use crate::{context::Context, files, steps::Steps};
 use anyhow::{Context as _, Result, bail};

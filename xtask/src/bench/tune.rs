@@ -287,7 +287,7 @@ fn parts(took: Took) -> String {
 }
 
 /// Numbers from 0 to 1, the same ones each time.
-pub(super) fn random() -> impl FnMut() -> f64 {
+pub fn random() -> impl FnMut() -> f64 {
     // Knuth's constants for a linear congruential generator (MMIX).
     let mut state = 1_u64;
     move || {

@@ -89,7 +89,7 @@ pub fn run(
     }
     // Seed by seed: an experiment that is stopped early is a smaller one, and whole.
     for seed in plan.seeds() {
-        if plan.tuning.seeds.contains(&seed) {
+        if plan.tuning.has(seed) {
             steps.take(&format!("tuning, seed {seed}"), || experiment.tune(seed))?;
         }
         if seed == BASELINE_SEED {
@@ -138,10 +138,10 @@ impl Experiment<'_> {
     /// The options of a task's tuning; what they say decides the result.
     fn tune_options(&self, task: &str, method: &Method, seed: u64) -> Vec<String> {
         let plan = self.plan;
-        let mut options: Vec<String> = ["tune", task, "--method", &method.name, "--lr", &method.lr]
-            .map(ToOwned::to_owned)
-            .into();
-        let (seed, init_seed) = (seed.to_string(), plan.tuning.init_seed.to_string());
+        let (rate, init_seed) = plan.tuning.settings(method, seed);
+        let mut options: Vec<String> =
+            ["tune", task, "--method", &method.name, "--lr", &rate].map(ToOwned::to_owned).into();
+        let (seed, init_seed) = (seed.to_string(), init_seed.to_string());
         let epochs = plan.tuning.epochs.to_string();
         options.extend(
             ["--encoder", &plan.encoder, "--epochs", &epochs, "--seed", &seed]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fmt, fs, path::Path};
 
 /// An experiment.
 #[derive(Debug, Deserialize)]
@@ -34,12 +34,36 @@ pub struct Tuning {
     pub method: Vec<Method>,
     /// Seeds of subsets, heads and orders of examples.
     pub seeds: Vec<u64>,
+    /// Further seeds, with another learning rate or other initial parameters.
+    #[serde(default)]
+    pub variant: Vec<Variant>,
     /// Seed of the methods' initial parameters.
     pub init_seed: u64,
     /// Passes over the training examples.
     pub epochs: u64,
     /// Further options of `tupate tune`.
     pub options: Vec<String>,
+}
+
+/// How tuning differs from what is declared for all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Its seed, which nothing else has.
+    pub seed: u64,
+    /// By what the methods' learning rates are multiplied.
+    pub rate: Option<f64>,
+    /// Seed of the methods' initial parameters.
+    pub init_seed: Option<u64>,
+}
+
+/// How all tasks are tuned once.
+#[derive(Debug, PartialEq)]
+pub struct Combination {
+    /// Of subsets, heads and orders of examples.
+    pub seed: u64,
+    rate: f64,
+    init_seed: Option<u64>,
 }
 
 /// A tuning method.
@@ -106,6 +130,54 @@ pub struct Task {
     pub note: Option<String>,
 }
 
+impl Tuning {
+    /// How all tasks are tuned, once for each seed.
+    pub fn combinations(&self) -> Vec<Combination> {
+        let plain = |seed: &u64| Combination { seed: *seed, rate: 1.0, init_seed: None };
+        let variant = |variant: &Variant| Combination {
+            rate: variant.rate.unwrap_or(1.0),
+            init_seed: variant.init_seed,
+            ..plain(&variant.seed)
+        };
+        self.seeds.iter().map(plain).chain(self.variant.iter().map(variant)).collect()
+    }
+
+    /// Whether tasks are tuned with this seed.
+    pub fn has(&self, seed: u64) -> bool {
+        self.combinations().iter().any(|one| one.seed == seed)
+    }
+
+    /// The learning rate of a method and the seed of its initial parameters.
+    pub fn settings(&self, method: &Method, seed: u64) -> (String, u64) {
+        let variant = self.variant.iter().find(|variant| variant.seed == seed);
+        let rate = match variant.and_then(|variant| variant.rate) {
+            Some(rate) => format!("{:e}", method.rate().unwrap_or(f64::NAN) * rate),
+            None => method.lr.clone(),
+        };
+        (rate, variant.and_then(|variant| variant.init_seed).unwrap_or(self.init_seed))
+    }
+}
+
+impl Method {
+    /// The learning rate as a number.
+    fn rate(&self) -> Option<f64> {
+        self.lr.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
+    }
+}
+
+impl fmt::Display for Combination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}", self.seed)?;
+        if self.rate != 1.0 {
+            write!(f, ", rate × {}", self.rate)?;
+        }
+        match self.init_seed {
+            Some(init_seed) => write!(f, ", initial parameters of seed {init_seed}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Truth {
     /// The targets of a seed among these tasks; none where the seed is not measured.
     pub fn targets<'a>(&self, seed: u64, tasks: &'a [Task]) -> Vec<&'a str> {
@@ -141,6 +213,24 @@ impl Plan {
         distinct("task", self.task.iter().map(|task| task.id.clone()).collect())?;
         distinct("method", self.tuning.method.iter().map(|m| m.name.clone()).collect())?;
         distinct("seed", seeds(&self.tuning.seeds))?;
+        let combinations = self.tuning.combinations();
+        distinct("seed", combinations.iter().map(|one| one.seed.to_string()).collect())?;
+        for method in &self.tuning.method {
+            ensure!(
+                method.rate().is_some(),
+                "{}: {:?} is no learning rate",
+                method.name,
+                method.lr
+            );
+        }
+        for variant in &self.tuning.variant {
+            let rate = variant.rate.unwrap_or(1.0);
+            ensure!(
+                rate.is_finite() && rate > 0.0 && (rate != 1.0 || variant.init_seed.is_some()),
+                "variant of seed {}: it says nothing else than `seeds` would",
+                variant.seed
+            );
+        }
         for truth in &self.truth {
             let all: Vec<u64> =
                 truth.part.iter().flat_map(|part| part.seeds.iter().copied()).collect();
@@ -179,7 +269,7 @@ impl Plan {
 
     /// The seeds of all parts, in the order in which they are run.
     pub fn seeds(&self) -> Vec<u64> {
-        let mut seeds = self.tuning.seeds.clone();
+        let mut seeds: Vec<u64> = self.tuning.combinations().iter().map(|one| one.seed).collect();
         let of_truth = self.truth.iter().flat_map(|truth| &truth.part);
         for seed in of_truth.flat_map(|part| &part.seeds) {
             if !seeds.contains(seed) {
@@ -204,6 +294,7 @@ mod tests {
         epochs = 2
         options = ["--batch-size", "8"]
         method = [{ name = "lora", lr = "2e-3" }]
+        variant = [{ seed = 3, rate = 0.5 }, { seed = 4, init_seed = 1 }]
         [[truth]]
         setting = "limited-limited"
         part = [{ seeds = [0] }, { seeds = [1, 2], targets = ["a", "c"] }]
@@ -232,7 +323,16 @@ mod tests {
     #[test]
     fn a_declaration_is_read() {
         let plan = read(GOOD).unwrap();
-        assert_eq!((plan.seeds(), plan.task.len()), (vec![0, 1, 2], 3));
+        assert_eq!((plan.seeds(), plan.task.len()), (vec![0, 1, 3, 4, 2], 3));
+        let named: Vec<_> = plan.tuning.combinations().iter().map(ToString::to_string).collect();
+        let wanted =
+            ["seed 0", "seed 1", "seed 3, rate × 0.5", "seed 4, initial parameters of seed 1"];
+        assert_eq!(named, wanted);
+        let settings = |seed| plan.tuning.settings(&plan.tuning.method[0], seed);
+        assert_eq!(
+            [settings(1), settings(3), settings(4)],
+            [("2e-3".to_owned(), 0), ("1e-3".to_owned(), 0), ("2e-3".to_owned(), 1)]
+        );
         let targets = |seed| plan.truth[0].targets(seed, &plan.task);
         assert_eq!(targets(0), ["a", "b", "c"]);
         assert_eq!([targets(1), targets(2)], [["a", "c"]; 2]);
@@ -262,6 +362,9 @@ mod tests {
             ("\"a\", \"c\"", "\"a\", \"d\"", "limited-limited: there is no task d"),
             ("seeds = [0, 1]", "seeds = []", "there is no seed"),
             ("seeds = [0, 1]", "seeds = [1, 1]", "seed 1 is there twice"),
+            ("seeds = [0, 1]", "seeds = [0, 3]", "seed 3 is there twice"),
+            ("rate = 0.5", "rate = 1.0", "variant of seed 3: it says nothing else"),
+            ("lr = \"2e-3\"", "lr = \"fast\"", "\"fast\" is no learning rate"),
             ("licence = \"none stated\"", "licence = \"\"", "task a: no licence"),
             ("licence = \"none stated\"", "", "missing field `licence`"),
             ("init_seed = 0", "init_sed = 0", "unknown field `init_sed`"),

@@ -5,6 +5,7 @@
 mod chosen;
 mod layers;
 mod parts;
+mod seeds;
 
 use super::plan::{Plan, Task, Truth};
 use super::table::{Ranked, Row, Table, Transferred, Tuned, rounded, to_csv};
@@ -126,9 +127,16 @@ impl<'a> Report<'a> {
         Ok(all)
     }
 
-    /// The folder of the zoo's embeddings, a file a task.
-    fn embeddings(&self) -> PathBuf {
-        self.results.join("embeddings").join(ZOO_SEED.to_string())
+    /// The folder of a seed's embeddings, a file a task.
+    fn embeddings(&self, seed: u64) -> PathBuf {
+        self.results.join("embeddings").join(seed.to_string())
+    }
+
+    /// Whether those of all tasks are there.
+    fn has_embeddings(&self, seed: u64) -> bool {
+        let folder = self.embeddings(seed);
+        let there = |task: &Task| folder.join(format!("{}.safetensors", task.id)).is_file();
+        self.plan.task.iter().all(there)
     }
 
     /// A file in the work folder.
@@ -140,7 +148,7 @@ impl<'a> Report<'a> {
 
     /// The zoo: embeddings of one seed, all that was measured, and the baselines.
     pub(super) fn make_zoo(&self, truths: &[Measured<'_>]) -> Result<String> {
-        let folder = self.embeddings();
+        let folder = self.embeddings(ZOO_SEED);
         let mut parts: Vec<PathBuf> = Vec::new();
         for task in &self.plan.task {
             parts.push(folder.join(format!("{}.safetensors", task.id)));
@@ -229,6 +237,8 @@ impl<'a> Report<'a> {
             text += &self.late_minus_early(&whole, &methods)?;
             writeln!(text, "\n#### {setting}, all-class: parts of what was tuned, cosine\n")?;
             text += &parts::text(self, &whole, &sets)?;
+            writeln!(text, "\n#### {setting}, all-class: seeds and learning rates\n")?;
+            text += &seeds::text(self, &whole, &sets)?;
             writeln!(text, "\n#### {setting}, all-class: layers\n")?;
             text += &layers::text(self, &whole)?;
             writeln!(text, "\n#### {setting}, all-class: chosen without looking\n")?;

@@ -106,7 +106,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     loss: f64,
-    score: f64,
+    pub score: f64,
 }
 
 /// What a run's ledger found, in short.
@@ -132,7 +132,7 @@ pub struct Tuned {
     pub metric: String,
     pub score: f64,
     pub majority: f64,
-    curve: Vec<Epoch>,
+    pub curve: Vec<Epoch>,
     train_examples: u64,
     pub seconds: f64,
     pub ledger: Ledger,

@@ -171,7 +171,7 @@ impl Place {
         self.with(plan, |experiment| {
             experiment.link(&self.context.root.join("data"))?;
             for seed in experiment.plan.seeds() {
-                if experiment.plan.tuning.seeds.contains(&seed) {
+                if experiment.plan.tuning.has(seed) {
                     experiment.tune(seed)?;
                 }
                 for truth in &experiment.plan.truth {
@@ -306,9 +306,11 @@ fn layers_come_from_runs_that_are_tuned_again_where_they_are_not() {
 #[test]
 fn a_report_has_a_table_for_every_question() {
     let place = Place::new();
-    place.run(PLAN).unwrap();
+    let variant = "init_seed = 7\nvariant = [{ seed = 5, rate = 0.5 }]";
+    let plan = PLAN.replace("init_seed = 7", variant);
+    place.run(&plan).unwrap();
     place.write_embeddings();
-    place.with(PLAN, |experiment| experiment.layers().map(drop)).unwrap();
+    place.with(&plan, |experiment| experiment.layers().map(drop)).unwrap();
     let task = |id: &str, class: &str| json!({ "id": id, "class": class });
     let shown = json!({
         "tasks": [task("a", "CR"), task("b", "CR"), task("c", "SL")],
@@ -352,7 +354,10 @@ fn a_report_has_a_table_for_every_question() {
             [(name("embeddings"), tensor(vec![1, 4])), (name("initial"), initial)]
         });
         let file = safetensors::serialize(tensors.into_iter().flatten(), None).unwrap();
-        fs::write(place.results().join(format!("embeddings/0/{task}.safetensors")), file).unwrap();
+        for seed in [0, 5] {
+            let path = place.results().join(format!("embeddings/{seed}/{task}.safetensors"));
+            fs::write(path, &file).unwrap();
+        }
     }
     let truths = report.truths().unwrap();
     report.make_zoo(&truths).unwrap();
@@ -385,6 +390,11 @@ fn a_report_has_a_table_for_every_question() {
         "| lora.late | queries | 2 | 0.500 (0.25 to 0.75) | – (– to –) | 0.500 (0.25 to 0.75) | \
          – (– to –) |",
         "| bitfit.early | 0.500 / – | 0.500 / – |",
+        "| | seed 0 | seed 5, rate × 0.5 |",
+        "| lora.early | 0.500 / – | 0.500 / – |",
+        "| | seed 5, rate × 0.5 | two tasks |",
+        "| | score and NDCG percent | score and Kendall τ |",
+        "| lora.early | – | – |",
         "| | side by side | side by side, centred | mean of cosines | mean of centred cosines | \
          lower half | upper half | whitened |",
         "| rrf | -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 |",

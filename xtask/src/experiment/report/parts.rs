@@ -3,7 +3,7 @@
 
 use super::super::layers::tensor;
 use super::super::table::Scores;
-use super::{MEASURES, Report, chosen::judge, with_interval};
+use super::{MEASURES, Report, ZOO_SEED, chosen::judge, with_interval};
 use crate::bench::cosine;
 use anyhow::{Context as _, Result, ensure};
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
@@ -55,9 +55,9 @@ const METHODS: [Method; 3] = [
 const VALUES: [(&str, bool); 2] = [("as tuned", false), ("its change", true)];
 
 /// The tasks' embeddings of one set, and where tuning began.
-struct Set {
-    tuned: BTreeMap<String, Vec<f64>>,
-    initial: Vec<f64>,
+pub(super) struct Set {
+    pub tuned: BTreeMap<String, Vec<f64>>,
+    pub initial: Vec<f64>,
 }
 
 /// A table of all parts of those methods that are among `sets`.
@@ -70,7 +70,7 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
             if !sets.contains(&key) {
                 continue;
             }
-            let set = read(report, &key)?;
+            let set = read(report, ZOO_SEED, &key)?;
             for (name, own) in parts {
                 let part = |values: &[f64]| part(values, pieces, own);
                 let mut cells = Vec::new();
@@ -99,17 +99,18 @@ fn part(values: &[f64], pieces: usize, own: &[usize]) -> Vec<f64> {
 }
 
 /// Of every two tasks the cosine.
-fn scores(parts: &BTreeMap<&String, Vec<f64>>) -> Scores {
+pub(super) fn scores(parts: &BTreeMap<&String, Vec<f64>>) -> Scores {
     let row = |target: &Vec<f64>| {
         parts.iter().map(|(source, values)| ((*source).clone(), cosine(target, values))).collect()
     };
     parts.iter().map(|(target, values)| ((*target).clone(), row(values))).collect()
 }
 
-fn read(report: &Report<'_>, key: &str) -> Result<Set> {
+/// The embeddings of a seed.
+pub(super) fn read(report: &Report<'_>, seed: u64, key: &str) -> Result<Set> {
     let mut set = Set { tuned: BTreeMap::new(), initial: Vec::new() };
     for task in &report.plan.task {
-        let path = report.embeddings().join(format!("{}.safetensors", task.id));
+        let path = report.embeddings(seed).join(format!("{}.safetensors", task.id));
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let of = |name: &str| {
             tensor(&bytes, &format!("{name}/{key}")).with_context(|| format!("{}", path.display()))
