@@ -5,7 +5,9 @@
 // keys, H hidden, I intermediate, N heads of width d, M = B·S rows.
 //
 // Kernels of rows give each row to one warp; a block has WARPS of them. The sums of a row
-// and of a column have one order, whatever the GPU: a run can be repeated to the bit.
+// and of a column have one order, whatever the GPU: a run can be repeated to the bit. Where
+// every value is divided by a size, it is in 32 bits: a division of 64 takes a GPU longer
+// than all else that is done to a value.
 //
 // Tests compile this file for the processor, too (emulated.cpp), and run it there.
 
@@ -46,6 +48,12 @@ __device__ inline float highest_of_warp(float value) {
     return value;
 }
 
+// Two values that are read and written at once: Half alone leaves half of the way to memory
+// empty.
+template <typename T> struct alignas(2 * sizeof(T)) Two {
+    T values[2];
+};
+
 // The row of this warp.
 __device__ inline long row_of_warp() {
     return (long)blockIdx.x * WARPS + threadIdx.x / LANES;
@@ -72,7 +80,7 @@ template <typename T> __device__ void add(const float *x, const T *more, float *
 
 // Columns [0, H), [H, 2H), [2H, 3H) of rows [M, stride] become heads [B, N, S, d] and
 // twice [B, N, K, d], a bias added to each and a prefix [P, H] in front of the last two.
-// blockIdx.y says which of the three. bias is [3H], or null.
+// blockIdx.y says which of the three, blockIdx.x which of the B·K rows. bias is [3H], or null.
 template <typename T>
 __device__ void into_heads(const T *rows, int stride, const float *bias,
                            const float *prefix_key, const float *prefix_value, T *query, T *key,
@@ -80,47 +88,46 @@ __device__ void into_heads(const T *rows, int stride, const float *bias,
     int which = blockIdx.y;
     int front = which == 0 ? 0 : p;
     int h = heads * d;
-    long i = place();
-    if (i >= (long)batch * (front + s) * h) {
+    long b = blockIdx.x / (unsigned int)(front + s);
+    int k = blockIdx.x % (unsigned int)(front + s);
+    if (b >= batch) {
         return;
     }
-    int j = i % d;
-    int k = i / d % (front + s);
-    int n = i / d / (front + s) % heads;
-    long b = i / d / (front + s) / heads;
-    int column = n * d + j;
-    float v;
-    if (k < front) {
-        const float *prefix = which == 1 ? prefix_key : prefix_value;
-        v = prefix[(long)k * h + column];
-    } else {
-        v = load(rows, (b * s + k - front) * stride + which * h + column);
-        if (bias) {
-            v += bias[which * h + column];
+    T *to = which == 0 ? query : which == 1 ? key : value;
+    const float *prefix = which == 1 ? prefix_key : prefix_value;
+    for (int column = threadIdx.x; column < h; column += THREADS) {
+        float v;
+        if (k < front) {
+            v = prefix[(long)k * h + column];
+        } else {
+            v = load(rows, (b * s + k - front) * stride + which * h + column);
+            if (bias) {
+                v += bias[which * h + column];
+            }
         }
+        int n = column / d;
+        store(to, ((b * heads + n) * (front + s) + k) * d + column - n * d, v);
     }
-    store(which == 0 ? query : which == 1 ? key : value, i, v);
 }
 
-// The way back: what belongs to the sequences' own tokens.
+// The way back: what belongs to the sequences' own tokens, B·S rows.
 template <typename T>
 __device__ void from_heads(const T *query, const T *key, const T *value, T *rows, int stride,
                            int batch, int s, int p, int heads, int d) {
     int which = blockIdx.y;
     int front = which == 0 ? 0 : p;
     int h = heads * d;
-    long i = place();
-    if (i >= (long)batch * s * h) {
+    long b = blockIdx.x / (unsigned int)s;
+    int k = blockIdx.x % (unsigned int)s;
+    if (b >= batch) {
         return;
     }
-    int column = i % h;
-    int k = i / h % s;
-    long b = i / h / s;
-    int j = column % d;
-    int n = column / d;
     const T *from = which == 0 ? query : which == 1 ? key : value;
-    store(rows, (b * s + k) * stride + which * h + column,
-          load(from, ((b * heads + n) * (front + s) + front + k) * d + j));
+    for (int column = threadIdx.x; column < h; column += THREADS) {
+        int n = column / d;
+        store(rows, (b * s + k) * stride + which * h + column,
+              load(from, ((b * heads + n) * (front + s) + front + k) * d + column - n * d));
+    }
 }
 
 // The gradients of prefixes [P, H] from those of heads [B, N, K, d]; blockIdx.y says
@@ -129,8 +136,8 @@ template <typename T>
 __device__ void prefix_sums(const T *key, const T *value, float *of_key, float *of_value,
                             int batch, int s, int p, int heads, int d) {
     int h = heads * d;
-    long i = place();
-    if (i >= (long)p * h) {
+    int i = place();
+    if (i >= p * h) {
         return;
     }
     int column = i % h;
@@ -154,8 +161,9 @@ __device__ void softmax(const float *scores, const float *mask, const float *bia
     }
     int lane = threadIdx.x % LANES;
     const float *own = scores + r * keys;
-    const float *of_mask = mask + r / s / heads * keys;
-    const float *of_bias = bias ? bias + r % ((long)heads * s) * keys : nullptr;
+    unsigned int b = (unsigned int)r / (unsigned int)(heads * s);
+    const float *of_mask = mask + (long)b * keys;
+    const float *of_bias = bias ? bias + (r - (long)b * heads * s) * keys : nullptr;
     float highest = -INFINITY;
     float sum = 0.0f;
     // Lanes without a key have nothing to add; none of them is alone in the loop's shuffles,
@@ -267,28 +275,58 @@ __device__ void norm_backward(const float *x, const float *dy, const T *more,
     }
 }
 
-// GELU, the exact one, of rows [M, I] in place, a bias [I] added before. Its derivatives
-// are left in slopes, which may be null.
+// GELU, the exact one, of rows [M, I] in place, a bias [I] added before, two values a
+// thread. Its derivatives are left in slopes, which may be null.
 template <typename T>
 __device__ void gelu(T *rows, const float *bias, T *slopes, long n, int width) {
-    long i = place();
+    unsigned int i = 2 * place();
     if (i >= n) {
         return;
     }
-    float x = load(rows, i) + bias[i % width];
-    float cumulative = 0.5f * erfcf(-x * 0.70710678f);
-    store(rows, i, x * cumulative);
-    if (slopes) {
+    bool both = n % 2 == 0;
+    Two<T> of_rows, of_slopes;
+    if (both) {
+        of_rows = *(const Two<T> *)(rows + i);
+    } else {
+        of_rows.values[0] = rows[i];
+        of_rows.values[1] = rows[i + 1 < n ? i + 1 : i];
+    }
+    for (int k = 0; k < 2; k++) {
+        float x = load(of_rows.values, k) + bias[(i + k) % (unsigned int)width];
+        float cumulative = 0.5f * erfcf(-x * 0.70710678f);
         float density = 0.39894228f * expf(-0.5f * x * x);
-        store(slopes, i, cumulative + x * density);
+        store(of_rows.values, k, x * cumulative);
+        store(of_slopes.values, k, cumulative + x * density);
+    }
+    if (both) {
+        *(Two<T> *)(rows + i) = of_rows;
+        if (slopes) {
+            *(Two<T> *)(slopes + i) = of_slopes;
+        }
+        return;
+    }
+    for (int k = 0; k < 2 && i + k < n; k++) {
+        rows[i + k] = of_rows.values[k];
+        if (slopes) {
+            slopes[i + k] = of_slopes.values[k];
+        }
     }
 }
 
-// values *= slopes.
+// values *= slopes, two a thread.
 template <typename T> __device__ void multiply(T *values, const T *slopes, long n) {
-    long i = place();
-    if (i < n) {
-        store(values, i, load(values, i) * load(slopes, i));
+    long i = 2 * place();
+    if (i + 1 < n && n % 2 == 0) {
+        Two<T> own = *(const Two<T> *)(values + i);
+        Two<T> by = *(const Two<T> *)(slopes + i);
+        for (int k = 0; k < 2; k++) {
+            store(own.values, k, load(own.values, k) * load(by.values, k));
+        }
+        *(Two<T> *)(values + i) = own;
+        return;
+    }
+    for (long k = i; k < i + 2 && k < n; k++) {
+        store(values, k, load(values, k) * load(slopes, k));
     }
 }
 

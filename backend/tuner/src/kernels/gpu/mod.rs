@@ -309,10 +309,14 @@ impl<M: Machine> Values<M> {
 pub enum Work {
     /// A thread for each value.
     Values(usize),
-    /// The same, so many times.
+    /// A thread for every two values.
+    Pairs(usize),
+    /// A thread for each value, so many times.
     Times(usize, usize),
     /// A warp for each row.
     Rows(usize),
+    /// A block for each row, so many times.
+    RowsOfBlocks(usize, usize),
     /// A thread for each column of each group of rows.
     Columns { width: usize, groups: usize },
     /// So many blocks.
@@ -323,14 +327,16 @@ impl Work {
     fn blocks(self) -> Result<(u32, u32)> {
         let (x, y) = match self {
             Self::Values(n) => (n.div_ceil(THREADS), 1),
+            Self::Pairs(n) => (n.div_ceil(2).div_ceil(THREADS), 1),
             Self::Times(n, times) => (n.div_ceil(THREADS), times),
             Self::Rows(rows) => (rows.div_ceil(ROWS), 1),
+            Self::RowsOfBlocks(rows, times) => (rows, times),
             Self::Columns { width, groups } => (width.div_ceil(COLUMNS), groups),
             Self::Blocks(blocks) => (blocks, 1),
         };
-        // What the hardware takes.
+        // Kernels count values in 31 bits; of the second, the hardware takes no more.
         match (u32::try_from(x), u32::try_from(y)) {
-            (Ok(x), Ok(y)) if x <= 0x7fff_ffff && y <= 0xffff => Ok((x, y)),
+            (Ok(x), Ok(y)) if x < 1 << 22 && y < 1 << 16 => Ok((x, y)),
             _ => bail!("a batch is too large for one kernel: {self:?}"),
         }
     }

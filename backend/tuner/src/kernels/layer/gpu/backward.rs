@@ -75,7 +75,7 @@ impl<M: Machine> Step<'_, M> {
         )?;
         let arguments =
             [self.at(&of_inner).into(), self.at(&slopes).into(), Argument::Long((m * i) as i64)];
-        self.run("multiply", Work::Values(m * i), &arguments)?;
+        self.run("multiply", Work::Pairs(m * i), &arguments)?;
         self.of_bias(INTERMEDIATE, &of_inner, to)?;
         let through = self.fresh(m * h)?;
         self.product(
@@ -182,7 +182,7 @@ impl<M: Machine> Step<'_, M> {
             None.into(),
         ];
         arguments.extend(self.heads(0));
-        self.run("into_heads", Work::Values(m * h), &arguments)?;
+        self.run("into_heads", Work::RowsOfBlocks(m, 1), &arguments)?;
         let g = of_queries(self.at(&g));
 
         let probabilities = self.probabilities(query, key)?;

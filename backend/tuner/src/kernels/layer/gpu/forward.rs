@@ -79,7 +79,7 @@ impl<M: Machine> Step<'_, M> {
         let slopes = if keep { Some(self.fresh(m * i)?) } else { None };
         self.run(
             "gelu",
-            Work::Values(m * i),
+            Work::Pairs(m * i),
             &[
                 self.at(&inner).into(),
                 self.bias_at(INTERMEDIATE).into(),
@@ -143,7 +143,7 @@ impl<M: Machine> Step<'_, M> {
         ];
         arguments.extend([&own, &key, &value].map(|values| Argument::from(self.at(values))));
         arguments.extend(self.heads(prefix));
-        self.run("into_heads", Work::Times(batch * keys * h, 3), &arguments)?;
+        self.run("into_heads", Work::RowsOfBlocks(batch * keys, 3), &arguments)?;
         Ok(Projected { heads: [own, key, value], low })
     }
 
@@ -172,7 +172,7 @@ impl<M: Machine> Step<'_, M> {
         let mut arguments =
             vec![each(0), each(1), each(2), rows.into(), Argument::Int((heads.len() * h) as i32)];
         arguments.extend(self.heads(prefix));
-        self.run("from_heads", Work::Times(self.sizes.rows() * h, heads.len()), &arguments)
+        self.run("from_heads", Work::RowsOfBlocks(self.sizes.rows(), heads.len()), &arguments)
     }
 
     /// The LayerNorm number `norm` of `x + y + bias`, and that sum; the places of the bias
