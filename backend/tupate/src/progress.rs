@@ -1,6 +1,9 @@
 //! Progress on stderr, never in the results.
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -84,11 +87,12 @@ impl Bar {
     pub fn measure(&self, units: &str, done: usize, total: usize) {
         if self.bar.length() != Some(total as u64) || done == 1 {
             self.style(&format!(
-                "{{prefix}} {{wide_bar}} {{pos}}/{{len}} {units}, {{eta}} left  {{msg}}"
+                "{{prefix}} {{wide_bar}} {{pos}}/{{len}} {units}, {{left}}  {{msg}}"
             ));
             self.bar.set_prefix(self.prefix.clone());
             self.bar.set_length(total as u64);
-            self.bar.set_position(done.saturating_sub(1) as u64);
+            // What is done took its time before the bar was there.
+            self.bar.set_position(done as u64);
             self.bar.reset_eta();
             self.bar.enable_steady_tick(Duration::from_millis(500));
         }
@@ -97,9 +101,20 @@ impl Bar {
 
     fn style(&self, template: &str) {
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style.progress_chars("━╸─"));
+            self.bar.set_style(style.with_key("left", left).progress_chars("━╸─"));
         }
     }
+}
+
+/// The time left, once there is an estimate.
+fn left(state: &ProgressState, to: &mut dyn fmt::Write) {
+    let left = state.eta();
+    let written = match left.is_zero() && state.fraction() < 1.0 {
+        true => write!(to, "time left not known yet"),
+        false => write!(to, "{:#} left", HumanDuration(left)),
+    };
+    // A bar without it is a bar.
+    written.unwrap_or_default();
 }
 
 impl Drop for Bar {
@@ -115,7 +130,7 @@ impl Watch for Bar {
 
     fn download(&mut self, file: &str, done: u64, total: Option<u64>) {
         if self.bar.message() != file {
-            self.style("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left");
+            self.style("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {left}");
             self.bar.set_message(file.to_owned());
             self.bar.set_length(total.unwrap_or(0));
             self.bar.reset_eta();
