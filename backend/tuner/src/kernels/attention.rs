@@ -5,6 +5,7 @@
 //! step, exist for one sequence at a time. The backward pass computes them again,
 //! which costs less than to write and read them.
 
+use super::places::{self, Places};
 use super::{math, rows};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Storage, Tensor, bail};
@@ -85,7 +86,8 @@ pub(super) struct Sizes {
 /// One sequence without its padding.
 struct Sequence<'a> {
     sizes: Sizes,
-    index: usize,
+    /// Where its queries and keys begin.
+    starts: (usize, usize),
     /// Real queries and keys.
     queries: usize,
     keys: usize,
@@ -101,20 +103,20 @@ pub(super) struct Values<'a> {
 }
 
 impl Sequence<'_> {
-    /// This sequence's rows of `[B, rows, H]` as `[N, real, d]`.
-    fn heads(&self, rows: usize, real: usize, start: usize) -> Layout {
+    /// Of rows of `H` so many, from `first` on, as `[N, rows, d]`.
+    fn heads(&self, first: usize, rows: usize, start: usize) -> Layout {
         let Sizes { heads, width, .. } = self.sizes;
         let h = heads * width;
-        let shape = Shape::from((heads, real, width));
-        Layout::new(shape, vec![width, h, 1], start + self.index * rows * h)
+        let shape = Shape::from((heads, rows, width));
+        Layout::new(shape, vec![width, h, 1], start + first * h)
     }
 
     fn of_queries(&self, start: usize) -> Layout {
-        self.heads(self.sizes.queries, self.queries, start)
+        self.heads(self.starts.0, self.queries, start)
     }
 
     fn of_keys(&self, start: usize) -> Layout {
-        self.heads(self.sizes.keys, self.keys, start)
+        self.heads(self.starts.1, self.keys, start)
     }
 
     /// `[N, m, k]`·`[N, k, n]` → `[N, m, n]`.
@@ -234,10 +236,10 @@ fn floats(storage: &mut CpuStorage) -> Result<&mut [f32]> {
 
 impl Attention {
     /// Calls `work` for every sequence that has a real token, on any thread, with
-    /// its part of each output.
+    /// its part of each output: of the first its queries', of the others its keys'.
     fn for_each<const O: usize>(
         &self,
-        sizes: Sizes,
+        (sizes, places): (Sizes, &Places),
         outputs: [&mut [f32]; O],
         work: impl Fn(&Sequence<'_>, [&mut [f32]; O]) -> Result<()> + Sync,
     ) -> Result<()> {
@@ -248,34 +250,38 @@ impl Attention {
             Some((bias, layout)) => Some(rows::slice(cpu(bias)?, layout)?),
             None => None,
         };
-        let batch = mask.len() / sizes.keys;
-        let mut parts: Vec<_> = (0..batch).map(|_| Vec::with_capacity(O)).collect();
-        for output in outputs {
-            let each = output.len() / batch;
-            for (part, chunk) in parts.iter_mut().zip(output.chunks_exact_mut(each)) {
-                part.push(chunk);
+        let h = sizes.heads * sizes.width;
+        let mut parts: Vec<_> = places.queries.iter().map(|_| Vec::with_capacity(O)).collect();
+        for (i, mut output) in outputs.into_iter().enumerate() {
+            let ranges = if i == 0 { &places.queries } else { &places.keys };
+            for (part, range) in parts.iter_mut().zip(ranges) {
+                let (own, rest) = output.split_at_mut(range.len() * h);
+                part.push(own);
+                output = rest;
             }
         }
         parts.into_par_iter().enumerate().try_for_each(|(index, part)| {
             let mask = &mask[index * sizes.keys..][..sizes.keys];
-            let keys = mask.iter().rposition(|&m| m == 0.0).map_or(0, |last| last + 1);
-            let queries = keys.saturating_sub(sizes.keys - sizes.queries);
+            let (keys, queries) = places::real(mask, sizes.queries);
             let part = part.try_into().unwrap_or_else(|_| unreachable!("one part an output"));
             if queries == 0 {
                 return Ok(());
             }
-            work(&Sequence { sizes, index, queries, keys, mask, bias }, part)
+            let starts = (places.queries[index].start, places.keys[index].start);
+            work(&Sequence { sizes, starts, queries, keys, mask, bias }, part)
         })
     }
 
-    /// The context, `[B, S, H]`, of queries `[B, S, H]`, keys and values `[B, K, H]`.
+    /// The context of queries, keys and values, whose rows have these places; it has those
+    /// of the queries.
     pub(super) fn context(
         &self,
         sizes: Sizes,
+        places: &Places,
         [query, key, value]: [Values<'_>; 3],
     ) -> Result<Vec<f32>> {
-        let mut out = vec![0.0_f32; self.sequences()? * sizes.of_queries()];
-        self.for_each(sizes, [&mut out], |sequence, [out]| {
+        let mut out = vec![0.0_f32; places.rows() * sizes.heads * sizes.width];
+        self.for_each((sizes, places), [&mut out], |sequence, [out]| {
             sequence.forward(query, key, value, out)
         })?;
         Ok(out)
@@ -283,36 +289,26 @@ impl Attention {
 
     /// The gradients of queries, keys and values; the fourth of `inputs` is that of the
     /// context.
-    pub(super) fn gradients(&self, sizes: Sizes, inputs: [Values<'_>; 4]) -> Result<[Vec<f32>; 3]> {
-        let (batch, keys) = (self.sequences()?, sizes.of_keys());
+    pub(super) fn gradients(
+        &self,
+        sizes: Sizes,
+        places: &Places,
+        inputs: [Values<'_>; 4],
+    ) -> Result<[Vec<f32>; 3]> {
+        let (h, keys) = (sizes.heads * sizes.width, places.key_rows());
         let [mut of_query, mut of_key, mut of_value] =
-            [sizes.of_queries(), keys, keys].map(|each| vec![0.0_f32; batch * each]);
+            [places.rows(), keys, keys].map(|rows| vec![0.0_f32; rows * h]);
         let outputs: [&mut [f32]; 3] = [&mut of_query, &mut of_key, &mut of_value];
-        self.for_each(sizes, outputs, |sequence, outputs| sequence.backward(inputs, outputs))?;
+        self.for_each((sizes, places), outputs, |sequence, outputs| {
+            sequence.backward(inputs, outputs)
+        })?;
         Ok([of_query, of_key, of_value])
-    }
-
-    /// `B`.
-    fn sequences(&self) -> Result<usize> {
-        self.mask.dim(0)
     }
 
     /// The same for a kernel.
     pub(super) fn contiguous(&self) -> Result<Self> {
         let bias = self.bias.as_ref().map(Tensor::contiguous).transpose()?;
         Ok(Self { heads: self.heads, mask: self.mask.contiguous()?, bias })
-    }
-}
-
-impl Sizes {
-    /// Values of a sequence's queries, `S·H`.
-    fn of_queries(self) -> usize {
-        self.queries * self.heads * self.width
-    }
-
-    /// Values of a sequence's keys, `K·H`.
-    fn of_keys(self) -> usize {
-        self.keys * self.heads * self.width
     }
 }
 
@@ -323,6 +319,11 @@ impl Fused {
         let (_, queries, h) = query.shape().dims3()?;
         let (heads, keys) = (self.0.heads, key.shape().dims3()?.1);
         Ok(Sizes { heads, width: h / heads, queries, keys })
+    }
+
+    /// Every sequence has its padding.
+    fn places(&self, sizes: Sizes) -> Result<Places> {
+        Ok(Places::padded(self.0.mask.dim(0)?, sizes.queries, sizes.keys))
     }
 }
 
@@ -350,7 +351,8 @@ impl CustomOp3 for Fused {
         let values = |storage, layout: &Layout| Values { storage, start: layout.start_offset() };
         let query = values(query, query_layout);
         let (key, value) = (values(key, key_layout), values(value, value_layout));
-        let out = self.0.context(self.sizes(query_layout, key_layout)?, [query, key, value])?;
+        let sizes = self.sizes(query_layout, key_layout)?;
+        let out = self.0.context(sizes, &self.places(sizes)?, [query, key, value])?;
         Ok((CpuStorage::F32(out), query_layout.shape().clone()))
     }
 
@@ -370,7 +372,7 @@ impl CustomOp3 for Fused {
         }
         let inputs = [inputs[0], inputs[1], inputs[2], inputs[3]];
         let sizes = self.sizes(query.layout(), key.layout())?;
-        let [of_query, of_key, of_value] = self.0.gradients(sizes, inputs)?;
+        let [of_query, of_key, of_value] = self.0.gradients(sizes, &self.places(sizes)?, inputs)?;
         let tensor =
             |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device()).map(Some);
         Ok((tensor(of_query, query)?, tensor(of_key, key)?, tensor(of_value, value)?))

@@ -23,6 +23,7 @@ mod linear;
 mod low_rank;
 mod math;
 mod norm;
+mod places;
 mod product;
 mod rows;
 

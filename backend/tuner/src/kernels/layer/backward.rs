@@ -32,7 +32,8 @@ impl Step {
         let of_context = CpuStorage::F32(of_context);
         let [query, key, value] = projected.each_ref().map(all);
         let inputs: [Values<'_>; 4] = [query, key, value, all(&of_context)];
-        let [of_query, of_key, of_value] = self.attention.gradients(self.plan.sizes, inputs)?;
+        let [of_query, of_key, of_value] =
+            self.attention.gradients(self.plan.sizes, &self.places, inputs)?;
         drop((projected, of_context));
         let of_projected = match &self.plan.parts.prefix {
             None => [of_query, of_key, of_value],
@@ -52,13 +53,14 @@ impl Step {
         Ok((dx, of_packed))
     }
 
-    /// What belongs to every sequence's own rows, `[B, P+S, H]` → `[B, S, H]`; the sum of
-    /// the prefix's is added to `of_packed`.
+    /// What belongs to every sequence's own rows, from the places of keys to those of queries;
+    /// the sum of the prefix's is added to `of_packed`.
     fn behind(&self, prefix: &Part, gradient: &[f32], of_packed: &mut [f32]) -> Vec<f32> {
         let (h, _) = self.layer.widths();
         let of_prefix = prefix.of_mut(of_packed);
         let mut own = Vec::with_capacity(gradient.len());
-        for sequence in gradient.chunks_exact(self.plan.sizes.keys * h) {
+        for range in self.places.keys.iter().filter(|range| !range.is_empty()) {
+            let sequence = &gradient[range.start * h..range.end * h];
             let (in_front, behind) = sequence.split_at(of_prefix.len());
             rows::add_columns(in_front, of_prefix);
             own.extend_from_slice(behind);

@@ -38,13 +38,16 @@ impl Step {
     pub(super) fn forward(&self, x: &[f32], packed: &[f32]) -> Result<(Vec<f32>, Option<Kept>)> {
         let projected = self.project(x, packed);
         let [query, key, value] = &projected;
-        let context =
-            self.attention.context(self.plan.sizes, [all(query), all(key), all(value)])?;
+        let context = self.attention.context(
+            self.plan.sizes,
+            &self.places,
+            [all(query), all(key), all(value)],
+        )?;
         let (y, kept) = self.after_attention(x, &context, packed);
         Ok((y, kept.map(|after_attention| Kept { projected, after_attention })))
     }
 
-    /// Queries `[B, S, H]`, keys and values `[B, P+S, H]`.
+    /// Queries, keys and values, with the prefix in front of a sequence's.
     #[expect(unsafe_code, reason = "see `Fresh`")]
     fn project(&self, x: &[f32], packed: &[f32]) -> [CpuStorage; 3] {
         let (h, _) = self.layer.widths();
@@ -77,14 +80,14 @@ impl Step {
         .map(CpuStorage::F32)
     }
 
-    /// Every sequence's own rows behind the prefix, `[B, S, H]` → `[B, P+S, H]`.
+    /// Every sequence's own rows behind the prefix, from the places of queries to those of
+    /// keys.
     fn in_front(&self, prefix: &[f32], own: &[f32]) -> Vec<f32> {
         let (h, _) = self.layer.widths();
-        let each = self.plan.sizes.queries * h;
-        let mut all = Vec::with_capacity(own.len() + own.len() / each * prefix.len());
-        for own in own.chunks_exact(each) {
+        let mut all = Vec::with_capacity(self.places.key_rows() * h);
+        for range in self.places.queries.iter().filter(|range| !range.is_empty()) {
             all.extend_from_slice(prefix);
-            all.extend_from_slice(own);
+            all.extend_from_slice(&own[range.start * h..range.end * h]);
         }
         all
     }

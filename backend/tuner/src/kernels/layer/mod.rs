@@ -11,7 +11,8 @@
 //! where an adapter has them. A thread takes some rows through all that is done to rows
 //! while they are in its cache. As one operation they keep for their backward pass what
 //! that reads and nothing else: queries, keys, values, what went into the two LayerNorms,
-//! and the derivatives of GELU; a tape keeps every value between two of its parts.
+//! and the derivatives of GELU; a tape keeps every value between two of its parts. Padding is
+//! left out of all of it.
 
 mod backward;
 mod forward;
@@ -23,9 +24,10 @@ mod slopes;
 mod tests;
 
 use super::attention::{Sizes, Values};
+use super::places::Places;
 use super::product::{BLOCK, Precision, Scratch, TILE, Weight};
 use super::{Attention, LowRank, rows};
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Storage, Tensor, bail};
 use parts::Parts;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -181,7 +183,8 @@ impl Content<'_> {
 }
 
 /// The result of layers one after the other, each with what stands in it, `x` `[B, S, H]` →
-/// `[B, S, H]`. `x` has a gradient. The bias of attention scores in `attention` has none.
+/// `[B, S, H]`. `x` has a gradient. The bias of attention scores in `attention` has none. What
+/// stands at padding has no meaning: on the CPU it is not computed, and zero.
 ///
 /// # Errors
 /// When the shapes do not fit, or something is not f32 where the weights are.
@@ -231,7 +234,12 @@ pub fn layers(
         match laid {
             Laid::Cpu(layer) => {
                 let (layer, attention) = (Arc::clone(layer), attention.clone());
-                on_cpu.push(Step { layer, plan, attention, keep });
+                let places = match on_cpu.first() {
+                    // Every layer has the one mask.
+                    Some(Step { places, .. }) => Arc::clone(places),
+                    None => Arc::new(Places::compact(&attention.mask, queries)?),
+                };
+                on_cpu.push(Step { layer, plan, attention, places, keep });
             }
             #[cfg(feature = "cuda")]
             Laid::Gpu(layer) => on_gpu.push(gpu::Planned { layer: Arc::clone(layer), plan }),
@@ -268,6 +276,8 @@ struct Step {
     layer: Arc<OnCpu>,
     plan: Plan,
     attention: Attention,
+    /// Where sequences are in all that it works on: without their padding.
+    places: Arc<Places>,
     /// Whether there will be a backward pass.
     keep: bool,
 }
@@ -279,9 +289,9 @@ struct Operation {
     kept: Mutex<Option<Vec<Kept>>>,
 }
 
-/// What the backward pass needs, `M = B·S`.
+/// What the backward pass needs, of `M` rows: those of all sequences without padding.
 struct Kept {
-    /// Queries `[B, S, H]`, keys and values `[B, P+S, H]`.
+    /// Queries, `[M, H]`, keys and values, with a prefix in front of every sequence's.
     projected: [CpuStorage; 3],
     after_attention: KeptRows,
 }
@@ -338,7 +348,9 @@ impl CustomOp2 for Operation {
         packed_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, packed) = (rows::slice(x, x_layout)?, rows::slice(packed, packed_layout)?);
-        let mut y = Cow::Borrowed(x);
+        let Some(Step { places, .. }) = self.steps.first() else { bail!("there are no layers") };
+        let width = x_layout.shape().dim(D::Minus1)?;
+        let mut y = places.gather(x, width);
         let mut kept = Vec::new();
         for step in &self.steps {
             let (of_step, kept_of_step) = step.forward(&y, step.standing(packed))?;
@@ -346,7 +358,8 @@ impl CustomOp2 for Operation {
             kept.extend(kept_of_step);
         }
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
-        Ok((CpuStorage::F32(y.into_owned()), x_layout.shape().clone()))
+        let y = places.scatter(y.into_owned(), width);
+        Ok((CpuStorage::F32(y), x_layout.shape().clone()))
     }
 
     fn bwd(
@@ -368,14 +381,16 @@ impl CustomOp2 for Operation {
             inputs.push(rows::slice(storage, layout)?);
         }
         let (first, standing) = (inputs[0], inputs[1]);
-        let mut dy = Cow::Borrowed(inputs[2]);
+        let Some(Step { places, .. }) = self.steps.first() else { bail!("there are no layers") };
+        let width = x.dim(D::Minus1)?;
+        let mut dy = places.gather(inputs[2], width);
         let mut of_packed = vec![0.0; standing.len()];
         while let Some(own) = kept.pop() {
             let at = kept.len();
             let step = &self.steps[at];
             let input = match kept.last() {
-                None => Cow::Borrowed(first),
-                Some(_) if !step.reads_input() => Cow::Owned(Vec::new()),
+                _ if !step.reads_input() => Cow::Owned(Vec::new()),
+                None => places.gather(first, width),
                 // What is normalised again need not be kept.
                 Some(before) => {
                     let step = &self.steps[at - 1];
@@ -389,7 +404,8 @@ impl CustomOp2 for Operation {
             dy = Cow::Owned(dx);
         }
         let like = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device());
-        let dx = x.track_op().then(|| like(dy.into_owned(), x)).transpose()?;
+        let dx =
+            x.track_op().then(|| like(places.scatter(dy.into_owned(), width), x)).transpose()?;
         Ok((dx, Some(like(of_packed, packed)?)))
     }
 }
