@@ -330,6 +330,11 @@ fn block(m: usize) -> usize {
     m.div_ceil(BLOCKS).next_multiple_of(TILE).clamp(4 * TILE, BLOCK)
 }
 
+/// What was put there, once.
+fn take<T>(from: &Mutex<Option<T>>) -> Option<T> {
+    from.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 /// A whole storage.
 fn all(storage: &CpuStorage) -> Values<'_> {
     Values { storage, start: 0 }
@@ -369,8 +374,7 @@ impl CustomOp2 for Operation {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut kept) = kept.filter(|kept| kept.len() == self.steps.len()) else {
+        let Some(mut kept) = take(&self.kept).filter(|kept| kept.len() == self.steps.len()) else {
             bail!("layers kept nothing for a backward pass, or there was one before");
         };
         let gradient = gradient.contiguous()?;

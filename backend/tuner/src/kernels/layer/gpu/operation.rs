@@ -2,11 +2,11 @@
 
 use super::{Kept as OfLayer, Rounding, Sizes, Step, Weights, backward, forward, round};
 use crate::kernels::gpu::{At, Kind, Tensors, Values};
-use crate::kernels::layer::{Attention, LayerWeights, Plan, Precision};
+use crate::kernels::layer::{Attention, LayerWeights, Plan, Precision, take};
 use candle_core::{
     CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The weights of a layer on a GPU.
 pub struct OnGpu<M: Tensors> {
@@ -147,10 +147,6 @@ impl<M: Tensors> Batch<M> {
         };
         Ok(self.planned.iter().map(step).collect())
     }
-}
-
-fn take<T>(from: &Mutex<Option<T>>) -> Option<T> {
-    from.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 impl<M: Tensors> CustomOp2 for Operation<M> {
