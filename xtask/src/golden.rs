@@ -18,12 +18,7 @@ const FOLDER: &str = "backend/tuner/tests/golden";
 /// Installs what is missing, and runs every script. Checking fails when a
 /// committed number has changed; writing changes it.
 pub fn run(context: &Context, steps: &mut Steps, write: bool) -> Result<()> {
-    let mut python = PathBuf::new();
-    steps.take("python packages", || {
-        let (path, note) = environment(context)?;
-        python = path;
-        Ok(note)
-    })?;
+    let python = python(context, steps)?;
     let mode = if write { "write" } else { "check" };
     steps.take("golden values", || script(context, &python, "golden.py", mode))?;
     let folders = context.target.join("xtask/adapter-folders");
@@ -67,8 +62,19 @@ fn script(
     Ok(said.lines().last().unwrap_or_default().to_owned())
 }
 
-/// The environment's Python, made where it is not there yet.
-pub fn environment(context: &Context) -> Result<(PathBuf, String)> {
+/// A step: the Python of the environment with those packages, made where it is not there yet.
+pub fn python(context: &Context, steps: &mut Steps) -> Result<PathBuf> {
+    let mut python = PathBuf::new();
+    steps.take("python packages", || {
+        let (path, note) = environment(context)?;
+        python = path;
+        Ok(note)
+    })?;
+    Ok(python)
+}
+
+/// The same, and whether it was there.
+fn environment(context: &Context) -> Result<(PathBuf, String)> {
     let folder = context.cache.join("golden");
     let _lock = context.lock(&folder)?;
     let requirements = context.root.join(FOLDER).join("requirements.txt");

@@ -16,12 +16,7 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
         DRIVERS.iter().any(|driver| Path::new(driver).exists()),
         "this machine has no NVIDIA driver, and what is not measured on a GPU is not written down"
     );
-    let mut python = Default::default();
-    steps.take("python packages", || {
-        let (path, note) = golden::environment(context)?;
-        python = path;
-        Ok(note)
-    })?;
+    let python = golden::python(context, steps)?;
     cuda::build(context, steps)?;
     let folder = context.target.join("xtask/bench-gpu");
     fs::create_dir_all(&folder)?;

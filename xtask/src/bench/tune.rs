@@ -78,12 +78,7 @@ pub(super) struct Peers {
 impl Peers {
     /// Builds this program, installs the other, and pulls MiniLM.
     pub fn make(context: &Context, steps: &mut Steps) -> Result<Self> {
-        let mut python = Default::default();
-        steps.take("python packages", || {
-            let (path, note) = golden::environment(context)?;
-            python = path;
-            Ok(note)
-        })?;
+        let python = golden::python(context, steps)?;
         program::build(context, steps)?;
         let program = program::path(context);
         let folder = context.target.join("xtask/bench-tune");
