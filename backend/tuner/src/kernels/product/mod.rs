@@ -10,20 +10,21 @@
 //! and threads.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(not(target_arch = "x86_64"))]
-mod none;
+mod kernel;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(test)]
 mod tests;
 
-#[cfg(target_arch = "x86_64")]
-use avx512 as processor;
-#[cfg(not(target_arch = "x86_64"))]
-use none as processor;
+pub use kernel::TILE;
 
 use super::rows;
 use candle_core::{Device, Result, Storage, Tensor, bail};
 use half::bf16;
+use kernel::Kernel;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -67,34 +68,36 @@ impl Precision {
     /// in f32, those of candle serve.
     pub fn available(self, device: &Device) -> bool {
         match device.is_cpu() {
-            true => processor::available(self),
+            true => Kernel::of(self).is_some(),
             false => cfg!(feature = "cuda") && device.is_cuda(),
         }
     }
 }
 
-/// Columns of a panel: sixteen in each of four registers.
-const PANEL: usize = 64;
-
 /// Rows that a thread multiplies at a time: they stay in its cache while the weight
 /// passes by.
 pub const BLOCK: usize = 96;
-
-/// Rows that the kernel multiplies at once: their sums are in registers, 6 × 4 of 32,
-/// beside four of the panel and one of a row.
-pub const TILE: usize = 6;
 
 /// Sixteen columns of one f32 each, or of two bf16 of neighbouring rows, the upper row in
 /// the lower half.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Lanes([u32; 16]);
+struct Lanes([u32; Lanes::COLUMNS]);
 
-/// The right side of a product, `[K, N]`, as the kernel reads it: panels of [`PANEL`]
-/// columns, in each of them one row after the other, or one pair of rows. What is missing
-/// at the ends is zero.
+impl Lanes {
+    const COLUMNS: usize = 16;
+
+    /// How many a row of so many columns is.
+    const fn of(columns: usize) -> usize {
+        columns.div_ceil(Self::COLUMNS)
+    }
+}
+
+/// The right side of a product, `[K, N]`, as the kernel reads it: panels of some columns,
+/// in each of them one row after the other, or one pair of rows. What is missing at the
+/// ends is zero.
 struct Panels {
-    precision: Precision,
+    kernel: Kernel,
     /// `K` and `N`.
     inner: usize,
     columns: usize,
@@ -107,41 +110,34 @@ pub struct Scratch {
     words: Vec<u32>,
 }
 
-/// How many words the kernel reads of a row of `inner` values.
-fn words(precision: Precision, inner: usize) -> usize {
-    match precision {
-        Precision::F32 | Precision::Tf32 => inner,
-        Precision::Bf16 => inner.div_ceil(2),
-    }
-}
-
 impl Panels {
     /// `value(row, column)` for all of `[inner, columns]`.
     fn new(
-        precision: Precision,
+        kernel: Kernel,
         (inner, columns): (usize, usize),
         value: impl Fn(usize, usize) -> f32 + Sync,
     ) -> Self {
-        const REGISTERS: usize = PANEL / 16;
-        let rows = words(precision, inner);
-        let mut lanes = vec![Lanes([0; 16]); columns.div_ceil(PANEL) * rows * REGISTERS];
+        let (panel, rows) = (kernel.panel(), kernel.words(inner));
+        let each = Lanes::of(panel);
+        let mut lanes = vec![Lanes([0; Lanes::COLUMNS]); columns.div_ceil(panel) * rows * each];
+        let halves = kernel.precision() == Precision::Bf16;
         let half = |row: usize, column: usize| match row < inner {
             true => u32::from(bf16::from_f32(value(row, column)).to_bits()),
             false => 0,
         };
-        lanes.par_chunks_mut(rows * REGISTERS).enumerate().for_each(|(panel, lanes)| {
+        lanes.par_chunks_mut(rows * each).enumerate().for_each(|(index, lanes)| {
             for (i, lanes) in lanes.iter_mut().enumerate() {
-                let (row, register) = (i / REGISTERS, i % REGISTERS);
-                let first = panel * PANEL + register * 16;
+                let row = i / each;
+                let first = index * panel + i % each * Lanes::COLUMNS;
                 for (column, word) in (first..columns).zip(&mut lanes.0) {
-                    *word = match precision {
-                        Precision::F32 | Precision::Tf32 => value(row, column).to_bits(),
-                        Precision::Bf16 => half(2 * row, column) | half(2 * row + 1, column) << 16,
+                    *word = match halves {
+                        true => half(2 * row, column) | half(2 * row + 1, column) << 16,
+                        false => value(row, column).to_bits(),
                     };
                 }
             }
         });
-        Self { precision, inner, columns, lanes }
+        Self { kernel, inner, columns, lanes }
     }
 
     /// Writes all of `x·self + bias` to `out`, `x` `[M, K]`, `out` `[M, N]`, by this
@@ -157,7 +153,7 @@ impl Panels {
         let rows = x.len() / self.inner;
         assert!(x.len() == rows * self.inner && out.len() == rows * self.columns);
         assert!(bias.is_none_or(|bias| bias.len() == self.columns));
-        processor::block(self, x, bias, scratch, out);
+        self.kernel.block(self, x, bias, scratch, out);
         // SAFETY: the kernel has written every value.
         unsafe { out.assume_init_mut() }
     }
@@ -223,9 +219,13 @@ impl Weight {
     /// # Errors
     /// When this processor has no such products, or the weight is not on the CPU.
     pub fn new(weight: &Tensor, precision: Precision) -> Result<Self> {
-        if !precision.available(weight.device()) {
-            bail!("this processor has no products of the precision {precision:?}");
-        }
+        let Some(kernel) = Kernel::of(precision) else {
+            bail!("this processor has no products of the precision {precision}");
+        };
+        Self::laid_out(weight, kernel)
+    }
+
+    fn laid_out(weight: &Tensor, kernel: Kernel) -> Result<Self> {
         let (out, inner) = weight.dims2()?;
         let weight = weight.contiguous()?;
         let (storage, layout) = weight.storage_and_layout();
@@ -234,8 +234,8 @@ impl Weight {
         let transposed = |row: usize, column: usize| values[column * inner + row];
         let plain = |row: usize, column: usize| values[row * inner + column];
         Ok(Self {
-            forward: Panels::new(precision, (inner, out), transposed),
-            backward: Panels::new(precision, (out, inner), plain),
+            forward: Panels::new(kernel, (inner, out), transposed),
+            backward: Panels::new(kernel, (out, inner), plain),
         })
     }
 
@@ -255,7 +255,7 @@ impl Weight {
 
     /// That of the products.
     pub fn precision(&self) -> Precision {
-        self.forward.precision
+        self.forward.kernel.precision()
     }
 
     /// `in`.

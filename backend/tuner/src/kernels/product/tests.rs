@@ -12,13 +12,13 @@ fn seen(precision: Precision, value: f32) -> f64 {
 }
 
 /// Those that this processor has.
-fn precisions() -> impl Iterator<Item = Precision> {
-    [Precision::F32, Precision::Bf16].into_iter().filter(|p| p.available(&Device::Cpu))
+fn kernels() -> impl Iterator<Item = Kernel> {
+    Kernel::ALL.iter().copied().filter(|kernel| kernel.there())
 }
 
-fn weight(values: &[f32], out: usize, inner: usize, precision: Precision) -> Weight {
+fn weight(values: &[f32], out: usize, inner: usize, kernel: Kernel) -> Weight {
     let tensor = Tensor::from_slice(values, (out, inner), &Device::Cpu).unwrap();
-    Weight::new(&tensor, precision).unwrap()
+    Weight::laid_out(&tensor, kernel).unwrap()
 }
 
 fn values(n: usize, seed: u32) -> Vec<f32> {
@@ -89,12 +89,11 @@ const SHAPES: &[[usize; 3]] = &[
 
 #[test]
 fn products_are_those_of_the_values() {
-    for (precision, &[m, inner, out]) in
-        precisions().flat_map(|p| SHAPES.iter().map(move |s| (p, s)))
-    {
+    for (kernel, &[m, inner, out]) in kernels().flat_map(|k| SHAPES.iter().map(move |s| (k, s))) {
+        let precision = kernel.precision();
         let (w, bias) = (values(out * inner, 1), values(out, 2));
-        let weight = weight(&w, out, inner, precision);
-        let what = format!("{m} × {inner} → {out}, {precision:?}");
+        let weight = weight(&w, out, inner, kernel);
+        let what = format!("{m} × {inner} → {out}, {kernel:?}");
         let (x, dy) = (values(m * inner, 3), values(m * out, 4));
         let transposed = |row: usize, column: usize| w[column * inner + row];
         let plain = |row: usize, column: usize| w[row * inner + column];
@@ -109,8 +108,8 @@ fn products_are_those_of_the_values() {
 
 #[test]
 fn what_is_no_number_stays_none() {
-    for precision in precisions() {
-        let weight = weight(&[1.0; 3 * 40], 3, 40, precision);
+    for kernel in kernels() {
+        let weight = weight(&[1.0; 3 * 40], 3, 40, kernel);
         for (bad, at) in [(f32::NAN, 0), (f32::NAN, 39), (f32::INFINITY, 20)] {
             let mut x = vec![1.0; 2 * 40];
             x[40 + at] = bad;
@@ -123,7 +122,7 @@ fn what_is_no_number_stays_none() {
 
 #[test]
 fn a_product_without_rows_is_empty() {
-    for precision in precisions() {
-        assert!(forward(&weight(&values(6, 1), 3, 2, precision), &[], None).is_empty());
+    for kernel in kernels() {
+        assert!(forward(&weight(&values(6, 1), 3, 2, kernel), &[], None).is_empty());
     }
 }
