@@ -63,11 +63,11 @@ cargo xtask COMMAND
   screenshots
           pictures of every page at three sizes in both themes, by the browser
           tests, into docs/screenshots
-  experiment NAME --data DIR [--minutes N]
+  experiment NAME --data DIR [--seed N] [--minutes N]
           run what is missing of experiments/NAME/experiment.toml: task embeddings
           and measured transfer of the tasks in DIR, one folder a task; finished
           parts are kept in experiments/NAME/results and never computed again
-          [until all is done, or N minutes have gone]
+          [all seeds, one after the other, until all is done or N minutes have gone]
   experiment NAME --report [--write]
           what it found until now: a zoo of its embeddings, measured transfer and
           baselines, and the tables of docs/RESULTS.md, which --write puts there
@@ -90,7 +90,7 @@ enum Request {
     Setup { test: bool },
     Golden { write: bool },
     Bench { name: String, write: bool },
-    Experiment { name: String, data: PathBuf, minutes: Option<u64> },
+    Experiment { name: String, data: PathBuf, seed: Option<u64>, minutes: Option<u64> },
     Report { name: String, write: bool },
     Screenshots,
     ApiFuzz { examples: u32 },
@@ -117,7 +117,8 @@ fn main() -> ExitCode {
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
     let (mut command, mut name) = (None, None);
-    let (mut listen, mut examples, mut data, mut minutes) = (None, None, None, None);
+    let (mut listen, mut examples, mut data) = (None, None, None);
+    let (mut seed, mut minutes) = (None, None);
     let (mut no_serve, mut cuda, mut test, mut write, mut report) =
         (false, false, false, false, false);
     while let Some(argument) = arguments.next()? {
@@ -132,6 +133,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
             Long("listen") => listen = Some(arguments.value()?.string()?),
             Long("examples") => examples = Some(arguments.value()?.parse()?),
             Long("data") => data = Some(PathBuf::from(arguments.value()?)),
+            Long("seed") => seed = Some(arguments.value()?.parse()?),
             Long("minutes") => minutes = Some(arguments.value()?.parse()?),
             Long("no-serve") => no_serve = true,
             Long("cuda") => cuda = true,
@@ -147,6 +149,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
         (listen.is_some(), "--listen", &["run"][..]),
         (examples.is_some(), "--examples", &["api-fuzz"]),
         (data.is_some(), "--data", &["experiment"]),
+        (seed.is_some(), "--seed", &["experiment"]),
         (minutes.is_some(), "--minutes", &["experiment"]),
         (no_serve, "--no-serve", &["run"]),
         (cuda, "--cuda", &["build"]),
@@ -177,8 +180,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
         "experiment" => {
             let name = name.context("`experiment` needs the name of a folder of experiments/")?;
             if report {
-                if data.is_some() || minutes.is_some() {
-                    bail!("`--report` reads what is there: it takes no data and no time");
+                if data.is_some() || seed.is_some() || minutes.is_some() {
+                    bail!("`--report` reads what is there: it takes no data, seed or time");
                 }
                 return Ok(Request::Report { name, write });
             }
@@ -186,7 +189,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request> {
                 bail!("`--write` belongs to `experiment {name} --report`");
             }
             let data = data.context("`experiment` needs `--data DIR`, the folder of the tasks")?;
-            Request::Experiment { name, data, minutes }
+            Request::Experiment { name, data, seed, minutes }
         }
         "api-fuzz" => Request::ApiFuzz { examples: examples.unwrap_or(60) },
         "screenshots" => Request::Screenshots,
@@ -221,8 +224,8 @@ fn execute(request: Request) -> Result<()> {
         }
         Request::Golden { write } => golden::run(&context, &mut steps, write),
         Request::Bench { name, write } => bench::run(&context, &mut steps, &name, write),
-        Request::Experiment { name, data, minutes } => {
-            experiment::run(&context, &mut steps, &name, &data, minutes)
+        Request::Experiment { name, data, seed, minutes } => {
+            experiment::run(&context, &mut steps, &name, &data, seed, minutes)
         }
         Request::Report { name, write } => {
             experiment::report::run(&context, &mut steps, &name, write)
@@ -266,8 +269,8 @@ mod tests {
         );
         let (name, data) = ("minilm".to_owned(), PathBuf::from("data"));
         assert_eq!(
-            parsed("experiment minilm --data data --minutes 5"),
-            Ok(Request::Experiment { name, data, minutes: Some(5) })
+            parsed("experiment minilm --data data --seed 1 --minutes 5"),
+            Ok(Request::Experiment { name, data, seed: Some(1), minutes: Some(5) })
         );
         assert_eq!(
             parsed("experiment minilm --report --write"),
@@ -289,7 +292,7 @@ mod tests {
             ("run --port 1", "invalid option '--port'"),
             (
                 "bench",
-                "there is no benchmark ``; there are tune, gpu, curves, precision, several, settling, zoo, serve, page, shards",
+                "there is no benchmark ``; there are tune, tune-f32, gpu, curves, precision, several, settling, zoo, serve, page, shards",
             ),
             (
                 "tidy --write",
@@ -298,7 +301,7 @@ mod tests {
             ("experiment x --write", "`--write` belongs to `experiment x --report`"),
             (
                 "experiment x --report --minutes 5",
-                "`--report` reads what is there: it takes no data and no time",
+                "`--report` reads what is there: it takes no data, seed or time",
             ),
             ("experiment --data x", "`experiment` needs the name of a folder of experiments/"),
             ("experiment x", "`experiment` needs `--data DIR`, the folder of the tasks"),

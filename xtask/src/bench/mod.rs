@@ -39,6 +39,7 @@ enum Run {
 /// Every benchmark.
 const BENCHES: &[Bench] = &[
     Bench { name: "tune", run: Run::Text(tune::run) },
+    Bench { name: "tune-f32", run: Run::Text(tune::run_single) },
     Bench { name: "gpu", run: Run::Text(gpu::run) },
     Bench { name: "curves", run: Run::Picture("docs/loss-curves.svg", curves::run) },
     Bench { name: "precision", run: Run::Text(precision::run) },

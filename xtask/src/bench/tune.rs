@@ -58,14 +58,9 @@ pub(super) enum Side {
     Peer(&'static [&'static str]),
 }
 
-/// All sides, in the order in which they take turns.
-const SIDES: [Side; 5] = [
-    Side::Own("f32"),
-    Side::Peer(&[]),
-    Side::Own("bf16"),
-    Side::Peer(&["--bf16"]),
-    Side::Peer(&["--group"]),
-];
+/// Those of f32, in the order in which they take turns, and those of bf16 after them.
+const SINGLE: [Side; 3] = [Side::Own("f32"), Side::Peer(&[]), Side::Peer(&["--group"])];
+const HALF: [Side; 2] = [Side::Own("bf16"), Side::Peer(&["--bf16"])];
 
 /// Both sides, ready to tune.
 pub(super) struct Peers {
@@ -125,8 +120,135 @@ struct Setup<'a> {
     flags: &'a [&'a str],
 }
 
-/// Measures everything in one run; tables in Markdown.
+/// What one setup took.
+struct Row {
+    /// What it is, as the first cells of a line.
+    setup: String,
+    texts: usize,
+    /// Billions of operations, where it is known how much was to be computed: of texts that
+    /// are all alike.
+    work: Option<f64>,
+    /// By [`SINGLE`].
+    single: [Took; 3],
+    /// By [`HALF`], where it was measured.
+    half: Option<[Took; 2]>,
+}
+
+impl Row {
+    /// Texts a second.
+    fn rate(&self, took: Took) -> f64 {
+        self.texts as f64 / took.seconds()
+    }
+
+    /// Of the rate of products, in GFLOP/s.
+    fn share(&self, took: Took, rate: f64) -> String {
+        let share = |work: f64| format!("{:.0} %", 100.0 * work / took.seconds() / rate);
+        self.work.map_or_else(|| "–".to_owned(), share)
+    }
+}
+
+/// How many times as fast the first is.
+fn ratio(own: Took, peer: Took) -> f64 {
+    peer.seconds() / own.seconds()
+}
+
+fn mib(took: Took) -> f64 {
+    took.peak_bytes / f64::from(1 << 20)
+}
+
+/// All sides in f32 and bf16; tables in Markdown.
 pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
+    let (rates, rows) = measure(context, steps, true)?;
+    let mut speeds = String::from(
+        "| encoder | texts | method | tupate f32 | PEFT f32 | ratio | tupate bf16 | PEFT bf16 | \
+         ratio | bf16 to PEFT f32 | f32 to PEFT by length |\n\
+         |---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+    );
+    let mut details = String::from(
+        "| encoder | texts | method | peak MiB | of PEFT's | bf16, peak MiB | of PEFT's | forward, \
+         backward, optimiser, s | in bf16 | PEFT | PEFT bf16 | share of the rate | in bf16 | mean \
+         loss | in bf16 | PEFT |\n\
+         |---|---|---|--:|--:|--:|--:|---|---|---|---|--:|--:|--:|--:|--:|\n",
+    );
+    for row in &rows {
+        let ([own, peer, grouped], Some([half, peer_half])) = (row.single, row.half) else {
+            bail!("bf16 was not measured");
+        };
+        writeln!(
+            speeds,
+            "{} {:.1} | {:.1} | {:.2} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} |",
+            row.setup,
+            row.rate(own),
+            row.rate(peer),
+            ratio(own, peer),
+            row.rate(half),
+            row.rate(peer_half),
+            ratio(half, peer_half),
+            ratio(half, peer),
+            ratio(own, grouped),
+        )?;
+        writeln!(
+            details,
+            "{} {:.0} | {:.2} | {:.0} | {:.2} | {} | {} | {} | {} | {} | {} | {:.4} | {:.4} | \
+             {:.4} |",
+            row.setup,
+            mib(own),
+            own.peak_bytes / peer.peak_bytes,
+            mib(half),
+            half.peak_bytes / peer_half.peak_bytes,
+            parts(own),
+            parts(half),
+            parts(peer),
+            parts(peer_half),
+            row.share(own, rates[0]),
+            row.share(half, rates[1]),
+            own.loss,
+            half.loss,
+            peer.loss,
+        )?;
+    }
+    Ok(format!(
+        "Texts a second; PEFT's products reach {:.0} GFLOP/s in f32 and {:.0} in bf16.\n\n\
+         {speeds}\n{details}",
+        rates[0], rates[1]
+    ))
+}
+
+/// All sides in f32 alone, as on a processor without products in bf16; a table in Markdown.
+pub fn run_single(context: &Context, steps: &mut Steps) -> Result<String> {
+    let (rates, rows) = measure(context, steps, false)?;
+    let mut text = format!(
+        "Texts a second; PEFT's products reach {:.0} GFLOP/s.\n\n\
+         | encoder | texts | method | tupate | PEFT | ratio | to PEFT by length | peak MiB | of \
+         PEFT's | forward, backward, optimiser, s | PEFT | share of the rate | mean loss | PEFT |\n\
+         |---|---|---|--:|--:|--:|--:|--:|--:|---|---|--:|--:|--:|\n",
+        rates[0]
+    );
+    for row in &rows {
+        let [own, peer, grouped] = row.single;
+        writeln!(
+            text,
+            "{} {:.1} | {:.1} | {:.2} | {:.2} | {:.0} | {:.2} | {} | {} | {} | {:.4} | {:.4} |",
+            row.setup,
+            row.rate(own),
+            row.rate(peer),
+            ratio(own, peer),
+            ratio(own, grouped),
+            mib(own),
+            own.peak_bytes / peer.peak_bytes,
+            parts(own),
+            parts(peer),
+            row.share(own, rates[0]),
+            own.loss,
+            peer.loss,
+        )?;
+    }
+    Ok(text)
+}
+
+/// Measures everything in one run: the rates of products in f32 and, with `half`, bf16, and
+/// all setups.
+fn measure(context: &Context, steps: &mut Steps, half: bool) -> Result<(Vec<f64>, Vec<Row>)> {
     let peers = Peers::make(context, steps)?;
     let Peers { python, folder, .. } = &peers;
     let minilm = context.cache.join("encoders/minilm");
@@ -140,24 +262,15 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
             .run()?;
         Ok("MiniLM, BERT-base's size".to_owned())
     })?;
-    let mut rates = [0.0; 2];
+    let mut rates = Vec::new();
     steps.take("rate of products", || {
-        let command = context.command(python, ["-B", PEER, "rate"]).quiet();
-        let last = last_line(command)?;
-        rates = ["f32", "bf16"].map(|precision| last[precision].as_f64().unwrap_or_default());
-        Ok(format!("{:.0} GFLOP/s in f32, {:.0} in bf16", rates[0], rates[1]))
+        for flag in [Some(None), half.then_some(Some("--bf16"))].into_iter().flatten() {
+            let command = context.command(python, ["-B", PEER, "rate"]).args(flag).quiet();
+            rates.push(last_line(command)?["gflops"].as_f64().context("no rate was measured")?);
+        }
+        Ok(format!("{rates:.0?} GFLOP/s"))
     })?;
-    let mut speeds = String::from(
-        "| encoder | texts | method | tupate f32 | PEFT f32 | ratio | tupate bf16 | PEFT bf16 | \
-         ratio | bf16 to PEFT f32 | f32 to PEFT by length |\n\
-         |---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
-    );
-    let mut details = String::from(
-        "| encoder | texts | method | peak MiB | of PEFT's | bf16, peak MiB | of PEFT's | forward, \
-         backward, optimiser, s | in bf16 | PEFT | PEFT bf16 | share of the rate | in bf16 | mean \
-         loss | in bf16 | PEFT |\n\
-         |---|---|---|--:|--:|--:|--:|---|---|---|---|--:|--:|--:|--:|--:|\n",
-    );
+    let mut rows = Vec::new();
     for (size, (encoder, shape)) in SIZES.iter().enumerate() {
         let place = if size == 0 { minilm.clone() } else { folder.join(encoder) };
         for (name, least, most, counts) in TEXTS {
@@ -169,66 +282,34 @@ pub fn run(context: &Context, steps: &mut Steps) -> Result<String> {
                 let flags = ["--method", method, "--lr", rate, "--epochs", "1"];
                 let setup =
                     Setup { context, peers: &peers, encoder: &place, file: &file, flags: &flags };
-                let mut best = [None; SIDES.len()];
+                let (mut single, mut halves) = ([None; SINGLE.len()], [None; HALF.len()]);
+                let mut said = String::new();
                 steps.take(&format!("{encoder}, {name}, {method}"), || {
                     for _ in 0..ROUNDS {
-                        for (side, best) in SIDES.iter().zip(&mut best) {
-                            *best = Some(setup.tune(*side)?.faster(*best));
+                        setup.round(&SINGLE, &mut single)?;
+                        if half {
+                            setup.round(&HALF, &mut halves)?;
                         }
                     }
-                    Ok(format!("{:.1?} s", best.map(|t| t.map_or(0.0, Took::seconds))))
+                    for took in single.iter().chain(&halves).flatten() {
+                        write!(said, "{:.1} ", took.seconds())?;
+                    }
+                    Ok(format!("{said}s"))
                 })?;
-                let [Some(own), Some(peer), Some(half), Some(peer_half), Some(grouped)] = best
-                else {
+                let [Some(own), Some(peer), Some(grouped)] = single else {
                     bail!("no round was measured");
                 };
-                let rate = |took: Took| count as f64 / took.seconds();
-                let ratio = |own: Took, peer: Took| peer.seconds() / own.seconds();
-                let first = format!("| {encoder}, {shape} | {name}, {count} texts | {method} |");
-                writeln!(
-                    speeds,
-                    "{first} {:.1} | {:.1} | {:.2} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} |",
-                    rate(own),
-                    rate(peer),
-                    ratio(own, peer),
-                    rate(half),
-                    rate(peer_half),
-                    ratio(half, peer_half),
-                    ratio(half, peer),
-                    ratio(own, grouped),
-                )?;
-                // Of texts that are all alike it is known how much was to be computed.
-                let share = |took: Took, rate: f64| match least == most {
-                    true => format!("{:.0} %", 100.0 * work(size, count) / took.seconds() / rate),
-                    false => "–".to_owned(),
-                };
-                let mib = |took: Took| took.peak_bytes / f64::from(1 << 20);
-                writeln!(
-                    details,
-                    "{first} {:.0} | {:.2} | {:.0} | {:.2} | {} | {} | {} | {} | {} | {} | {:.4} | \
-                     {:.4} | {:.4} |",
-                    mib(own),
-                    own.peak_bytes / peer.peak_bytes,
-                    mib(half),
-                    half.peak_bytes / peer_half.peak_bytes,
-                    parts(own),
-                    parts(half),
-                    parts(peer),
-                    parts(peer_half),
-                    share(own, rates[0]),
-                    share(half, rates[1]),
-                    own.loss,
-                    half.loss,
-                    peer.loss,
-                )?;
+                rows.push(Row {
+                    setup: format!("| {encoder}, {shape} | {name}, {count} texts | {method} |"),
+                    texts: count,
+                    work: (least == most).then(|| work(size, count)),
+                    single: [own, peer, grouped],
+                    half: halves[0].zip(halves[1]).map(<[Took; 2]>::from),
+                });
             }
         }
     }
-    Ok(format!(
-        "Texts a second; PEFT's products reach {:.0} GFLOP/s in f32 and {:.0} in bf16.\n\n\
-         {speeds}\n{details}",
-        rates[0], rates[1]
-    ))
+    Ok((rates, rows))
 }
 
 /// Billions of operations of the products with frozen weights, forward and backward, on
@@ -240,6 +321,14 @@ fn work(size: usize, texts: usize) -> f64 {
 }
 
 impl Setup<'_> {
+    /// Every side once; of what it took and what it took before the faster one stays.
+    fn round(&self, sides: &[Side], best: &mut [Option<Took>]) -> Result<()> {
+        for (side, best) in sides.iter().zip(best) {
+            *best = Some(self.tune(*side)?.faster(*best));
+        }
+        Ok(())
+    }
+
     fn tune(&self, side: Side) -> Result<Took> {
         let Self { context, peers, encoder, file, flags } = self;
         let last = peers.tune(context, side, file, encoder, flags)?;

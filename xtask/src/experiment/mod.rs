@@ -41,17 +41,19 @@ const ALONE: &str = "";
 /// The seed of baselines; there is one of each.
 const BASELINE_SEED: u64 = 0;
 
-/// Runs what is missing of an experiment.
+/// Runs what is missing of an experiment, or of one of its seeds.
 pub fn run(
     context: &Context,
     steps: &mut Steps,
     name: &str,
     data: &Path,
+    seed: Option<u64>,
     minutes: Option<u64>,
 ) -> Result<()> {
     let until = minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     let home = context.root.join("experiments").join(name);
     let plan = Plan::read(&home.join("experiment.toml"))?;
+    let seeds = plan.chosen(seed)?;
     eprintln!("{}", plan.title);
     for task in &plan.task {
         eprintln!(
@@ -88,7 +90,7 @@ pub fn run(
         experiment.collect(truth, &experiment.transferred(truth)?)?;
     }
     // Seed by seed: an experiment that is stopped early is a smaller one, and whole.
-    for seed in plan.seeds() {
+    for seed in seeds {
         if plan.tuning.has(seed) {
             steps.take(&format!("tuning, seed {seed}"), || experiment.tune(seed))?;
         }

@@ -278,6 +278,14 @@ impl Plan {
         }
         seeds
     }
+
+    /// One of them, or all.
+    pub fn chosen(&self, seed: Option<u64>) -> Result<Vec<u64>> {
+        let all = self.seeds();
+        let Some(seed) = seed else { return Ok(all) };
+        ensure!(all.contains(&seed), "there is no seed {seed}; there are {all:?}");
+        Ok(vec![seed])
+    }
 }
 
 #[cfg(test)]
@@ -324,6 +332,10 @@ mod tests {
     fn a_declaration_is_read() {
         let plan = read(GOOD).unwrap();
         assert_eq!((plan.seeds(), plan.task.len()), (vec![0, 1, 3, 4, 2], 3));
+        assert_eq!(plan.chosen(None).unwrap(), plan.seeds());
+        assert_eq!(plan.chosen(Some(4)).unwrap(), [4]);
+        let error = plan.chosen(Some(5)).unwrap_err().to_string();
+        assert_eq!(error, "there is no seed 5; there are [0, 1, 3, 4, 2]");
         let named: Vec<_> = plan.tuning.combinations().iter().map(ToString::to_string).collect();
         let wanted =
             ["seed 0", "seed 1", "seed 3, rate × 0.5", "seed 4, initial parameters of seed 1"];

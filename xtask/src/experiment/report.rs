@@ -4,14 +4,17 @@
 
 mod chosen;
 mod layers;
+mod measured;
 mod parts;
 mod seeds;
 
-use super::plan::{Plan, Task, Truth};
-use super::table::{Ranked, Row, Table, Transferred, Tuned, rounded, to_csv};
+use super::plan::{Plan, Task};
+use super::table::{Ranked, Row, Table, Tuned, rounded, to_csv};
 use crate::{context::Context, files, program, steps::Steps};
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Map, Value, json};
+use measured::Measured;
+pub(super) use measured::whole;
+use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -48,7 +51,7 @@ pub fn run(context: &Context, steps: &mut Steps, name: &str, write: bool) -> Res
     program::build(context, steps)?;
     let plan = plan_of(context, name)?;
     let report = Report::of(context, &plan, name)?;
-    let truths = report.truths()?;
+    let truths = whole(&report)?;
     steps.take("zoo", || report.make_zoo(&truths))?;
     let mut text = String::new();
     steps.take("figures", || {
@@ -66,7 +69,7 @@ pub fn run(context: &Context, steps: &mut Steps, name: &str, write: bool) -> Res
 pub fn zoo(context: &Context, name: &str) -> Result<PathBuf> {
     let plan = plan_of(context, name)?;
     let report = Report::of(context, &plan, name)?;
-    report.make_zoo(&report.truths()?)?;
+    report.make_zoo(&whole(&report)?)?;
     Ok(report.zoo)
 }
 
@@ -87,14 +90,6 @@ pub(super) struct Report<'a> {
     pub work: PathBuf,
 }
 
-/// The measured transfer of a setting.
-pub(super) struct Measured<'a> {
-    truth: &'a Truth,
-    cells: Vec<Transferred>,
-    /// As `tupate transfer` writes it.
-    matrix: Value,
-}
-
 impl<'a> Report<'a> {
     fn of(context: &'a Context, plan: &'a Plan, name: &str) -> Result<Self> {
         let folder = context.cache.join("experiments").join(name);
@@ -112,19 +107,6 @@ impl<'a> Report<'a> {
 
     fn rows<R: Row>(&self, file: &str) -> Result<Vec<R>> {
         Table::read(&self.results.join(file))
-    }
-
-    /// What was measured until now, a matrix a setting.
-    pub(super) fn truths(&self) -> Result<Vec<Measured<'a>>> {
-        let mut all = Vec::new();
-        for truth in &self.plan.truth {
-            let cells: Vec<Transferred> = self.rows(&format!("{}.jsonl", truth.setting))?;
-            if !cells.is_empty() {
-                let matrix = matrix(&truth.setting, &cells);
-                all.push(Measured { truth, cells, matrix });
-            }
-        }
-        Ok(all)
     }
 
     /// The folder of a seed's embeddings, a file a task.
@@ -220,11 +202,11 @@ impl<'a> Report<'a> {
         for measured in truths {
             let setting = &measured.truth.setting;
             let whole = self.work.join(format!("{setting}.json"));
-            let in_class = in_class(&measured.matrix, &classes);
+            let in_class = measured.in_class(&classes);
             let in_class =
                 self.write(&format!("{setting}.in-class.json"), &in_class.to_string())?;
             writeln!(text, "\n### Measured transfer, {setting}\n")?;
-            text += &self.measured(measured)?;
+            text += &measured.text();
             for (title, truth) in [("all-class", &whole), ("in-class", &in_class)] {
                 writeln!(text, "\n#### {setting}, {title}: every method, cosine\n")?;
                 text += &self.every_method(truth, &methods, &tables)?;
@@ -244,6 +226,7 @@ impl<'a> Report<'a> {
             writeln!(text, "\n#### {setting}, all-class: chosen without looking\n")?;
             text += &chosen::text(self, &whole, &methods)?;
         }
+        text += &measured::pending(self)?;
         Ok(text)
     }
 
@@ -285,42 +268,6 @@ impl<'a> Report<'a> {
             )?;
         }
         Ok(text)
-    }
-
-    /// How much was measured, and how much of it is noise.
-    fn measured(&self, measured: &Measured<'_>) -> Result<String> {
-        let cells = &measured.cells;
-        let transfers = cells.iter().filter(|cell| cell.source.is_some());
-        let alone: BTreeMap<(u64, &str), f64> = cells
-            .iter()
-            .filter(|cell| cell.source.is_none())
-            .map(|cell| ((cell.seed, cell.target.as_str()), cell.score))
-            .collect();
-        let gains: Vec<f64> = transfers
-            .filter_map(|cell| Some(cell.score - alone.get(&(cell.seed, cell.target.as_str()))?))
-            .collect();
-        let better = gains.iter().filter(|gain| **gain > 0.0).count();
-        let seeds: BTreeSet<u64> = cells.iter().map(|cell| cell.seed).collect();
-        let mut sorted = gains.clone();
-        sorted.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            sorted.get((share * (sorted.len().saturating_sub(1)) as f64) as usize).copied()
-        };
-        let quantile =
-            |share: f64| at(share).map_or_else(String::new, |gain| format!("{gain:+.3}"));
-        let hours = cells.iter().map(|cell| cell.seconds).sum::<f64>() / 3600.0;
-        Ok(format!(
-            "{} cells of {} ({hours:.1} hours of computing): {} transfers, {:.0} % of which gain \
-             on the target alone; gains from {} over {} (median) to {}. `tupate transfer {}`.\n",
-            cells.len(),
-            counted(seeds.len(), "seed"),
-            gains.len(),
-            100.0 * better as f64 / gains.len().max(1) as f64,
-            quantile(0.0),
-            quantile(0.5),
-            quantile(1.0),
-            measured.truth.options.join(" "),
-        ))
     }
 
     fn every_method(&self, truth: &Path, methods: &[String], tables: &[String]) -> Result<String> {
@@ -418,46 +365,6 @@ fn facts(plan: &Plan) -> Value {
         (task.id.clone(), Value::Object(facts))
     };
     plan.task.iter().map(of).collect::<Map<_, _>>().into()
-}
-
-/// All cells as the matrix that `tupate transfer` writes.
-fn matrix(setting: &str, cells: &[Transferred]) -> Value {
-    let seeds: BTreeSet<u64> = cells.iter().map(|cell| cell.seed).collect();
-    let targets: BTreeSet<&str> = cells.iter().map(|cell| cell.target.as_str()).collect();
-    let sources: BTreeSet<&str> = cells.iter().filter_map(|cell| cell.source.as_deref()).collect();
-    let known: BTreeMap<(&str, Option<&str>, u64), f64> = cells
-        .iter()
-        .map(|cell| ((cell.target.as_str(), cell.source.as_deref(), cell.seed), cell.score))
-        .collect();
-    let of = |target: &str, source: Option<&str>| -> Vec<Option<f64>> {
-        seeds.iter().map(|seed| known.get(&(target, source, *seed)).copied()).collect()
-    };
-    let scores: Vec<Vec<_>> = targets
-        .iter()
-        .map(|target| sources.iter().map(|source| of(target, Some(source))).collect())
-        .collect();
-    let alone: Vec<_> = targets.iter().map(|target| of(target, None)).collect();
-    json!({
-        "setting": setting, "metric": "each target's own", "seeds": seeds, "targets": targets,
-        "sources": sources, "scores": scores, "no_transfer": alone,
-    })
-}
-
-/// The matrix without transfer between tasks of different classes.
-fn in_class(matrix: &Value, classes: &BTreeMap<String, String>) -> Value {
-    let mut kept = matrix.clone();
-    let class = |name: &Value| name.as_str().and_then(|name| classes.get(name));
-    let columns = matrix["sources"].as_array().cloned().unwrap_or_default();
-    let rows = matrix["targets"].as_array().cloned().unwrap_or_default();
-    for (t, target) in rows.iter().enumerate() {
-        for (s, source) in columns.iter().enumerate() {
-            if class(target) != class(source) {
-                let seeds = kept["scores"][t][s].as_array_mut();
-                seeds.into_iter().flatten().for_each(|score| *score = Value::Null);
-            }
-        }
-    }
-    kept
 }
 
 fn number(value: Option<&Value>, digits: usize) -> String {

@@ -1,0 +1,163 @@
+//! What was measured of transfer: the matrices of whole seeds, and what is still missing.
+
+use super::super::plan::{Task, Truth};
+use super::super::table::Transferred;
+use super::{Report, counted};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
+
+/// The measured transfer of a setting.
+pub struct Measured<'a> {
+    pub truth: &'a Truth,
+    cells: Vec<Transferred>,
+    /// As `tupate transfer` writes it.
+    pub matrix: Value,
+}
+
+/// A target and its source, or none.
+type Pair<'a> = (&'a str, Option<&'a str>);
+
+/// The cells of a setting that are there.
+fn cells(report: &Report<'_>, truth: &Truth) -> Result<Vec<Transferred>> {
+    report.rows(&format!("{}.jsonl", truth.setting))
+}
+
+/// All cells of a seed.
+fn wanted<'a>(truth: &Truth, seed: u64, tasks: &'a [Task]) -> Vec<Pair<'a>> {
+    let of = |target: &'a str| {
+        let sources = tasks.iter().map(|task| task.id.as_str()).filter(move |id| *id != target);
+        sources.map(Some).chain([None]).map(move |source| (target, source))
+    };
+    truth.targets(seed, tasks).into_iter().flat_map(of).collect()
+}
+
+/// A matrix a setting, of those seeds that are whole: half of one would rank few sources for
+/// some targets and more for others.
+pub fn whole<'a>(report: &Report<'a>) -> Result<Vec<Measured<'a>>> {
+    let tasks = &report.plan.task;
+    let mut all = Vec::new();
+    for truth in &report.plan.truth {
+        let mut cells = cells(report, truth)?;
+        let there: BTreeSet<(u64, Pair<'_>)> = cells.iter().map(pair).collect();
+        let seeds: BTreeSet<u64> = cells.iter().map(|cell| cell.seed).collect();
+        let is_whole = |seed: &u64| {
+            wanted(truth, *seed, tasks).into_iter().all(|pair| there.contains(&(*seed, pair)))
+        };
+        let seeds: BTreeSet<u64> = seeds.into_iter().filter(is_whole).collect();
+        cells.retain(|cell| seeds.contains(&cell.seed));
+        if !cells.is_empty() {
+            all.push(Measured { truth, matrix: matrix(&truth.setting, &cells), cells });
+        }
+    }
+    Ok(all)
+}
+
+fn pair(cell: &Transferred) -> (u64, Pair<'_>) {
+    (cell.seed, (cell.target.as_str(), cell.source.as_deref()))
+}
+
+/// How much is there of each seed that is not whole yet; nothing where all are.
+pub fn pending(report: &Report<'_>) -> Result<String> {
+    let mut text = String::new();
+    for truth in &report.plan.truth {
+        let cells = cells(report, truth)?;
+        for seed in truth.part.iter().flat_map(|part| &part.seeds) {
+            let wanted = wanted(truth, *seed, &report.plan.task).len();
+            let there = cells.iter().filter(|cell| cell.seed == *seed).count();
+            if there < wanted {
+                writeln!(
+                    text,
+                    "- {}, seed {seed}: {there} of {wanted} cells were measured.",
+                    truth.setting
+                )?;
+            }
+        }
+    }
+    match text.is_empty() {
+        true => Ok(text),
+        false => Ok(format!("\n### Not reported yet\n\nA seed is, once it is whole.\n\n{text}")),
+    }
+}
+
+impl Measured<'_> {
+    /// How much was measured, and how much of it is noise.
+    pub fn text(&self) -> String {
+        let cells = &self.cells;
+        let transfers = cells.iter().filter(|cell| cell.source.is_some());
+        let alone: BTreeMap<(u64, &str), f64> = cells
+            .iter()
+            .filter(|cell| cell.source.is_none())
+            .map(|cell| ((cell.seed, cell.target.as_str()), cell.score))
+            .collect();
+        let gains: Vec<f64> = transfers
+            .filter_map(|cell| Some(cell.score - alone.get(&(cell.seed, cell.target.as_str()))?))
+            .collect();
+        let better = gains.iter().filter(|gain| **gain > 0.0).count();
+        let seeds: BTreeSet<u64> = cells.iter().map(|cell| cell.seed).collect();
+        let mut sorted = gains.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            sorted.get((share * (sorted.len().saturating_sub(1)) as f64) as usize).copied()
+        };
+        let quantile =
+            |share: f64| at(share).map_or_else(String::new, |gain| format!("{gain:+.3}"));
+        let hours = cells.iter().map(|cell| cell.seconds).sum::<f64>() / 3600.0;
+        format!(
+            "{} cells of {} ({hours:.1} hours of computing): {} transfers, {:.0} % of which gain \
+             on the target alone; gains from {} over {} (median) to {}. `tupate transfer {}`.\n",
+            cells.len(),
+            counted(seeds.len(), "seed"),
+            gains.len(),
+            100.0 * better as f64 / gains.len().max(1) as f64,
+            quantile(0.0),
+            quantile(0.5),
+            quantile(1.0),
+            self.truth.options.join(" "),
+        )
+    }
+
+    /// The matrix without transfer between tasks of different classes.
+    pub fn in_class(&self, classes: &BTreeMap<String, String>) -> Value {
+        let matrix = &self.matrix;
+        let mut kept = matrix.clone();
+        let class = |name: &Value| name.as_str().and_then(|name| classes.get(name));
+        let columns = matrix["sources"].as_array().cloned().unwrap_or_default();
+        let rows = matrix["targets"].as_array().cloned().unwrap_or_default();
+        for (t, target) in rows.iter().enumerate() {
+            for (s, source) in columns.iter().enumerate() {
+                if class(target) != class(source) {
+                    let seeds = kept["scores"][t][s].as_array_mut();
+                    seeds.into_iter().flatten().for_each(|score| *score = Value::Null);
+                }
+            }
+        }
+        kept
+    }
+}
+
+/// All cells as the matrix that `tupate transfer` writes.
+fn matrix(setting: &str, cells: &[Transferred]) -> Value {
+    let seeds: BTreeSet<u64> = cells.iter().map(|cell| cell.seed).collect();
+    let targets: BTreeSet<&str> = cells.iter().map(|cell| cell.target.as_str()).collect();
+    let sources: BTreeSet<&str> = cells.iter().filter_map(|cell| cell.source.as_deref()).collect();
+    let known: BTreeMap<(&str, Option<&str>, u64), f64> = cells
+        .iter()
+        .map(|cell| ((cell.target.as_str(), cell.source.as_deref(), cell.seed), cell.score))
+        .collect();
+    let of = |target: &str, source: Option<&str>| -> Vec<Option<f64>> {
+        seeds.iter().map(|seed| known.get(&(target, source, *seed)).copied()).collect()
+    };
+    let scores: Vec<Vec<_>> = targets
+        .iter()
+        .map(|target| sources.iter().map(|source| of(target, Some(source))).collect())
+        .collect();
+    let alone: Vec<_> = targets.iter().map(|target| of(target, None)).collect();
+    json!({
+        "setting": setting, "metric": "each target's own", "seeds": seeds, "targets": targets,
+        "sources": sources, "scores": scores, "no_transfer": alone,
+    })
+}

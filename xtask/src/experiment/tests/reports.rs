@@ -1,0 +1,139 @@
+//! Reports on what the stand-in left behind.
+
+use super::*;
+
+#[test]
+fn a_report_has_a_table_for_every_question() {
+    let place = Place::new();
+    let variant = "init_seed = 7\nvariant = [{ seed = 5, rate = 0.5 }]";
+    let plan = PLAN.replace("init_seed = 7", variant);
+    place.run(&plan).unwrap();
+    place.write_embeddings();
+    place.with(&plan, |experiment| experiment.layers().map(drop)).unwrap();
+    let task = |id: &str, class: &str| json!({ "id": id, "class": class });
+    let shown = json!({
+        "tasks": [task("a", "CR"), task("b", "CR"), task("c", "SL")],
+        "embeddings": [{ "key": "lora.early" }, { "key": "lora.late" }],
+        "scores": [{ "name": "datasize" }, { "name": "textemb" }],
+    });
+    let figures =
+        |x: f64| json!({ "rho": 2.0 * x, "ndcg": { "percent": x }, "regret": { "1": x } });
+    let ends = json!([0.25, 0.75]);
+    let test = json!({ "difference": -0.125, "interval95": [-0.25, 0.5], "p_value": 0.5 });
+    let judged = json!({
+        "targets": [
+            { "target": "a", "ndcg": { "percent": 0.5 } },
+            { "target": "b", "ndcg": { "percent": 0.25 } },
+        ],
+        "mean": figures(0.5), "random": figures(0.375), "ceiling": figures(1.0),
+        "interval95": { "rho": ends, "ndcg": { "percent": ends }, "regret": { "1": ends } },
+        "paired": { "difference": { "ndcg": { "percent": test }, "regret": { "1": test } } },
+    });
+    let ranking =
+        json!({ "sources": [{ "task": "b", "score": 0.5 }, { "task": "c", "score": 0 }] });
+    fs::write(place.context.root.join("shown"), shown.to_string()).unwrap();
+    fs::write(place.context.root.join("ranking"), ranking.to_string()).unwrap();
+    fs::write(place.context.root.join("judged"), judged.to_string()).unwrap();
+    let path = place.context.root.join("experiment.toml");
+    let plan = Plan::read(&path).unwrap();
+    let report = report::Report {
+        context: &place.context,
+        plan: &plan,
+        program: place.context.root.join("tupate"),
+        results: place.results(),
+        zoo: place.context.root.join("three.safetensors"),
+        work: place.context.root.join("work"),
+    };
+    for (task, value) in [("a", 1.0_f32), ("b", 2.0), ("c", -1.0)] {
+        let values = [value, 1.0, 0.5, 0.25].map(f32::to_le_bytes).concat();
+        let tensor = |shape| TensorView::new(Dtype::F32, shape, &values).unwrap();
+        let tensors = ["early", "late"].map(|checkpoint| {
+            let name = |part: &str| format!("{part}/lora.{checkpoint}");
+            let initial = TensorView::new(Dtype::F32, vec![4], &[0; 16]).unwrap();
+            [(name("embeddings"), tensor(vec![1, 4])), (name("initial"), initial)]
+        });
+        let file = safetensors::serialize(tensors.into_iter().flatten(), None).unwrap();
+        for seed in [0, 5] {
+            let path = place.results().join(format!("embeddings/{seed}/{task}.safetensors"));
+            fs::write(path, &file).unwrap();
+        }
+    }
+    let truths = report::whole(&report).unwrap();
+    report.make_zoo(&truths).unwrap();
+    let merged = place.calls().into_iter().rfind(|call| call.starts_with("zoo merge")).unwrap();
+    for part in [
+        "a.safetensors",
+        "c.safetensors",
+        "limited-limited.json",
+        "textemb=",
+        "--dtype int8",
+        "--facts",
+    ] {
+        assert!(merged.contains(part), "{part} in {merged}");
+    }
+    let facts = files::json(&report.work.join("facts.json")).unwrap();
+    let bees = json!({ "name": "Bees", "family": "flight", "licence": "MIT" });
+    assert_eq!((&facts["b"], &facts["a"]), (&bees, &json!({ "licence": "MIT" })));
+    let csv = fs::read_to_string(report.work.join("textemb.csv")).unwrap();
+    assert_eq!(csv, "target,a,b,c\na,,1,0.5\nb,2,,1\nc,0,-0.001,\n");
+    let text = report.text(&truths).unwrap();
+    for line in [
+        "| a | CR | accuracy | 0.500 | 0.750 | 0.750 | MIT; whole |",
+        "#### limited-limited, in-class: every method, cosine",
+        "| textemb | 1.00 (0.25 to 0.75) | 0.500 (0.25 to 0.75) | – (– to –) | – (– to –) | \
+         0.500 (0.25 to 0.75) | – (– to –) | – (– to –) | – (– to –) |",
+        "| *random order* | 0.75 | 0.375 | – | – | 0.375 | – | – | – |",
+        "| *ceiling by seeds* | 2.00 | 1.000 | – | – | 1.000 | – | – | – |",
+        "| lora.late | -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 | \
+         -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 |",
+        "| lora.late | queries | 2 | 0.500 (0.25 to 0.75) | – (– to –) | 0.500 (0.25 to 0.75) | \
+         – (– to –) |",
+        "| bitfit.early | 0.500 / – | 0.500 / – |",
+        "| | seed 0 | seed 5, rate × 0.5 |",
+        "| lora.early | 0.500 / – | 0.500 / – |",
+        "| | seed 5, rate × 0.5 | two tasks |",
+        "| | score and NDCG percent | score and Kendall τ |",
+        "| lora.early | – | – |",
+        "| | side by side | side by side, centred | mean of cosines | mean of centred cosines | \
+         lower half | upper half | whitened |",
+        "| rrf | -0.125 (-0.250 to +0.500) | 0.500 | -0.125 (-0.250 to +0.500) | 0.500 |",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\nin\n{text}");
+    }
+    // Six rankings by embeddings in three similarities, two fusions with baselines of two
+    // of them, two baselines, and by layers of four sets and two ensembles in seven ways: all
+    // alike, so that the first is taken.
+    let chosen = "of 74 ways to rank the one with the best mean NDCG percent on the other \
+                  targets: lora.early, cosine 3 times.";
+    assert!(text.contains(chosen), "{text}");
+    let minus = "| minus ensemble.late, cosine | -0.125 (-0.250 to +0.500), p 0.500 |";
+    assert!(text.contains(minus), "{text}");
+    assert!(!text.contains("Not reported yet"), "{text}");
+    assert!(text.contains("15 cells of 2 seeds (0.0 hours of computing): 10 transfers, 0 % of"));
+    // Of two classes, what goes from one to the other is blank, and what was not run.
+    let whole: Value = files::json(&report.work.join("limited-limited.json")).unwrap();
+    let inside: Value = files::json(&report.work.join("limited-limited.in-class.json")).unwrap();
+    assert_eq!(whole["scores"][1], json!([[0.75, null], [null, null], [0.75, null]]));
+    assert_eq!(inside["scores"][1], json!([[0.75, null], [null, null], [null, null]]));
+    assert_eq!(whole["no_transfer"], json!([[0.75, 0.75], [0.75, null], [0.75, 0.75]]));
+    // Without one of its cells a seed is not reported, and said to be pending; nor is it in
+    // the zoo. A setting without a whole seed is not there at all.
+    let table = place.results().join("limited-limited.jsonl");
+    let rows = fs::read_to_string(&table).unwrap();
+    let without = |part: &str| -> String {
+        let (kept, gone): (Vec<&str>, Vec<&str>) =
+            rows.lines().partition(|line| !line.contains(part));
+        assert!(!gone.is_empty(), "{part}");
+        kept.join("\n")
+    };
+    fs::write(&table, without("\"seed\":1,\"target\":\"c\",\"source\":\"a\"")).unwrap();
+    let fewer = report::whole(&report).unwrap();
+    assert_eq!(fewer[0].matrix["seeds"], json!([0]));
+    let text_of_fewer = report.text(&fewer).unwrap();
+    assert!(text_of_fewer.contains("9 cells of 1 seed ("), "{text_of_fewer}");
+    let pending = "- limited-limited, seed 1: 5 of 6 cells were measured.";
+    assert!(text_of_fewer.lines().any(|line| line == pending), "{text_of_fewer}");
+    fs::write(&table, without("\"target\":\"c\",\"source\":null")).unwrap();
+    assert!(report::whole(&report).unwrap().is_empty());
+    fs::write(&table, &rows).unwrap();
+}
