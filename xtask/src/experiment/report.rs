@@ -232,7 +232,9 @@ impl<'a> Report<'a> {
 
     /// The tasks: how they were tuned, under which licence, what was cut.
     fn tasks(&self, classes: &BTreeMap<String, String>) -> Result<String> {
-        let tuned: Vec<Tuned> = self.rows("tuning.jsonl")?;
+        let mut tuned: Vec<Tuned> = self.rows("tuning.jsonl")?;
+        // Of whole seeds, or tasks would differ by what they are means of.
+        tuned.retain(|row| self.has_embeddings(row.seed));
         let methods: Vec<&str> = self.plan.tuning.method.iter().map(|m| m.name.as_str()).collect();
         let seeds: BTreeSet<u64> = tuned.iter().map(|row| row.seed).collect();
         let ok = tuned.iter().filter(|row| row.ledger.ok).count();
