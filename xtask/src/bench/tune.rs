@@ -264,7 +264,7 @@ fn measure(context: &Context, steps: &mut Steps, half: bool) -> Result<(Vec<f64>
     })?;
     let mut rates = Vec::new();
     steps.take("rate of products", || {
-        for flag in [Some(None), half.then_some(Some("--bf16"))].into_iter().flatten() {
+        for flag in [None, Some("--bf16")].into_iter().take(1 + usize::from(half)) {
             let command = context.command(python, ["-B", PEER, "rate"]).args(flag).quiet();
             rates.push(last_line(command)?["gflops"].as_f64().context("no rate was measured")?);
         }
