@@ -53,8 +53,9 @@ cargo xtask COMMAND
           write what has changed); load adapter folders that the program writes
           with those packages; they take 7 GB in the cache folder
   bench NAME [--write]
-          measure: tune (beside PyTorch with PEFT), gpu (the same on an NVIDIA GPU), curves
-          (loss by epoch, beside PEFT), precision (what bf16 changes in scores and
+          measure: tune (beside PyTorch with PEFT), tune-f32 (the same without bf16, for
+          a processor that has none), gpu (the same on an NVIDIA GPU), curves (loss
+          by epoch, beside PEFT), precision (what bf16 changes in scores and
           embeddings), several (tasks by one command, beside one after the
           other), settling (what ending early costs), zoo (ranking natively, in a
           browser, in numpy and in JavaScript), serve (a zoo's file while a run is
@@ -281,6 +282,13 @@ mod tests {
         assert_eq!(parsed("screenshots"), Ok(Request::Screenshots));
         assert_eq!(parsed("tidy"), Ok(Request::Tidy));
         assert_eq!(parsed("program"), Ok(Request::Program));
+    }
+
+    #[test]
+    fn help_says_what_each_benchmark_is() {
+        for name in bench::names().split(", ") {
+            assert!(HELP.contains(&format!("{name} (")), "{name}");
+        }
     }
 
     #[test]

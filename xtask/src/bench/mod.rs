@@ -52,7 +52,7 @@ const BENCHES: &[Bench] = &[
 ];
 
 /// The names, for messages.
-fn names() -> String {
+pub fn names() -> String {
     BENCHES.iter().map(|bench| bench.name).collect::<Vec<_>>().join(", ")
 }
 

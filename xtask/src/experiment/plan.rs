@@ -165,6 +165,13 @@ impl Method {
     }
 }
 
+impl Combination {
+    /// Whether it differs from others by its seed alone.
+    pub fn is_plain(&self) -> bool {
+        self.rate == 1.0 && self.init_seed.is_none()
+    }
+}
+
 impl fmt::Display for Combination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seed {}", self.seed)?;

@@ -188,7 +188,8 @@ pub struct TruthArgs {
     /// `tupate transfer`, which has all seeds and its setting.
     #[arg(long, value_name = "CSV|JSON")]
     pub truth: Vec<PathBuf>,
-    /// The matrix's setting, such as full-limited.
+    /// The setting of tables in CSV, such as full-limited; of a zoo with several matrices,
+    /// which one to judge by.
     #[arg(long, value_name = "NAME")]
     pub setting: Option<String>,
 }

@@ -28,6 +28,14 @@ pub fn read(args: &TruthArgs) -> Result<Vec<TransferMatrix>, Failure> {
             seeds.push(matrix.map_err(|e| bad(&e))?);
         }
     }
+    if let (Some(named), []) = (&args.setting, &seeds[..])
+        && let Some(own) = all.iter().map(|matrix| &matrix.setting).find(|own| *own != named)
+    {
+        return Err(Failure::Usage(format!(
+            "--setting {named}: it names tables in CSV, and a transfer.json has its own, {own}: \
+             leave --setting out"
+        )));
+    }
     all.extend(TransferMatrix::of_seeds(&seeds));
     Ok(all)
 }
@@ -40,6 +48,10 @@ pub fn scores(name: &str, path: &Path) -> Result<ScoreTable, Failure> {
 
 /// A zoo with what is to stand beside its embeddings, next to what stands there already.
 pub fn put_beside(zoo: Zoo, args: &BesideArgs) -> Result<Zoo, Failure> {
+    if let (Some(named), []) = (&args.truth.setting, &args.truth.truth[..]) {
+        let what = format!("--setting {named} names a transfer matrix: give it by --truth, too");
+        return Err(Failure::Usage(what));
+    }
     let transfer = zoo.transfer().iter().cloned().chain(read(&args.truth)?).collect();
     let new: Result<Vec<_>, _> =
         args.scores.iter().map(|(name, path)| scores(name, path)).collect();

@@ -104,6 +104,28 @@ fn vectors_of_numpy_are_judged_alike_from_folder_and_zoo() {
     assert!(!dir.join("m").exists());
 }
 
+/// A setting that would go nowhere is not passed over.
+#[test]
+fn a_setting_names_tables_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (npy, truth) = (golden("npy"), golden("truth.csv"));
+    let import = format!("zoo import-npy {npy} --reduce mean-rows --out animals.safetensors");
+    let named = format!("{import} --setting invented");
+    fails(dir, &named, 2, &["--setting invented", "--truth"]);
+    ok(dir, &format!("{named} --truth {truth}"));
+
+    let zoo = std::fs::read(dir.join("animals.safetensors")).unwrap();
+    let matrix = tupate_zoo::Zoo::parse(&zoo).unwrap().transfer()[0].clone();
+    std::fs::write(dir.join("transfer.json"), serde_json::to_vec(&matrix).unwrap()).unwrap();
+    let own = "evaluate --zoo animals.safetensors --truth transfer.json --json";
+    let other = format!("{own} --setting full-limited");
+    fails(dir, &other, 2, &["--setting full-limited", "its own, invented", "leave --setting out"]);
+    for fine in [own, &format!("{own} --setting invented")] {
+        assert_eq!(json(dir, fine)["settings"]["truth"]["setting"], "invented");
+    }
+}
+
 /// Every ranking of a zoo as a table of scores, which must then be judged alike.
 #[test]
 fn tables_of_scores_are_judged_as_what_they_came_from() {

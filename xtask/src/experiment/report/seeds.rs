@@ -34,6 +34,7 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
         return Ok(text);
     }
     let names: Vec<String> = there.iter().map(|one| one.to_string()).collect();
+    let plain = there.iter().filter(|one| one.is_plain()).count();
     let header = |columns: &[String]| {
         format!("| | {} |\n|---|{}\n", columns.join(" | "), "--:|".repeat(columns.len()))
     };
@@ -48,11 +49,18 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
             let judged = judge(report, truth, &parts::scores(&tuned), None)?;
             of_set.push((one.seed, set, judged));
         }
-        let figures = of_set.iter().map(|(.., judged)| {
+        let figures = |judged: &Value| {
             let of = |at: usize| number(judged["mean"].pointer(MEASURES[at].1), 3);
             format!("{} / {}", of(1), of(7))
-        });
-        writeln!(foretold, "| {key} | {} |", figures.collect::<Vec<_>>().join(" | "))?;
+        };
+        let mut cells: Vec<String> = of_set.iter().map(|(.., judged)| figures(judged)).collect();
+        if plain > 1 {
+            let of_seeds = there.iter().zip(&of_set).filter(|(one, _)| one.is_plain());
+            let mean = mean(of_seeds.map(|(_, (_, set, _))| set));
+            let mean = mean.iter().map(|(task, values)| (*task, values.clone())).collect();
+            cells.push(figures(&judge(report, truth, &parts::scores(&mean), None)?));
+        }
+        writeln!(foretold, "| {key} | {} |", cells.join(" | "))?;
         let first = &of_set[0].1;
         let others = of_set[1..].iter().map(|(_, set, _)| format!("{:.3}", likeness(first, set)));
         let mut cells: Vec<String> = others.collect();
@@ -68,7 +76,16 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
         });
         writeln!(correlated, "| {key} | {} |", cells.join(" | "))?;
     }
-    writeln!(text, "NDCG percent / Kendall τ, cosine:\n\n{}{foretold}", header(&names))?;
+    let mut columns = names.clone();
+    if plain > 1 {
+        columns.push(format!("mean of {plain} seeds"));
+    }
+    writeln!(
+        text,
+        "NDCG percent / Kendall τ, cosine; *mean*: of a task's embeddings by seeds alone:\n\n\
+         {}{foretold}",
+        header(&columns)
+    )?;
     let mut columns = names[1..].to_vec();
     columns.push("two tasks".to_owned());
     writeln!(
@@ -160,6 +177,21 @@ fn pearson(pairs: &[(f64, f64)]) -> Option<f64> {
     (xx > 1e-12 && yy > 1e-12).then(|| sum(&|x, y| x * y) / (xx * yy).sqrt())
 }
 
+/// Each task's mean embedding over sets that have the same tasks.
+fn mean<'a>(sets: impl Iterator<Item = &'a Set>) -> BTreeMap<&'a String, Vec<f64>> {
+    let mut sums: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
+    let mut count = 0.0;
+    for set in sets {
+        count += 1.0;
+        for (task, values) in &set.tuned {
+            let sum = sums.entry(task).or_insert_with(|| vec![0.0; values.len()]);
+            sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
+    }
+    sums.values_mut().flatten().for_each(|sum| *sum /= count);
+    sums
+}
+
 /// The mean cosine of each task in two sets.
 fn likeness(one: &Set, other: &Set) -> f64 {
     let each = one.tuned.iter().filter_map(|(task, v)| Some(cosine(v, other.tuned.get(task)?)));
@@ -200,14 +232,25 @@ mod tests {
         assert_eq!(correlation(&[rising]), "–");
     }
 
+    fn set(rows: &[(&str, [f64; 2])]) -> Set {
+        let tuned = rows.iter().map(|(task, v)| ((*task).to_owned(), v.to_vec())).collect();
+        Set { tuned, initial: Vec::new() }
+    }
+
     #[test]
     fn likeness_is_of_the_same_task() {
-        let set = |rows: &[(&str, [f64; 2])]| Set {
-            tuned: rows.iter().map(|(task, v)| ((*task).to_owned(), v.to_vec())).collect(),
-            initial: Vec::new(),
-        };
         let one = set(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
         let other = set(&[("a", [2.0, 0.0]), ("b", [1.0, 0.0])]);
         assert_eq!((likeness(&one, &other), likeness_of_tasks(&one)), (0.5, 0.0));
+    }
+
+    #[test]
+    fn a_mean_is_over_seeds_task_by_task() {
+        let one = set(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
+        let other = set(&[("a", [3.0, 1.0]), ("b", [0.0, -1.0])]);
+        let mean = mean([&one, &other].into_iter());
+        let found: Vec<_> =
+            mean.iter().map(|(task, values)| (task.as_str(), &values[..])).collect();
+        assert_eq!(found, [("a", &[2.0, 0.5][..]), ("b", &[0.0, 0.0][..])]);
     }
 }
