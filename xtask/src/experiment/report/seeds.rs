@@ -2,10 +2,10 @@
 //! foretell, and whether those of better scores foretell better (the paper's Table 3).
 
 use super::super::plan::Combination;
-use super::super::table::Tuned;
+use super::super::table::{Scores, Tuned, to_csv};
 use super::chosen::judge;
 use super::parts::{self, Set};
-use super::{MEASURES, Report, counted, number};
+use super::{MEASURES, Report, counted, difference, number};
 use crate::bench::cosine;
 use anyhow::Result;
 use serde_json::Value;
@@ -39,14 +39,13 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
         format!("| | {} |\n|---|{}\n", columns.join(" | "), "--:|".repeat(columns.len()))
     };
     let (mut foretold, mut alike) = (String::new(), String::new());
-    let mut correlated = String::new();
+    let (mut gained, mut correlated) = (String::new(), String::new());
     let scores = scores(&report.rows("tuning.jsonl")?);
     for key in sets {
         let mut of_set = Vec::new();
         for one in &there {
             let set = parts::read(report, one.seed, key)?;
-            let tuned = set.tuned.iter().map(|(task, values)| (task, values.clone())).collect();
-            let judged = judge(report, truth, &parts::scores(&tuned), None)?;
+            let judged = judge(report, truth, &cosines(&set), None)?;
             of_set.push((one.seed, set, judged));
         }
         let figures = |judged: &Value| {
@@ -57,8 +56,11 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
         if plain > 1 {
             let of_seeds = there.iter().zip(&of_set).filter(|(one, _)| one.is_plain());
             let mean = mean(of_seeds.map(|(_, (_, set, _))| set));
-            let mean = mean.iter().map(|(task, values)| (*task, values.clone())).collect();
-            cells.push(figures(&judge(report, truth, &parts::scores(&mean), None)?));
+            let alone = report.write("alone.csv", &to_csv(&cosines(&of_set[0].1)))?;
+            let judged = judge(report, truth, &parts::scores(&mean), Some(&alone))?;
+            cells.push(figures(&judged));
+            let differences = FORETOLD.map(|(_, at)| difference(&judged, at));
+            writeln!(gained, "| {key} | {} |", differences.join(" | "))?;
         }
         writeln!(foretold, "| {key} | {} |", cells.join(" | "))?;
         let first = &of_set[0].1;
@@ -86,6 +88,11 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
          {}{foretold}",
         header(&columns)
     )?;
+    if plain > 1 {
+        let columns = FORETOLD.map(|(title, _)| [title.to_owned(), "p".to_owned()]).concat();
+        let title = "The mean of seeds minus the first seed alone";
+        writeln!(text, "{title}:\n\n{}{gained}", header(&columns))?;
+    }
     let mut columns = names[1..].to_vec();
     columns.push("two tasks".to_owned());
     writeln!(
@@ -175,6 +182,11 @@ fn pearson(pairs: &[(f64, f64)]) -> Option<f64> {
         |of: &dyn Fn(f64, f64) -> f64| -> f64 { pairs.iter().map(|p| of(p.0 - x, p.1 - y)).sum() };
     let (xx, yy) = (sum(&|x, _| x * x), sum(&|_, y| y * y));
     (xx > 1e-12 && yy > 1e-12).then(|| sum(&|x, y| x * y) / (xx * yy).sqrt())
+}
+
+/// Of every two tasks the cosine.
+fn cosines(set: &Set) -> Scores {
+    parts::scores(&set.tuned.iter().map(|(task, values)| (task, values.clone())).collect())
 }
 
 /// Each task's mean embedding over sets that have the same tasks.

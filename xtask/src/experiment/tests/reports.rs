@@ -91,6 +91,8 @@ fn a_report_has_a_table_for_every_question() {
         "| bitfit.early | 0.500 / – | 0.500 / – |",
         "| | seed 0 | seed 2 | seed 5, rate × 0.5 | mean of 2 seeds |",
         "| lora.early | 0.500 / – | 0.500 / – | 0.500 / – | 0.500 / – |",
+        "| | NDCG percent | p | Kendall τ | p |",
+        "| lora.early | -0.125 (-0.250 to +0.500) | 0.500 | – (– to –) | – |",
         "| | seed 2 | seed 5, rate × 0.5 | two tasks |",
         "| | score and NDCG percent | score and Kendall τ |",
         "| lora.early | – | – |",
