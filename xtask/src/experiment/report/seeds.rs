@@ -38,16 +38,17 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
     let header = |columns: &[String]| {
         format!("| | {} |\n|---|{}\n", columns.join(" | "), "--:|".repeat(columns.len()))
     };
-    let (mut foretold, mut alike) = (String::new(), String::new());
+    let (mut foretold, mut mixed, mut alike) = (String::new(), String::new(), String::new());
     let (mut gained, mut correlated) = (String::new(), String::new());
     let scores = scores(&report.rows("tuning.jsonl")?);
     for key in sets {
         let mut of_set = Vec::new();
         for one in &there {
             let set = parts::read(report, one.seed, key)?;
-            let judged = judge(report, truth, &cosines(&set), None)?;
+            let judged = judge(report, truth, &cosines(&set, &set), None)?;
             of_set.push((one.seed, set, judged));
         }
+        let first = &of_set[0].1;
         let figures = |judged: &Value| {
             let of = |at: usize| number(judged["mean"].pointer(MEASURES[at].1), 3);
             format!("{} / {}", of(1), of(7))
@@ -55,15 +56,19 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
         let mut cells: Vec<String> = of_set.iter().map(|(.., judged)| figures(judged)).collect();
         if plain > 1 {
             let of_seeds = there.iter().zip(&of_set).filter(|(one, _)| one.is_plain());
-            let mean = mean(of_seeds.map(|(_, (_, set, _))| set));
-            let alone = report.write("alone.csv", &to_csv(&cosines(&of_set[0].1)))?;
-            let judged = judge(report, truth, &parts::scores(&mean), Some(&alone))?;
+            let mean = mean(&of_seeds.map(|(_, (_, set, _))| set).collect::<Vec<_>>());
+            let alone = report.write("alone.csv", &to_csv(&cosines(first, first)))?;
+            let judged = judge(report, truth, &cosines(&mean, &mean), Some(&alone))?;
             cells.push(figures(&judged));
             let differences = FORETOLD.map(|(_, at)| difference(&judged, at));
             writeln!(gained, "| {key} | {} |", differences.join(" | "))?;
         }
         writeln!(foretold, "| {key} | {} |", cells.join(" | "))?;
-        let first = &of_set[0].1;
+        let mut cells = Vec::new();
+        for (_, set, _) in &of_set[1..] {
+            cells.push(figures(&judge(report, truth, &cosines(set, first), None)?));
+        }
+        writeln!(mixed, "| {key} | {} |", cells.join(" | "))?;
         let others = of_set[1..].iter().map(|(_, set, _)| format!("{:.3}", likeness(first, set)));
         let mut cells: Vec<String> = others.collect();
         cells.push(format!("{:.3}", likeness_of_tasks(first)));
@@ -94,6 +99,13 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
         writeln!(text, "{title}:\n\n{}{gained}", header(&columns))?;
     }
     let mut columns = names[1..].to_vec();
+    writeln!(
+        text,
+        "The same where targets were tuned otherwise than their sources, whose embeddings are \
+         those of {}:\n\n{}{mixed}",
+        names[0],
+        header(&columns)
+    )?;
     columns.push("two tasks".to_owned());
     writeln!(
         text,
@@ -184,24 +196,22 @@ fn pearson(pairs: &[(f64, f64)]) -> Option<f64> {
     (xx > 1e-12 && yy > 1e-12).then(|| sum(&|x, y| x * y) / (xx * yy).sqrt())
 }
 
-/// Of every two tasks the cosine.
-fn cosines(set: &Set) -> Scores {
-    parts::scores(&set.tuned.iter().map(|(task, values)| (task, values.clone())).collect())
+/// The cosine of every target with every source.
+fn cosines(targets: &Set, sources: &Set) -> Scores {
+    let row = |target: &Vec<f64>| {
+        sources.tuned.iter().map(|(task, values)| (task.clone(), cosine(target, values))).collect()
+    };
+    targets.tuned.iter().map(|(task, values)| (task.clone(), row(values))).collect()
 }
 
-/// Each task's mean embedding over sets that have the same tasks.
-fn mean<'a>(sets: impl Iterator<Item = &'a Set>) -> BTreeMap<&'a String, Vec<f64>> {
-    let mut sums: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
-    let mut count = 0.0;
-    for set in sets {
-        count += 1.0;
-        for (task, values) in &set.tuned {
-            let sum = sums.entry(task).or_insert_with(|| vec![0.0; values.len()]);
-            sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-        }
+/// Each task's mean embedding over sets that began at the same parameters.
+fn mean(sets: &[&Set]) -> Set {
+    let mut tuned: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (task, values) in sets.iter().flat_map(|set| &set.tuned) {
+        let sum = tuned.entry(task.clone()).or_insert_with(|| vec![0.0; values.len()]);
+        sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value / sets.len() as f64);
     }
-    sums.values_mut().flatten().for_each(|sum| *sum /= count);
-    sums
+    Set { tuned, initial: sets[0].initial.clone() }
 }
 
 /// The mean cosine of each task in two sets.
@@ -257,10 +267,19 @@ mod tests {
     }
 
     #[test]
+    fn targets_are_compared_with_sources() {
+        let targets = set(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
+        let sources = set(&[("a", [0.0, 2.0]), ("b", [1.0, 1.0])]);
+        let found = cosines(&targets, &sources);
+        assert_eq!((found["a"]["a"], found["b"]["a"]), (0.0, 1.0));
+        assert!((found["a"]["b"] - 0.5_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_mean_is_over_seeds_task_by_task() {
         let one = set(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
         let other = set(&[("a", [3.0, 1.0]), ("b", [0.0, -1.0])]);
-        let mean = mean([&one, &other].into_iter());
+        let mean = mean(&[&one, &other]).tuned;
         let found: Vec<_> =
             mean.iter().map(|(task, values)| (task.as_str(), &values[..])).collect();
         assert_eq!(found, [("a", &[2.0, 0.5][..]), ("b", &[0.0, 0.0][..])]);

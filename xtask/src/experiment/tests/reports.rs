@@ -93,6 +93,8 @@ fn a_report_has_a_table_for_every_question() {
         "| lora.early | 0.500 / – | 0.500 / – | 0.500 / – | 0.500 / – |",
         "| | NDCG percent | p | Kendall τ | p |",
         "| lora.early | -0.125 (-0.250 to +0.500) | 0.500 | – (– to –) | – |",
+        "| | seed 2 | seed 5, rate × 0.5 |",
+        "| lora.early | 0.500 / – | 0.500 / – |",
         "| | seed 2 | seed 5, rate × 0.5 | two tasks |",
         "| | score and NDCG percent | score and Kendall τ |",
         "| lora.early | – | – |",
