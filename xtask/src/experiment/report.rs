@@ -8,7 +8,7 @@ mod measured;
 mod parts;
 mod seeds;
 
-use super::plan::{Plan, Task};
+use super::plan::{Combination, Plan, Task};
 use super::table::{Ranked, Row, Table, Tuned, rounded, to_csv};
 use crate::{context::Context, files, program, steps::Steps};
 use anyhow::{Context as _, Result, ensure};
@@ -236,7 +236,11 @@ impl<'a> Report<'a> {
         // Of whole seeds, or tasks would differ by what they are means of.
         tuned.retain(|row| self.has_embeddings(row.seed));
         let methods: Vec<&str> = self.plan.tuning.method.iter().map(|m| m.name.as_str()).collect();
-        let seeds: BTreeSet<u64> = tuned.iter().map(|row| row.seed).collect();
+        // Of other rates and initial parameters the ledger counts; scores are not mixed.
+        let plain = self.plan.tuning.combinations().into_iter().filter(Combination::is_plain);
+        let plain: BTreeSet<u64> = plain.map(|one| one.seed).collect();
+        let seeds: BTreeSet<u64> =
+            tuned.iter().map(|row| row.seed).filter(|seed| plain.contains(seed)).collect();
         let ok = tuned.iter().filter(|row| row.ledger.ok).count();
         let mut text = String::from("### The tasks\n\n");
         writeln!(
@@ -250,7 +254,8 @@ impl<'a> Report<'a> {
         writeln!(text, "| task | class | metric | majority | {} | data |", methods.join(" | "))?;
         writeln!(text, "|---|---|---|--:|{}---|", "--:|".repeat(methods.len()))?;
         for task in &self.plan.task {
-            let of: Vec<&Tuned> = tuned.iter().filter(|row| row.task == task.id).collect();
+            let own = |row: &&Tuned| row.task == task.id && seeds.contains(&row.seed);
+            let of: Vec<&Tuned> = tuned.iter().filter(own).collect();
             let Some(first) = of.first() else { continue };
             let score = |method: &&str| {
                 let scores: Vec<f64> =

@@ -78,6 +78,8 @@ fn a_report_has_a_table_for_every_question() {
     assert_eq!(csv, "target,a,b,c\na,,1,0.5\nb,2,,1\nc,0,-0.001,\n");
     let text = report.text(&truths).unwrap();
     for line in [
+        "18 runs, of all of which every tuned tensor got a gradient and moved; score on the \
+         validation part, mean over 2 seeds.",
         "| a | CR | accuracy | 0.500 | 0.750 | 0.750 | MIT; whole |",
         "#### limited-limited, in-class: every method, cosine",
         "| textemb | 1.00 (0.25 to 0.75) | 0.500 (0.25 to 0.75) | – (– to –) | – (– to –) | \
