@@ -54,9 +54,12 @@ const METHODS: [Method; 3] = [
 /// What was tuned, or how it differs from where tuning began.
 const VALUES: [(&str, bool); 2] = [("as tuned", false), ("its change", true)];
 
+/// Embeddings by task.
+pub(super) type Embeddings = BTreeMap<String, Vec<f64>>;
+
 /// The tasks' embeddings of one set, and where tuning began.
 pub(super) struct Set {
-    pub tuned: BTreeMap<String, Vec<f64>>,
+    pub tuned: Embeddings,
     pub initial: Vec<f64>,
 }
 
@@ -80,8 +83,8 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
                         Some(from) => part(values).iter().zip(from).map(|(v, i)| v - i).collect(),
                         None => part(values),
                     };
-                    let parts = set.tuned.iter().map(|(task, v)| (task, of(v))).collect();
-                    let judged = judge(report, truth, &scores(&parts), None)?;
+                    let parts = set.tuned.iter().map(|(task, v)| (task.clone(), of(v))).collect();
+                    let judged = judge(report, truth, &scores(&parts, &parts), None)?;
                     cells.extend([1, 7].map(|at| with_interval(&judged, MEASURES[at])));
                 }
                 let values = part(&set.initial).len();
@@ -98,12 +101,12 @@ fn part(values: &[f64], pieces: usize, own: &[usize]) -> Vec<f64> {
     own.iter().flat_map(|piece| &values[piece * each..][..each]).copied().collect()
 }
 
-/// Of every two tasks the cosine.
-pub(super) fn scores(parts: &BTreeMap<&String, Vec<f64>>) -> Scores {
+/// The cosine of every target with every source.
+pub(super) fn scores(targets: &Embeddings, sources: &Embeddings) -> Scores {
     let row = |target: &Vec<f64>| {
-        parts.iter().map(|(source, values)| ((*source).clone(), cosine(target, values))).collect()
+        sources.iter().map(|(source, values)| (source.clone(), cosine(target, values))).collect()
     };
-    parts.iter().map(|(target, values)| ((*target).clone(), row(values))).collect()
+    targets.iter().map(|(target, values)| (target.clone(), row(values))).collect()
 }
 
 /// The embeddings of a seed.
@@ -148,11 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn cosines_are_of_every_two() {
-        let names = ["a", "b"].map(str::to_owned);
-        let parts = names.iter().zip([vec![1.0, 0.0], vec![1.0, 1.0]]).collect();
-        let scores = scores(&parts);
+    fn targets_are_compared_with_sources() {
+        let embeddings = |values: [[f64; 2]; 2]| {
+            ["a", "b"].map(str::to_owned).into_iter().zip(values.map(Vec::from)).collect()
+        };
+        let targets = embeddings([[1.0, 0.0], [0.0, 1.0]]);
+        let scores = scores(&targets, &embeddings([[0.0, 2.0], [1.0, 1.0]]));
+        assert_eq!((scores["a"]["a"], scores["b"]["a"]), (0.0, 1.0));
         assert!((scores["a"]["b"] - 0.5_f64.sqrt()).abs() < 1e-12);
-        assert!((scores["b"]["b"] - 1.0).abs() < 1e-12);
     }
 }

@@ -2,9 +2,9 @@
 //! foretell, and whether those of better scores foretell better (the paper's Table 3).
 
 use super::super::plan::Combination;
-use super::super::table::{Scores, Tuned, to_csv};
+use super::super::table::{Tuned, to_csv};
 use super::chosen::judge;
-use super::parts::{self, Set};
+use super::parts::{self, Embeddings, Set};
 use super::{MEASURES, Report, counted, difference, number};
 use crate::bench::cosine;
 use anyhow::Result;
@@ -45,10 +45,10 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
         let mut of_set = Vec::new();
         for one in &there {
             let set = parts::read(report, one.seed, key)?;
-            let judged = judge(report, truth, &cosines(&set, &set), None)?;
+            let judged = judge(report, truth, &parts::scores(&set.tuned, &set.tuned), None)?;
             of_set.push((one.seed, set, judged));
         }
-        let first = &of_set[0].1;
+        let first = &of_set[0].1.tuned;
         let figures = |judged: &Value| {
             let of = |at: usize| number(judged["mean"].pointer(MEASURES[at].1), 3);
             format!("{} / {}", of(1), of(7))
@@ -56,9 +56,9 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
         let mut cells: Vec<String> = of_set.iter().map(|(.., judged)| figures(judged)).collect();
         if plain > 1 {
             let of_seeds = there.iter().zip(&of_set).filter(|(one, _)| one.is_plain());
-            let mean = mean(&of_seeds.map(|(_, (_, set, _))| set).collect::<Vec<_>>());
-            let alone = report.write("alone.csv", &to_csv(&cosines(first, first)))?;
-            let judged = judge(report, truth, &cosines(&mean, &mean), Some(&alone))?;
+            let mean = mean(&of_seeds.map(|(_, (_, set, _))| &set.tuned).collect::<Vec<_>>());
+            let alone = report.write("alone.csv", &to_csv(&parts::scores(first, first)))?;
+            let judged = judge(report, truth, &parts::scores(&mean, &mean), Some(&alone))?;
             cells.push(figures(&judged));
             let differences = FORETOLD.map(|(_, at)| difference(&judged, at));
             writeln!(gained, "| {key} | {} |", differences.join(" | "))?;
@@ -66,10 +66,11 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
         writeln!(foretold, "| {key} | {} |", cells.join(" | "))?;
         let mut cells = Vec::new();
         for (_, set, _) in &of_set[1..] {
-            cells.push(figures(&judge(report, truth, &cosines(set, first), None)?));
+            cells.push(figures(&judge(report, truth, &parts::scores(&set.tuned, first), None)?));
         }
         writeln!(mixed, "| {key} | {} |", cells.join(" | "))?;
-        let others = of_set[1..].iter().map(|(_, set, _)| format!("{:.3}", likeness(first, set)));
+        let others =
+            of_set[1..].iter().map(|(_, set, _)| format!("{:.3}", likeness(first, &set.tuned)));
         let mut cells: Vec<String> = others.collect();
         cells.push(format!("{:.3}", likeness_of_tasks(first)));
         writeln!(alike, "| {key} | {} |", cells.join(" | "))?;
@@ -196,34 +197,26 @@ fn pearson(pairs: &[(f64, f64)]) -> Option<f64> {
     (xx > 1e-12 && yy > 1e-12).then(|| sum(&|x, y| x * y) / (xx * yy).sqrt())
 }
 
-/// The cosine of every target with every source.
-fn cosines(targets: &Set, sources: &Set) -> Scores {
-    let row = |target: &Vec<f64>| {
-        sources.tuned.iter().map(|(task, values)| (task.clone(), cosine(target, values))).collect()
-    };
-    targets.tuned.iter().map(|(task, values)| (task.clone(), row(values))).collect()
-}
-
 /// Each task's mean embedding over sets that began at the same parameters.
-fn mean(sets: &[&Set]) -> Set {
-    let mut tuned: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for (task, values) in sets.iter().flat_map(|set| &set.tuned) {
+fn mean(sets: &[&Embeddings]) -> Embeddings {
+    let mut tuned = Embeddings::new();
+    for (task, values) in sets.iter().copied().flatten() {
         let sum = tuned.entry(task.clone()).or_insert_with(|| vec![0.0; values.len()]);
         sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value / sets.len() as f64);
     }
-    Set { tuned, initial: sets[0].initial.clone() }
+    tuned
 }
 
 /// The mean cosine of each task in two sets.
-fn likeness(one: &Set, other: &Set) -> f64 {
-    let each = one.tuned.iter().filter_map(|(task, v)| Some(cosine(v, other.tuned.get(task)?)));
+fn likeness(one: &Embeddings, other: &Embeddings) -> f64 {
+    let each = one.iter().filter_map(|(task, v)| Some(cosine(v, other.get(task)?)));
     let each: Vec<f64> = each.collect();
     each.iter().sum::<f64>() / each.len() as f64
 }
 
 /// The mean cosine of every two tasks of a set.
-fn likeness_of_tasks(set: &Set) -> f64 {
-    let all: Vec<&Vec<f64>> = set.tuned.values().collect();
+fn likeness_of_tasks(set: &Embeddings) -> f64 {
+    let all: Vec<&Vec<f64>> = set.values().collect();
     let pairs = all.iter().enumerate().flat_map(|(i, one)| all[..i].iter().map(|o| cosine(one, o)));
     let pairs: Vec<f64> = pairs.collect();
     pairs.iter().sum::<f64>() / pairs.len() as f64
@@ -254,9 +247,8 @@ mod tests {
         assert_eq!(correlation(&[rising]), "–");
     }
 
-    fn set(rows: &[(&str, [f64; 2])]) -> Set {
-        let tuned = rows.iter().map(|(task, v)| ((*task).to_owned(), v.to_vec())).collect();
-        Set { tuned, initial: Vec::new() }
+    fn set(rows: &[(&str, [f64; 2])]) -> Embeddings {
+        rows.iter().map(|(task, v)| ((*task).to_owned(), v.to_vec())).collect()
     }
 
     #[test]
@@ -267,19 +259,10 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_compared_with_sources() {
-        let targets = set(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
-        let sources = set(&[("a", [0.0, 2.0]), ("b", [1.0, 1.0])]);
-        let found = cosines(&targets, &sources);
-        assert_eq!((found["a"]["a"], found["b"]["a"]), (0.0, 1.0));
-        assert!((found["a"]["b"] - 0.5_f64.sqrt()).abs() < 1e-12);
-    }
-
-    #[test]
     fn a_mean_is_over_seeds_task_by_task() {
         let one = set(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
         let other = set(&[("a", [3.0, 1.0]), ("b", [0.0, -1.0])]);
-        let mean = mean(&[&one, &other]).tuned;
+        let mean = mean(&[&one, &other]);
         let found: Vec<_> =
             mean.iter().map(|(task, values)| (task.as_str(), &values[..])).collect();
         assert_eq!(found, [("a", &[2.0, 0.5][..]), ("b", &[0.0, 0.0][..])]);
