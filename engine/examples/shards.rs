@@ -52,6 +52,7 @@ fn embedding(number: usize, dim: usize) -> NewEmbedding {
             class: TaskClass::ClassificationRegression,
             family: format!("kind {kind}"),
             train_examples: 100 + (number * 31 % 10_000) as u64,
+            tunings: 1,
             metric: Metric::Accuracy,
             score: Some(0.8),
             majority: Some(0.5),

@@ -98,6 +98,7 @@ mod tests {
                 class: task.class,
                 family: task.family.into(),
                 train_examples: 1,
+                tunings: 1,
                 metric: task.metric,
                 score: None,
                 majority: None,

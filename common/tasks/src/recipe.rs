@@ -301,7 +301,7 @@ impl Recipe {
 
     /// The fields in which `self` and `other` differ; empty when embeddings of
     /// the two may be compared. The encoder's name alone is not a difference:
-    /// its weights' hash is.
+    /// its weights' hash is; nor is the seed of initial parameters that are not drawn.
     pub fn differences(&self, other: &Self) -> Vec<FieldDifference> {
         let mut found = Vec::new();
         let mut compare = |field: &str, left: String, right: String| {
@@ -319,7 +319,10 @@ impl Recipe {
         compare("parameters", debug(&self.parameters), debug(&other.parameters));
         compare("aggregation", debug(&self.aggregation), debug(&other.aggregation));
         compare("values", debug(&self.values), debug(&other.values));
-        compare("init_seed", self.init_seed.to_string(), other.init_seed.to_string());
+        // BitFit begins at the encoder's own biases.
+        if [&self.method, &other.method] != [&MethodSpec::BitFit; 2] {
+            compare("init_seed", self.init_seed.to_string(), other.init_seed.to_string());
+        }
         compare("checkpoint", self.checkpoint.name().into(), other.checkpoint.name().into());
         let show = |p: &Option<Projection>| p.map_or_else(|| "none".into(), |p| p.to_string());
         compare("projection", show(&self.projection), show(&other.projection));
@@ -390,6 +393,15 @@ mod tests {
                 "projection"
             ]
         );
+    }
+
+    #[test]
+    fn a_seed_of_which_nothing_is_drawn_is_no_difference() {
+        let of = |method: MethodSpec, init_seed| Recipe { method, init_seed, ..recipe() };
+        let differ = |method: MethodSpec| of(method.clone(), 0).differences(&of(method, 1)).len();
+        assert_eq!(differ(MethodSpec::BitFit), 0);
+        assert_eq!(differ(recipe().method), 1);
+        assert_eq!(differ(MethodSpec::PTuningV2 { prefix_length: 2 }), 1);
     }
 
     #[test]

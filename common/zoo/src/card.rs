@@ -34,9 +34,9 @@ fn write_card(text: &mut String, zoo: &Zoo, file: &str, sha256: &str) -> std::fm
     writeln!(text, "## Tasks\n")?;
     writeln!(
         text,
-        "| task | name | class | family | training examples | metric | score | majority | data licence |"
+        "| task | name | class | family | training examples | tunings | metric | score | majority | data licence |"
     )?;
-    writeln!(text, "|---|---|---|---|---:|---|---:|---:|---|")?;
+    writeln!(text, "|---|---|---|---|---:|---:|---|---:|---:|---|")?;
     for task in zoo.tasks() {
         let number = |x: Option<f64>| x.map_or_else(|| "unknown".to_owned(), |x| format!("{x:.4}"));
         let name = match &task.link {
@@ -45,7 +45,7 @@ fn write_card(text: &mut String, zoo: &Zoo, file: &str, sha256: &str) -> std::fm
         };
         writeln!(
             text,
-            "| {} | {name} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {name} | {} | {} | {} | {} | {} | {} | {} | {} |",
             plain(&task.id),
             task.class.name(),
             plain(&task.family),
@@ -53,6 +53,7 @@ fn write_card(text: &mut String, zoo: &Zoo, file: &str, sha256: &str) -> std::fm
                 0 => "unknown".to_owned(),
                 n => n.to_string(),
             },
+            task.tunings,
             task.metric.name(),
             number(task.score),
             number(task.majority),

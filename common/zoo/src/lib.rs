@@ -18,6 +18,7 @@ pub mod lab;
 pub mod link;
 mod manifest;
 pub mod map;
+mod mean;
 mod merge;
 pub mod narrow;
 pub mod npy;
@@ -39,7 +40,8 @@ pub use import::{Reduce, import};
 pub use manifest::{
     EmbeddingSet, Facts, MAX_ID, MAX_SETS, MAX_TASKS, SCHEMA_MAJOR, SCHEMA_MINOR, TaskEntry,
 };
-pub use merge::merge;
+pub use mean::mean;
+pub use merge::{Repeated, merge};
 pub use outline::Outline;
 pub use scores::ScoreTable;
 pub use select::{Query, RankedSource, Ranking, Target, rank, rank_in_pieces};

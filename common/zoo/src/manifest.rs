@@ -11,9 +11,9 @@ pub const SCHEMA_MAJOR: u32 = 1;
 /// are not known are passed over.
 ///
 /// 1.1 added embeddings in `I8`, transfer matrices and the method `imported`, 1.2 the
-/// recipe's projection, 1.3 tables of scores. A file states the least version that has what
-/// it uses, so that earlier readers open what they can.
-pub const SCHEMA_MINOR: u32 = 3;
+/// recipe's projection, 1.3 tables of scores, 1.4 means of several tunings. A file states the
+/// least version that has what it uses, so that earlier readers open what they can.
+pub const SCHEMA_MINOR: u32 = 4;
 
 /// Greatest number of tasks in a zoo.
 pub const MAX_TASKS: usize = 1_000_000;
@@ -53,6 +53,10 @@ pub struct TaskEntry {
     pub train_examples: u64,
     /// The score by which the task is judged.
     pub metric: Metric,
+    /// Of how many tunings, which differ by their seed alone, embeddings and scores are the
+    /// mean; at least 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub tunings: u64,
     /// That score on the validation split after tuning, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
@@ -65,6 +69,15 @@ pub struct TaskEntry {
     /// Where the data, adapter or model can be had, if anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_one(n: &u64) -> bool {
+    *n == 1
 }
 
 /// What is to be said of a task, in place of what its run or file says.
@@ -165,6 +178,7 @@ impl Manifest {
             || self.embeddings.iter().any(|set| set.recipe.method.name() == "imported");
         let of_1_2 = self.embeddings.iter().any(|set| set.recipe.projection.is_some());
         let minor = match () {
+            () if self.tasks.iter().any(|task| task.tunings > 1) => 4,
             () if !self.scores.is_empty() => 3,
             () if of_1_2 => 2,
             () => u32::from(of_1_1),
@@ -186,6 +200,10 @@ impl Manifest {
             check_id(&task.id)?;
             if !ids.insert(task.id.as_str()) {
                 return Err(Error::Inconsistent(format!("task {} is listed twice", task.id)));
+            }
+            if task.tunings == 0 {
+                let id = &task.id;
+                return Err(Error::Inconsistent(format!("{id} is said to be tuned 0 times")));
             }
             for (what, score) in [("score", task.score), ("majority score", task.majority)] {
                 if score.is_some_and(|s| !s.is_finite()) {

@@ -1,19 +1,28 @@
 //! Several zoos as one.
 
-use crate::{Error, NewEmbedding, ScoreTable, TransferMatrix, Zoo};
+use crate::{Error, NewEmbedding, ScoreTable, TransferMatrix, Zoo, mean};
 use std::collections::BTreeMap;
 
+/// What becomes of embeddings of a task by one recipe that several zoos hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeated {
+    /// They must be the same in all.
+    Same,
+    /// They are of tunings by several seeds; the zoo gets their [`mean`].
+    Mean,
+}
+
 /// Joins zoos that hold the same recipes: their tasks side by side in the same
-/// sets, their transfer matrices and tables of scores next to each other. A task that
-/// several hold must be the same in all.
+/// sets, their transfer matrices and tables of scores next to each other.
 ///
 /// # Errors
 /// When the recipes differ (the fields that do are named), a task is not the
-/// same everywhere, or two matrices of one setting or two tables of one name are not.
+/// same everywhere or has no mean, or two matrices of one setting or two tables of one name are not.
 pub fn merge<'a>(
     name: &str,
     description: &str,
     zoos: impl IntoIterator<Item = (&'a str, &'a Zoo)>,
+    repeated: Repeated,
 ) -> Result<Zoo, Error> {
     let zoos: Vec<_> = zoos.into_iter().collect();
     let Some((first, others)) = zoos.split_first() else {
@@ -40,6 +49,10 @@ pub fn merge<'a>(
                     values: row,
                     initial: zoo.initial(set).map(<[f32]>::to_vec),
                 };
+                if repeated == Repeated::Mean {
+                    embeddings.push(embedding);
+                    continue;
+                }
                 let of_task = known.entry(id.clone()).or_default();
                 let same = of_task.iter().map(|at| &embeddings[*at]);
                 let mut same = same.filter(|e| e.recipe.differences(&set.recipe).is_empty());
@@ -51,13 +64,17 @@ pub fn merge<'a>(
                     Some(known) if known.values == embedding.values => {}
                     Some(_) => {
                         return Err(Error::Inconsistent(format!(
-                            "two zoos have different {} embeddings of {id}; leave one out",
+                            "two zoos have different {} embeddings of {id}; leave one out, or take \
+                             their mean",
                             set.key
                         )));
                     }
                 }
             }
         }
+    }
+    if repeated == Repeated::Mean {
+        embeddings = mean(embeddings)?;
     }
     let mut transfer: Vec<TransferMatrix> = Vec::new();
     let mut scores: Vec<ScoreTable> = Vec::new();

@@ -148,6 +148,7 @@ mod tests {
             class,
             family: family.into(),
             train_examples: n,
+            tunings: 1,
             metric: Metric::Accuracy,
             score: None,
             majority: None,

@@ -108,7 +108,7 @@ impl Zoo {
             let recipe = embedding.recipe.clone();
             if rows.insert(id.clone(), embedding).is_some() {
                 return Err(Error::Inconsistent(format!(
-                    "two embeddings of {id} by {} ({}); pack one of them",
+                    "two embeddings of {id} by {} ({}); pack one of them, or their mean",
                     recipe.method,
                     recipe.checkpoint.name()
                 )));
@@ -422,15 +422,28 @@ fn sort_key(set: &EmbeddingSet) -> (String, String) {
     (set.key.clone(), format!("{:?}", set.recipe))
 }
 
-fn merge_facts(known: &mut TaskEntry, new: &TaskEntry) -> Result<(), Error> {
+/// Whether two embeddings are of the same task.
+pub(crate) fn same_facts(known: &TaskEntry, new: &TaskEntry) -> Result<(), Error> {
     let same = known.name == new.name
         && known.class == new.class
         && known.metric == new.metric
         && known.train_examples == new.train_examples;
-    if !same {
+    if same {
+        return Ok(());
+    }
+    Err(Error::Inconsistent(format!(
+        "task {} comes with two different descriptions (for example {} and {} training examples)",
+        known.id, known.train_examples, new.train_examples
+    )))
+}
+
+/// Takes in what another embedding says of the same task.
+fn merge_facts(known: &mut TaskEntry, new: &TaskEntry) -> Result<(), Error> {
+    same_facts(known, new)?;
+    if known.tunings != new.tunings {
         return Err(Error::Inconsistent(format!(
-            "task {} comes with two different descriptions (for example {} and {} training examples)",
-            known.id, known.train_examples, new.train_examples
+            "embeddings of {} are means of {} and of {} tunings",
+            known.id, known.tunings, new.tunings
         )));
     }
     // A task may be tuned by several methods: the zoo states the best score.

@@ -373,7 +373,9 @@ fn a_projected_zoo_says_so_and_is_compared_with_its_like_only() {
     let bytes = projected.to_bytes(Dtype::F32).unwrap();
     assert_eq!(schema(&bytes), "1.2");
     assert_eq!(Zoo::parse(&bytes).unwrap(), projected);
-    let error = tupate_zoo::merge("m", "", [("a", &zoo), ("b", &projected)]).unwrap_err();
+    let error =
+        tupate_zoo::merge("m", "", [("a", &zoo), ("b", &projected)], tupate_zoo::Repeated::Same)
+            .unwrap_err();
     assert!(
         error.to_string().contains("projection: none against 16 dimensions, seed 5"),
         "{error}"
@@ -408,12 +410,16 @@ fn tables_of_scores_travel_in_the_zoo() {
     refused(|t| t.scores[0][1] = Some(f64::NAN), "not finite");
     let twice = zoo_1_1().with_scores(vec![table("z"), table("z")]).unwrap_err().to_string();
     assert!(twice.contains("the scores of z: a method or another table"), "{twice}");
-    let same = tupate_zoo::merge("m", "", [("1", &zoo), ("2", &zoo)]).unwrap();
+    let same =
+        tupate_zoo::merge("m", "", [("1", &zoo), ("2", &zoo)], tupate_zoo::Repeated::Same).unwrap();
     assert_eq!(same.scores(), zoo.scores());
     let mut other = table("z");
     other.scores[0][1] = None;
     let other = zoo_1_1().with_scores(vec![other]).unwrap();
-    let error = tupate_zoo::merge("m", "", [("1", &zoo), ("2", &other)]).unwrap_err().to_string();
+    let error =
+        tupate_zoo::merge("m", "", [("1", &zoo), ("2", &other)], tupate_zoo::Repeated::Same)
+            .unwrap_err()
+            .to_string();
     assert!(error.contains("different tables of scores called z"), "{error}");
 }
 

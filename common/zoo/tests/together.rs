@@ -4,7 +4,9 @@ mod common;
 
 use common::{embedding, recipe, zoo};
 use tupate_tasks::{Checkpoint, Recipe};
-use tupate_zoo::{Error, Move, Similarity, TransferMatrix, Zoo, card, diff, merge};
+use tupate_zoo::{
+    Dtype, Error, Move, NewEmbedding, Repeated, Similarity, TransferMatrix, Zoo, card, diff, merge,
+};
 
 fn part(rows: &[(&str, [f32; 2])]) -> Zoo {
     let rows = rows.iter().map(|(id, v)| embedding(id, Checkpoint::Late, v));
@@ -19,22 +21,26 @@ fn cosine() -> &'static Similarity {
 fn merging_the_parts_gives_the_whole() {
     let left = part(&[("a", [1.0, 0.0]), ("b", [2.0, 0.5])]);
     let right = part(&[("b", [2.0, 0.5]), ("c", [0.25, 1.0])]);
-    let both = merge("part", "", [("left", &left), ("right", &right)]).unwrap();
+    let both = merge("part", "", [("left", &left), ("right", &right)], Repeated::Same).unwrap();
     assert_eq!(both, part(&[("a", [1.0, 0.0]), ("b", [2.0, 0.5]), ("c", [0.25, 1.0])]));
-    assert_eq!(merge("part", "", [("right", &right), ("left", &left)]).unwrap(), both);
-    assert_eq!(merge("part", "", [("left", &left)]).unwrap(), left);
+    assert_eq!(
+        merge("part", "", [("right", &right), ("left", &left)], Repeated::Same).unwrap(),
+        both
+    );
+    assert_eq!(merge("part", "", [("left", &left)], Repeated::Same).unwrap(), left);
 }
 
 #[test]
 fn merging_refuses_contradictions() {
     let left = part(&[("a", [1.0, 0.0])]);
-    let message =
-        |right: &Zoo| merge("m", "", [("left", &left), ("right", right)]).unwrap_err().to_string();
+    let message = |right: &Zoo| {
+        merge("m", "", [("left", &left), ("right", right)], Repeated::Same).unwrap_err().to_string()
+    };
     assert!(message(&part(&[("a", [1.0, 0.5])])).contains("different lora.late embeddings of a"));
     let mut other = embedding("b", Checkpoint::Late, &[1.0, 1.0]);
     other.recipe = Recipe { init_seed: 9, ..recipe(Checkpoint::Late) };
     let other = Zoo::pack("other", "", [other]).unwrap();
-    let error = merge("m", "", [("left", &left), ("right", &other)]).unwrap_err();
+    let error = merge("m", "", [("left", &left), ("right", &other)], Repeated::Same).unwrap_err();
     let Error::Incomparable { differences } = &error else { panic!("{error}") };
     assert_eq!(differences[0].field, "init_seed");
     // One of them has a recipe more.
@@ -45,7 +51,8 @@ fn merging_refuses_contradictions() {
     let array = tupate_zoo::npy::Array { shape: vec![2], values: vec![1.0, 2.0] };
     let unknown =
         tupate_zoo::import("i", "s", "e", vec![(common::task("x"), array)], None).unwrap();
-    let error = merge("m", "", [("u", &unknown), ("u", &unknown)]).unwrap_err().to_string();
+    let error =
+        merge("m", "", [("u", &unknown), ("u", &unknown)], Repeated::Same).unwrap_err().to_string();
     assert!(error.contains("does not say by which encoder"), "{error}");
 }
 
@@ -58,10 +65,10 @@ fn transfer_is_merged_by_setting() {
     let two = part(&[("b", [1.0, 0.5])])
         .with_transfer(vec![matrix("t,b\na,1", "x"), matrix("t,b\na,2", "y")])
         .unwrap();
-    let both = merge("m", "", [("1", &one), ("2", &two)]).unwrap();
+    let both = merge("m", "", [("1", &one), ("2", &two)], Repeated::Same).unwrap();
     assert_eq!(both.transfer().len(), 2);
     let odd = part(&[("b", [1.0, 0.5])]).with_transfer(vec![matrix("t,b\na,3", "x")]).unwrap();
-    let error = merge("m", "", [("1", &one), ("o", &odd)]).unwrap_err().to_string();
+    let error = merge("m", "", [("1", &one), ("o", &odd)], Repeated::Same).unwrap_err().to_string();
     assert!(error.contains("different transfer matrices of the setting x"), "{error}");
 }
 
@@ -97,7 +104,7 @@ fn a_card_says_what_is_in_the_file() {
         "# plane\n\nFour directions.\n",
         "sha256 `0123`",
         "| lora.late | 4 | 2 | LoRA r=1 α=1 on query, late | tiny | abababababab | layer-mean | absolute | 0 |",
-        "| a | Task a | CR | made up | 100 | accuracy | 0.7500 | 0.5000 | unknown |",
+        "| a | Task a | CR | made up | 100 | 1 | accuracy | 0.7500 | 0.5000 | unknown |",
         "tupate rank --zoo plane.safetensors --target a",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
@@ -107,4 +114,83 @@ fn a_card_says_what_is_in_the_file() {
     sly.task.name = "x | y\n# <script>".into();
     let text = card(&Zoo::pack("z", "", [sly]).unwrap(), "z", "0");
     assert!(text.contains("x \\| y \\# \\<script\\>"), "{text}");
+}
+
+/// A zoo of one tuning: `a` by both checkpoints, with this score.
+fn tuning(late: [f32; 2], early: [f32; 2], score: Option<f64>) -> Zoo {
+    let rows = [(Checkpoint::Late, late), (Checkpoint::Early, early)];
+    let rows = rows.map(|(checkpoint, values)| {
+        let mut one = embedding("a", checkpoint, &values);
+        (one.task.score, one.task.majority) = (score, Some(0.5));
+        one
+    });
+    Zoo::pack("tuning", "", rows).unwrap()
+}
+
+fn mean_of(zoos: &[&Zoo]) -> Result<Zoo, Error> {
+    merge("mean", "", zoos.iter().map(|zoo| ("zoo", *zoo)), Repeated::Mean)
+}
+
+#[test]
+fn a_mean_is_of_seeds() {
+    let one = tuning([1.0, 0.0], [1.0, 1.0], Some(0.5));
+    let two = tuning([3.0, -1.0], [0.0, 1.0], Some(0.75));
+    let three = tuning([5.0, 4.0], [2.0, 1.5], Some(1.0));
+    let both = mean_of(&[&one, &two]).unwrap();
+    let row = |zoo: &Zoo, key: &str| {
+        let set = zoo.sets().find(|set| set.key == key).unwrap().clone();
+        zoo.rows(&set).next().unwrap()
+    };
+    assert_eq!(
+        (row(&both, "lora.late"), row(&both, "lora.early")),
+        (vec![2.0, -0.5], vec![0.5, 1.0])
+    );
+    let task = &both.tasks()[0];
+    assert_eq!((task.tunings, task.score, task.majority), (2, Some(0.625), Some(0.5)));
+    // A mean of two counts twice, and is told from a tuning in the file.
+    let all = mean_of(&[&both, &three]).unwrap();
+    assert_eq!((row(&all, "lora.late"), all.tasks()[0].tunings), (vec![3.0, 1.0], 3));
+    let bytes = all.to_bytes(Dtype::F32).unwrap();
+    assert_eq!(Zoo::parse(&bytes).unwrap(), all);
+    assert!(String::from_utf8_lossy(&bytes).contains(r#"\"schema\":\"1.4\""#));
+    let bytes = one.to_bytes(Dtype::F32).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("tunings"));
+    let unscored = tuning([0.0, 2.0], [1.0, 2.0], None);
+    assert_eq!(mean_of(&[&one, &unscored]).unwrap().tasks()[0].score, None);
+}
+
+#[test]
+fn what_has_no_mean_is_refused() {
+    let refused = |zoos: &[&Zoo]| mean_of(zoos).unwrap_err().to_string();
+    let one = tuning([1.0, 0.0], [1.0, 1.0], Some(0.5));
+    let no_mean = "a by LoRA r=1 α=1 on query (early) there is no mean: ";
+    let twice = refused(&[&one, &one]);
+    assert!(twice.contains(&format!("{no_mean}one embedding is there twice")), "{twice}");
+    let changed = |change: fn(&mut NewEmbedding)| {
+        let both = [Checkpoint::Late, Checkpoint::Early].map(|checkpoint| {
+            let mut other = embedding("a", checkpoint, &[5.0, 1.0]);
+            change(&mut other);
+            other
+        });
+        refused(&[&one, &Zoo::pack("other", "", both).unwrap()])
+    };
+    assert!(changed(|e| e.initial = None).contains("began at different initial values"));
+    assert!(changed(|e| e.task.train_examples = 7).contains("100 and 7 training examples"));
+    let longer = changed(|e| (e.values, e.initial) = (vec![1.0; 3], Some(vec![0.5; 3])));
+    assert!(longer.contains("they differ in length"), "{longer}");
+    let three = [Checkpoint::Late, Checkpoint::Early, Checkpoint::Late]
+        .into_iter()
+        .enumerate()
+        .map(|(at, checkpoint)| embedding("a", checkpoint, &[at as f32, 1.0]));
+    let error = tupate_zoo::mean(three).unwrap_err().to_string();
+    assert!(error.contains("a was tuned 2 times by LoRA r=1 α=1 on query (late) and 1 times"));
+    // Nor do facts of a task fit that is a mean here and not there.
+    let mut early = embedding("a", Checkpoint::Early, &[1.0, 2.0]);
+    early.task.tunings = 3;
+    let late = embedding("a", Checkpoint::Late, &[1.0, 2.0]);
+    let error = Zoo::pack("z", "", [late, early.clone()]).unwrap_err().to_string();
+    assert!(error.contains("means of 1 and of 3 tunings"), "{error}");
+    early.task.tunings = 0;
+    let error = Zoo::pack("z", "", [early]).unwrap_err().to_string();
+    assert!(error.contains("a is said to be tuned 0 times"), "{error}");
 }

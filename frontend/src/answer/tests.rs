@@ -21,6 +21,7 @@ fn embedding(id: &str, method: MethodSpec, moment: Checkpoint, values: &[f32]) -
             class: TaskClass::ClassificationRegression,
             family: "test".into(),
             train_examples: 10,
+            tunings: 1,
             metric: Metric::Accuracy,
             score: None,
             majority: None,

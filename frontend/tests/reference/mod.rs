@@ -63,6 +63,7 @@ pub fn zoo() -> Zoo {
             class: task.class,
             family: task.family.into(),
             train_examples: 100,
+            tunings: 1,
             metric: task.metric,
             score: Some(0.75),
             majority: Some(0.5),

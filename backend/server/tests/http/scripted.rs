@@ -164,6 +164,7 @@ impl TuneService for Scripted {
                 class: TaskClass::ClassificationRegression,
                 family: "scripted".into(),
                 train_examples: 10,
+                tunings: 1,
                 metric: Metric::Accuracy,
                 score: None,
                 majority: None,

@@ -133,6 +133,7 @@ pub fn zoo_bytes(name: &str) -> Vec<u8> {
             class: TaskClass::ClassificationRegression,
             family: "entailment".into(),
             train_examples: 100,
+            tunings: 1,
             metric: Metric::Accuracy,
             score: None,
             majority: None,

@@ -17,6 +17,9 @@ pub enum ZooCommand {
         /// repeated: every combination becomes a set of its own.
         #[arg(long, value_name = "KEY=VALUE")]
         recipe: Vec<String>,
+        /// Take the mean of runs of one task that differ by their seed.
+        #[arg(long)]
+        mean: bool,
         #[command(flatten)]
         new: NewZoo,
         #[command(flatten)]
@@ -52,6 +55,10 @@ pub enum ZooCommand {
         /// Zoo files, or their http(s) addresses.
         #[arg(required = true, num_args = 2.., value_name = "FILE|URL")]
         zoos: Vec<String>,
+        /// Take the mean of embeddings of one task, which are of tunings by several seeds;
+        /// without it they must be the same.
+        #[arg(long)]
+        mean: bool,
         #[command(flatten)]
         new: NewZoo,
         #[command(flatten)]

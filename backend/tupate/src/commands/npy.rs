@@ -70,6 +70,7 @@ fn entry(id: &str) -> TaskEntry {
         class: known.map_or(TaskClass::ClassificationRegression, |t| t.class),
         family: known.map_or("unknown", |t| t.family).to_owned(),
         train_examples: 0,
+        tunings: 1,
         metric: known.map_or(Metric::Accuracy, |t| t.metric),
         score: None,
         majority: None,

@@ -10,15 +10,17 @@ use std::path::{Path, PathBuf};
 use tupate_tasks::{Projection, Values};
 use tupate_tuner::files::write_atomically;
 use tupate_tuner::run::Run;
-use tupate_zoo::{NewEmbedding, Similarity, TaskEntry, Zoo, sha256_hex};
+use tupate_zoo::{NewEmbedding, Repeated, Similarity, TaskEntry, Zoo, sha256_hex};
 
 pub fn run(command: ZooCommand) -> Result<(), Failure> {
     match command {
-        ZooCommand::Pack { runs, recipe, new, beside } => pack(&runs, &recipe, &new, &beside),
+        ZooCommand::Pack { runs, recipe, mean, new, beside } => {
+            pack(&runs, &recipe, mean, &new, &beside)
+        }
         ZooCommand::ImportNpy { npy, source, encoder, projection, new, beside } => {
             import_npy(&npy, source, &encoder, projection, &new, &beside)
         }
-        ZooCommand::Merge { zoos, new, beside } => merge(&zoos, &new, &beside),
+        ZooCommand::Merge { zoos, mean, new, beside } => merge(&zoos, mean, &new, &beside),
         ZooCommand::Diff { old, new, similarity, output } => {
             diff(&old, &new, &similarity, output.json)
         }
@@ -32,6 +34,7 @@ pub fn run(command: ZooCommand) -> Result<(), Failure> {
 fn pack(
     runs: &[PathBuf],
     recipe: &[String],
+    mean: bool,
     new: &NewZoo,
     beside: &BesideArgs,
 ) -> Result<(), Failure> {
@@ -39,6 +42,9 @@ fn pack(
     let mut embeddings = Vec::new();
     for root in runs {
         embeddings.extend(embeddings_of(root, &combinations)?);
+    }
+    if mean {
+        embeddings = tupate_zoo::mean(embeddings)?;
     }
     let zoo = Zoo::pack(&new.name(), &new.description, embeddings)?;
     write(&truth::put_beside(zoo, beside)?, new)
@@ -125,13 +131,14 @@ fn import_npy(
     write(&truth::put_beside(zoo, beside)?, new)
 }
 
-fn merge(sources: &[String], new: &NewZoo, beside: &BesideArgs) -> Result<(), Failure> {
+fn merge(sources: &[String], mean: bool, new: &NewZoo, beside: &BesideArgs) -> Result<(), Failure> {
     let mut zoos = Vec::with_capacity(sources.len());
     for source in sources {
         zoos.push((source.as_str(), read_zoo(source)?.0));
     }
     let parts = zoos.iter().map(|(name, zoo)| (*name, zoo));
-    let zoo = tupate_zoo::merge(&new.name(), &new.description, parts)?;
+    let repeated = if mean { Repeated::Mean } else { Repeated::Same };
+    let zoo = tupate_zoo::merge(&new.name(), &new.description, parts, repeated)?;
     write(&truth::put_beside(zoo, beside)?, new)
 }
 
@@ -199,6 +206,7 @@ fn entry(run: &Run) -> TaskEntry {
         class: facts.class,
         family: facts.family.clone(),
         train_examples: record.train_examples,
+        tunings: 1,
         metric: record.metric,
         score: Some(record.score),
         majority: Some(record.majority),
@@ -248,14 +256,18 @@ fn show(source: &str, as_json: bool) -> Result<(), Failure> {
     for task in zoo.tasks() {
         let number = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.4}"));
         print(&format!(
-            "  {:<21} {:<2}  {:<16} {:>8} examples  {} {} (majority {})",
+            "  {:<21} {:<2}  {:<16} {:>8} examples  {} {} (majority {}){}",
             task.id,
             task.class.name(),
             task.family,
             task.train_examples,
             task.metric.name(),
             number(task.score),
-            number(task.majority)
+            number(task.majority),
+            match task.tunings {
+                1 => String::new(),
+                n => format!(", mean of {n} tunings"),
+            }
         ))?;
     }
     for matrix in zoo.transfer() {

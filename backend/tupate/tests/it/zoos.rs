@@ -336,3 +336,46 @@ fn several_recipes_in_one_zoo() {
     assert_eq!(shown["embeddings"][0]["key"], "lora.late.delta");
     assert_eq!(shown["embeddings"][0]["has_initial"], false);
 }
+
+#[test]
+fn seeds_become_a_mean() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for (seed, method) in [("0", "lora"), ("1", "lora"), ("0", "bitfit"), ("1", "bitfit")] {
+        let out = format!("{method}{seed}");
+        let mut tune = vec!["tune", "sample_topic", "--encoder", "@tiny-bert", "--out", &out];
+        tune.extend(["--method", method, "--seed", seed, "--epochs", "2", "--lr", "5e-3"]);
+        // Of BitFit, which draws none, the seed of initial parameters does not count.
+        tune.extend(["--init-seed", if method == "bitfit" { seed } else { "0" }]);
+        tune.extend(["--threads", "1", "--max-train", "30"]);
+        ok(dir, &tune);
+    }
+    let pack = |runs: &[&'static str], more: &[&'static str]| {
+        [&["zoo", "pack"], runs, more, &["--dtype", "f32", "--name", "z", "--out"]].concat()
+    };
+    let with = |command: &[&'static str], out: &'static str| [command, &[out]].concat();
+    ok(dir, &with(&pack(&["lora0", "bitfit0"], &[]), "0.safetensors"));
+    ok(dir, &with(&pack(&["lora1", "bitfit1"], &[]), "1.safetensors"));
+    let all = ["lora0", "bitfit0", "lora1", "bitfit1"];
+    ok(dir, &with(&pack(&all, &["--mean"]), "packed.safetensors"));
+    let merge = ["zoo", "merge", "0.safetensors", "1.safetensors", "--dtype", "f32"];
+    let merged = [&merge[..], &["--mean", "--name", "z", "--out", "merged.safetensors"]].concat();
+    ok(dir, &merged);
+    let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
+    assert!(read("merged.safetensors") == read("packed.safetensors"));
+    let shown = json(dir, &["zoo", "show", "merged.safetensors", "--json"]);
+    assert_eq!(shown["tasks"][0]["tunings"], 2);
+    assert!(ok(dir, &["zoo", "show", "merged.safetensors"]).contains(", mean of 2 tunings"));
+    // A target that was tuned once is compared with it.
+    let rank = ["rank", "--zoo", "merged.safetensors", "--target", "lora1", "--json"];
+    assert_eq!(json(dir, &rank)["sources"].as_array().unwrap().len(), 0);
+    // Nothing is averaged unasked, counted twice or written where there is no mean.
+    let refused = |command: &[&'static str], parts: &[&str]| {
+        fails(dir, &with(command, "no.safetensors"), 3, parts);
+        assert!(!dir.join("no.safetensors").exists());
+    };
+    refused(&pack(&all, &[]), &["sample_topic", "their mean"]);
+    refused(&[&merge[..], &["--out"]].concat(), &["sample_topic", "their mean"]);
+    refused(&pack(&["lora0", "lora0"], &["--mean"]), &["one embedding is there twice"]);
+    refused(&pack(&["lora0", "lora1", "bitfit0"], &["--mean"]), &["give as many of each"]);
+}

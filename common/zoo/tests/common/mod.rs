@@ -11,6 +11,7 @@ pub fn task(id: &str) -> TaskEntry {
         class: TaskClass::ClassificationRegression,
         family: "made up".into(),
         train_examples: 100,
+        tunings: 1,
         metric: Metric::Accuracy,
         score: Some(0.75),
         majority: Some(0.5),
