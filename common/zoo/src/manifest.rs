@@ -71,6 +71,40 @@ pub struct TaskEntry {
     pub link: Option<String>,
 }
 
+impl TaskEntry {
+    /// Refuses another one that is not of the same task.
+    pub(crate) fn same_as(&self, other: &Self) -> Result<(), Error> {
+        let same = self.name == other.name
+            && self.class == other.class
+            && self.metric == other.metric
+            && self.train_examples == other.train_examples;
+        if same {
+            return Ok(());
+        }
+        Err(Error::Inconsistent(format!(
+            "task {} comes with two different descriptions (for example {} and {} training \
+             examples)",
+            self.id, self.train_examples, other.train_examples
+        )))
+    }
+
+    /// Takes in what another embedding says of the same task.
+    pub(crate) fn take_in(&mut self, other: &Self) -> Result<(), Error> {
+        self.same_as(other)?;
+        if self.tunings != other.tunings {
+            return Err(Error::Inconsistent(format!(
+                "embeddings of {} are means of {} and of {} tunings",
+                self.id, self.tunings, other.tunings
+            )));
+        }
+        // A task may be tuned by several methods: the zoo states the best score.
+        if other.score > self.score {
+            self.score = other.score;
+        }
+        Ok(())
+    }
+}
+
 fn one() -> u64 {
     1
 }

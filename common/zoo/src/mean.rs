@@ -1,6 +1,5 @@
 //! A task's embeddings from several tunings as one.
 
-use crate::zoo::same_facts;
 use crate::{Error, NewEmbedding};
 use std::collections::BTreeMap;
 
@@ -57,7 +56,7 @@ fn mean_of(group: Vec<NewEmbedding>) -> Result<NewEmbedding, Error> {
         )))
     };
     for (at, one) in group.iter().enumerate() {
-        same_facts(&group[0].task, &one.task)?;
+        group[0].task.same_as(&one.task)?;
         if one.values.len() != group[0].values.len() {
             return refused("they differ in length");
         }

@@ -93,7 +93,7 @@ impl Zoo {
                 None => {
                     tasks.insert(id.clone(), embedding.task.clone());
                 }
-                Some(known) => merge_facts(known, &embedding.task)?,
+                Some(known) => known.take_in(&embedding.task)?,
             }
             let group = groups
                 .iter()
@@ -420,37 +420,6 @@ fn sort_key(set: &EmbeddingSet) -> (String, String) {
     // The recipe's text decides between sets of one key, so that the order in
     // which embeddings arrived never shows in the bytes.
     (set.key.clone(), format!("{:?}", set.recipe))
-}
-
-/// Whether two embeddings are of the same task.
-pub(crate) fn same_facts(known: &TaskEntry, new: &TaskEntry) -> Result<(), Error> {
-    let same = known.name == new.name
-        && known.class == new.class
-        && known.metric == new.metric
-        && known.train_examples == new.train_examples;
-    if same {
-        return Ok(());
-    }
-    Err(Error::Inconsistent(format!(
-        "task {} comes with two different descriptions (for example {} and {} training examples)",
-        known.id, known.train_examples, new.train_examples
-    )))
-}
-
-/// Takes in what another embedding says of the same task.
-fn merge_facts(known: &mut TaskEntry, new: &TaskEntry) -> Result<(), Error> {
-    same_facts(known, new)?;
-    if known.tunings != new.tunings {
-        return Err(Error::Inconsistent(format!(
-            "embeddings of {} are means of {} and of {} tunings",
-            known.id, known.tunings, new.tunings
-        )));
-    }
-    // A task may be tuned by several methods: the zoo states the best score.
-    if new.score > known.score {
-        known.score = new.score;
-    }
-    Ok(())
 }
 
 fn gather(
