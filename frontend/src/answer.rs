@@ -13,8 +13,8 @@ use tupate_tasks::Checkpoint;
 use tupate_zoo::link::{FILE_SCHEME, MAX_INLINE, View};
 use tupate_zoo::narrow::Narrow;
 use tupate_zoo::{
-    EmbeddingSet, Error, FUSIONS, Fusion, Query, Ranking, SIMILARITIES, Similarity, Target, Zoo,
-    choose,
+    EmbeddingSet, Error, FUSIONS, Fusion, Preferred, Query, Ranking, SIMILARITIES, Similarity,
+    Target, Zoo, choose,
 };
 
 /// Values that are compared at once: all rankings of a view take some 20 ms then.
@@ -339,6 +339,23 @@ fn ask(
     Ok((asked.method.unwrap_or_default(), asked.similarity.name, ranking))
 }
 
+/// The method and the similarity of a view, or those that the zoo's makers advise where it
+/// names neither.
+pub fn wished<'a>(
+    preferred: Option<&'a Preferred>,
+    sets: &[EmbeddingSet],
+    view: &'a View,
+) -> (Option<&'a str>, Option<&'a str>) {
+    if let (None, None, Some(Preferred { method, similarity })) =
+        (&view.method, &view.similarity, preferred)
+        && choose_method(sets, Some(method)).is_ok()
+        && choose_similarity(Some(similarity)).is_ok()
+    {
+        return (Some(method), Some(similarity));
+    }
+    (view.method.as_deref(), view.similarity.as_deref())
+}
+
 /// What a ranking is asked for by, with defaults for what a view leaves open; by another
 /// method than the view's if one is given.
 ///
@@ -349,8 +366,9 @@ pub fn asked<'a>(
     view: &'a View,
     instead: Option<&str>,
 ) -> Result<Asked<'a>, Error> {
-    let (method, set) = choose_method(&loaded.sets, instead.or(view.method.as_deref()))?;
-    let similarity = choose_similarity(view.similarity.as_deref())?;
+    let (method, similarity) = wished(loaded.zoo.preferred(), &loaded.sets, view);
+    let (method, set) = choose_method(&loaded.sets, instead.or(method))?;
+    let similarity = choose_similarity(similarity)?;
     // A set is never empty: the zoo was checked when it was read.
     let target = Target::Task(view.target.as_deref().unwrap_or_else(|| &set.tasks[0]));
     Ok(Asked { target, method: Some(method), similarity })

@@ -1,6 +1,6 @@
 //! A zoo's card: Markdown for the page that hosts the file.
 
-use crate::{EmbeddingSet, Zoo};
+use crate::{EmbeddingSet, Preferred, Zoo};
 use std::fmt::Write;
 
 /// The card of a zoo whose file is called `file` and has this sha256.
@@ -87,10 +87,14 @@ fn write_card(text: &mut String, zoo: &Zoo, file: &str, sha256: &str) -> std::fm
         }
     }
     let target = zoo.tasks().first().map_or("TASK", |task| task.id.as_str());
+    let preferred = zoo.preferred().map_or_else(String::new, |Preferred { method, similarity }| {
+        format!(" --method {method} --similarity {similarity}")
+    });
     writeln!(text, "\n## Use\n")?;
     writeln!(
         text,
-        "```sh\ntupate zoo verify {file}\ntupate rank --zoo {file} --target {target}\n```"
+        "```sh\ntupate zoo verify {file}\ntupate rank --zoo {file} --target {target}{preferred}\n\
+         ```"
     )
 }
 

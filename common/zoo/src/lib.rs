@@ -23,6 +23,7 @@ mod merge;
 pub mod narrow;
 pub mod npy;
 pub mod outline;
+mod preferred;
 mod rows;
 mod scores;
 pub mod select;
@@ -43,6 +44,7 @@ pub use manifest::{
 pub use mean::mean;
 pub use merge::{Repeated, merge};
 pub use outline::Outline;
+pub use preferred::Preferred;
 pub use scores::ScoreTable;
 pub use select::{Query, RankedSource, Ranking, Target, rank, rank_in_pieces};
 pub use similarity::{SIMILARITIES, Similarity};

@@ -1,6 +1,6 @@
 //! The manifest: everything about a zoo but the numbers.
 
-use crate::{Error, ScoreTable, TransferMatrix};
+use crate::{Error, Preferred, ScoreTable, TransferMatrix};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use tupate_tasks::{Metric, Recipe, TaskClass};
@@ -11,8 +11,8 @@ pub const SCHEMA_MAJOR: u32 = 1;
 /// are not known are passed over.
 ///
 /// 1.1 added embeddings in `I8`, transfer matrices and the method `imported`, 1.2 the
-/// recipe's projection, 1.3 tables of scores, 1.4 means of several tunings. A file states the
-/// least version that has what it uses, so that earlier readers open what they can.
+/// recipe's projection, 1.3 tables of scores, 1.4 means of several tunings and the
+/// preferred ranking. A file states the least version that has what it uses, so that earlier readers open what they can.
 pub const SCHEMA_MINOR: u32 = 4;
 
 /// Greatest number of tasks in a zoo.
@@ -36,6 +36,8 @@ pub(crate) struct Manifest {
     pub transfer: Vec<TransferMatrix>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<ScoreTable>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<Preferred>,
 }
 
 /// What is known of one task of a zoo.
@@ -211,8 +213,9 @@ impl Manifest {
             || self.tensors.iter().any(|tensor| tensor.dtype == "I8")
             || self.embeddings.iter().any(|set| set.recipe.method.name() == "imported");
         let of_1_2 = self.embeddings.iter().any(|set| set.recipe.projection.is_some());
+        let of_1_4 = self.preferred.is_some() || self.tasks.iter().any(|task| task.tunings > 1);
         let minor = match () {
-            () if self.tasks.iter().any(|task| task.tunings > 1) => 4,
+            () if of_1_4 => 4,
             () if !self.scores.is_empty() => 3,
             () if of_1_2 => 2,
             () => u32::from(of_1_1),

@@ -88,7 +88,12 @@ pub fn merge<'a>(
             take_in(&mut scores, table, name, "tables of scores called")?;
         }
     }
-    Zoo::pack(name, description, embeddings)?.with_transfer(transfer)?.with_scores(scores)
+    let zoo = Zoo::pack(name, description, embeddings)?;
+    let zoo = zoo.with_transfer(transfer)?.with_scores(scores)?;
+    // Advice that not all give is of a part.
+    let preferred = first.1.preferred();
+    let agreed = others.iter().all(|(_, other)| other.preferred() == preferred);
+    zoo.with_preferred(preferred.filter(|_| agreed).cloned())
 }
 
 /// Adds what is not there yet; of the same name, it must be the same.

@@ -6,7 +6,7 @@
 use crate::manifest::Manifest;
 use crate::rows::{MANY, Rows};
 use crate::zoo::{Beside, SetValues};
-use crate::{EmbeddingSet, Error, Hasher, Zoo, format};
+use crate::{EmbeddingSet, Error, Hasher, Preferred, Zoo, format};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::BTreeSet;
@@ -101,6 +101,11 @@ impl Outline {
         &self.manifest.embeddings
     }
 
+    /// How the zoo's makers advise to rank by it.
+    pub fn preferred(&self) -> Option<&Preferred> {
+        self.manifest.preferred.as_ref()
+    }
+
     /// The length of the whole file.
     pub fn file_length(&self) -> u64 {
         self.data + self.header.data_len() as u64
@@ -144,8 +149,9 @@ impl Outline {
         parts: &[Part<'_>],
         pause: Pause<'_>,
     ) -> Result<Zoo, Error> {
-        let Manifest { name, description, tasks, transfer, scores, .. } = self.manifest.clone();
-        let beside = Beside { transfer, scores };
+        let Manifest { name, description, tasks, transfer, scores, preferred, .. } =
+            self.manifest.clone();
+        let beside = Beside { transfer, scores, preferred };
         let mut zoo = Zoo::new(name, description, tasks, Vec::new(), beside)?;
         let wanted = self.sets().iter().filter(|set| keys.contains(&set.key.as_str()));
         for (i, set) in wanted.enumerate() {

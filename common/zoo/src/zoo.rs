@@ -5,7 +5,7 @@ use crate::format::{self, Dtype};
 use crate::manifest::{Manifest, TensorDigest};
 use crate::outline::Outline;
 use crate::rows::Rows;
-use crate::{EmbeddingSet, Error, Facts, ScoreTable, TaskEntry, TransferMatrix};
+use crate::{EmbeddingSet, Error, Facts, Preferred, ScoreTable, TaskEntry, TransferMatrix};
 use std::collections::{BTreeMap, BTreeSet};
 use tupate_tasks::{Aggregation, ParameterSet, Projection, Recipe, Values};
 
@@ -18,7 +18,7 @@ pub struct Zoo {
     description: String,
     tasks: Vec<TaskEntry>,
     sets: Vec<(EmbeddingSet, SetValues)>,
-    beside: Beside,
+    pub(crate) beside: Beside,
 }
 
 /// What a zoo may hold beside embeddings.
@@ -26,6 +26,7 @@ pub struct Zoo {
 pub(crate) struct Beside {
     pub transfer: Vec<TransferMatrix>,
     pub scores: Vec<ScoreTable>,
+    pub preferred: Option<Preferred>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -223,7 +224,8 @@ impl Zoo {
         }
         Self::pack(&self.name, &self.description, embeddings)?
             .with_transfer(self.beside.transfer.clone())?
-            .with_scores(self.beside.scores.clone())
+            .with_scores(self.beside.scores.clone())?
+            .with_preferred(self.beside.preferred.clone())
     }
 
     /// Measured transfer between tasks, a matrix a setting; may be empty.
@@ -410,6 +412,7 @@ impl Zoo {
             tensors,
             transfer: self.beside.transfer.clone(),
             scores: self.beside.scores.clone(),
+            preferred: self.beside.preferred.clone(),
         };
         manifest.schema = manifest.least_schema();
         manifest

@@ -5,7 +5,8 @@ mod common;
 use common::{embedding, recipe, zoo};
 use tupate_tasks::{Checkpoint, Recipe};
 use tupate_zoo::{
-    Dtype, Error, Move, NewEmbedding, Repeated, Similarity, TransferMatrix, Zoo, card, diff, merge,
+    Dtype, Error, Move, NewEmbedding, Outline, Preferred, Repeated, Similarity, TransferMatrix,
+    Zoo, card, diff, merge,
 };
 
 fn part(rows: &[(&str, [f32; 2])]) -> Zoo {
@@ -193,4 +194,49 @@ fn what_has_no_mean_is_refused() {
     early.task.tunings = 0;
     let error = Zoo::pack("z", "", [early]).unwrap_err().to_string();
     assert!(error.contains("a is said to be tuned 0 times"), "{error}");
+}
+
+fn advice(method: &str, similarity: &str) -> Option<Preferred> {
+    Some(Preferred { method: method.into(), similarity: similarity.into() })
+}
+
+#[test]
+fn advice_is_in_the_file_and_can_be_followed() {
+    let advised = zoo().with_preferred(advice("lora.early", "centred")).unwrap();
+    let bytes = advised.to_bytes(Dtype::F32).unwrap();
+    let read = Zoo::parse(&bytes).unwrap();
+    assert_eq!(read.preferred(), advice("lora.early", "centred").as_ref());
+    assert_eq!(read.to_bytes(Dtype::F32).unwrap(), bytes);
+    assert!(String::from_utf8_lossy(&bytes).contains(r#"\"schema\":\"1.4\""#));
+    let outline = Outline::parse(&bytes).unwrap();
+    assert_eq!(outline.preferred(), read.preferred());
+    // Also by who reads a part of it.
+    let part = outline.open(&["lora.late"], &[(0, &bytes)]).unwrap();
+    assert_eq!(part.preferred(), read.preferred());
+    let text = card(&advised, "plane.safetensors", "0123");
+    assert!(text.contains("--target a --method lora.early --similarity centred\n"), "{text}");
+    let refused = |method: &str, similarity: &str| {
+        zoo().with_preferred(advice(method, similarity)).unwrap_err().to_string()
+    };
+    assert!(refused("bitfit", "cosine").contains("lora.early, lora.late"));
+    assert!(refused("lora.late", "likeness").contains("no similarity likeness"));
+    assert!(refused("lora.late", "gauge").contains("gauge"));
+    assert!(refused("rrf", "cosine").contains("two methods or more"));
+    assert_eq!(advised.with_preferred(None).unwrap(), zoo());
+}
+
+#[test]
+fn merged_zoos_keep_the_advice_that_all_give() {
+    let with = |rows: &[(&str, [f32; 2])], method: &str| {
+        part(rows).with_preferred(advice(method, "cosine")).unwrap()
+    };
+    let (a, b) = ([("a", [1.0, 0.0]), ("x", [0.0, 1.0])], [("b", [1.0, 1.0]), ("y", [2.0, 0.0])]);
+    let merged = |one: &Zoo, two: &Zoo| {
+        let both = merge("m", "", [("1", one), ("2", two)], Repeated::Same).unwrap();
+        both.preferred().cloned()
+    };
+    let late = with(&a, "lora.late");
+    assert_eq!(merged(&late, &with(&b, "lora.late")), advice("lora.late", "cosine"));
+    assert_eq!(merged(&late, &with(&b, "lora")), None);
+    assert_eq!(merged(&late, &part(&b)), None);
 }

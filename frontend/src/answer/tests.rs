@@ -95,6 +95,33 @@ fn no_wish_is_met_with_defaults_and_the_link_names_them() {
 }
 
 #[test]
+fn no_wish_is_met_as_the_zoos_makers_advise() {
+    let advised = |method: &str, similarity: &str| {
+        let advice = Preferred { method: method.into(), similarity: similarity.into() };
+        let mut loaded = loaded();
+        loaded.zoo = loaded.zoo.with_preferred(Some(advice)).unwrap();
+        loaded
+    };
+    let named = |loaded: &Loaded, wish: &View| {
+        let view = complete(loaded, wish);
+        (view.method.unwrap(), view.similarity.unwrap())
+    };
+    let rrf = advised("rrf", "centred");
+    assert_eq!(named(&rrf, &View::default()), ("rrf".into(), "centred".into()));
+    let lora = advised("lora", "centred");
+    assert_eq!(named(&lora, &View::default()), ("lora.late".into(), "centred".into()));
+    // What the link names goes before, and is not mixed with advice.
+    let wished = named(&lora, &wish(None, None, Some("cosine")));
+    assert_eq!(wished, ("bitfit.early".into(), "cosine".into()));
+    let wished = named(&lora, &wish(None, Some("lora.early"), None));
+    assert_eq!(wished, ("lora.early".into(), "cosine".into()));
+    // Advice that cannot be followed is none.
+    let mut gone = advised("lora.late", "centred");
+    gone.sets.retain(|set| set.key != "lora.late");
+    assert_eq!(named(&gone, &View::default()), ("bitfit.early".into(), "cosine".into()));
+}
+
+#[test]
 fn a_method_means_its_late_set() {
     let loaded = loaded();
     let found = answer(&loaded, &wish(Some("a"), Some("lora"), None)).unwrap();

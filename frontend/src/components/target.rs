@@ -282,6 +282,9 @@ pub fn facts(task: &TaskEntry) -> String {
         if task.majority.is_some() {
             text.push_str(" for always guessing the majority");
         }
+        if task.tunings > 1 {
+            text.push_str(&format!(", mean of {} tunings", task.tunings));
+        }
     }
     text.push('.');
     if words::is_weak(task) {
@@ -292,4 +295,24 @@ pub fn facts(task: &TaskEntry) -> String {
 
 fn sentence_case(text: &str) -> String {
     words::similarity_label(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_is_known_of_a_target() {
+        let text = r#"{"id": "t", "name": "T", "class": "CR", "family": "topic",
+            "train_examples": 1200, "metric": "accuracy", "score": 0.75, "majority": 0.5}"#;
+        let mut task: TaskEntry = serde_json::from_str(text).unwrap();
+        let once = facts(&task);
+        let known = "(topic), 1,200 training examples; accuracy 0.750 against 0.500 for always \
+                     guessing the majority";
+        assert!(once.ends_with(&format!("{known}.")), "{once}");
+        task.tunings = 3;
+        assert_eq!(facts(&task), format!("{}, mean of 3 tunings.", once.trim_end_matches('.')));
+        task.score = Some(0.5);
+        assert!(facts(&task).ends_with("take what follows with doubt."));
+    }
 }

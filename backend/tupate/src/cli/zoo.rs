@@ -3,6 +3,7 @@
 use super::Output;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use tupate_zoo::Preferred;
 
 /// Commands about zoos.
 #[derive(Debug, Subcommand)]
@@ -178,6 +179,17 @@ pub struct BesideArgs {
     /// task's id, an object of `name`, `family`, `licence` and `link`, each optional.
     #[arg(long, value_name = "JSON")]
     pub facts: Option<PathBuf>,
+    /// How to rank by the zoo: a method or embedding set, a comma and the similarity. The page
+    /// opens the zoo so.
+    #[arg(long, value_name = "METHOD,SIMILARITY", value_parser = preferred)]
+    pub prefer: Option<Preferred>,
+}
+
+fn preferred(given: &str) -> Result<Preferred, String> {
+    let parts = given.rsplit_once(',').filter(|(method, _)| !method.is_empty());
+    let (method, similarity) =
+        parts.ok_or("a method and a similarity, such as lora.early,centred")?;
+    Ok(Preferred { method: method.to_owned(), similarity: similarity.to_owned() })
 }
 
 fn scores(given: &str) -> Result<(String, PathBuf), String> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tupate_tasks::{Projection, Values};
 use tupate_tuner::files::write_atomically;
 use tupate_tuner::run::Run;
-use tupate_zoo::{NewEmbedding, Repeated, Similarity, TaskEntry, Zoo, sha256_hex};
+use tupate_zoo::{NewEmbedding, Preferred, Repeated, Similarity, TaskEntry, Zoo, sha256_hex};
 
 pub fn run(command: ZooCommand) -> Result<(), Failure> {
     match command {
@@ -234,6 +234,7 @@ fn show(source: &str, as_json: bool) -> Result<(), Failure> {
             "scores": zoo.scores().iter().map(|table| json!({
                 "name": table.name, "targets": table.targets, "sources": table.sources,
             })).collect::<Vec<_>>(),
+            "preferred": zoo.preferred(),
         }));
     }
     print(&format!("{}  ({} bytes, sha256 {})", zoo.name(), bytes.len(), sha256_hex(&bytes)))?;
@@ -286,6 +287,9 @@ fn show(source: &str, as_json: bool) -> Result<(), Failure> {
             table.targets.len(),
             table.sources.len()
         ))?;
+    }
+    if let Some(Preferred { method, similarity }) = zoo.preferred() {
+        print(&format!("  preferred ranking: {method}, {similarity}"))?;
     }
     Ok(())
 }

@@ -366,6 +366,18 @@ fn seeds_become_a_mean() {
     let shown = json(dir, &["zoo", "show", "merged.safetensors", "--json"]);
     assert_eq!(shown["tasks"][0]["tunings"], 2);
     assert!(ok(dir, &["zoo", "show", "merged.safetensors"]).contains(", mean of 2 tunings"));
+    // Advice is packed with it, if it can be followed.
+    let prefer = |advice: &'static str, out: &'static str| {
+        [&pack(&all, &["--mean", "--prefer", advice])[..], &[out]].concat()
+    };
+    ok(dir, &prefer("ensemble.early,cosine", "advised.safetensors"));
+    let shown = json(dir, &["zoo", "show", "advised.safetensors", "--json"]);
+    let advice = serde_json::json!({ "method": "ensemble.early", "similarity": "cosine" });
+    assert_eq!(shown["preferred"], advice);
+    let text = ok(dir, &["zoo", "show", "advised.safetensors"]);
+    assert!(text.contains("preferred ranking: ensemble.early, cosine"), "{text}");
+    fails(dir, &prefer("lora", "no.safetensors"), 2, &["such as lora.early,centred"]);
+    fails(dir, &prefer("tune,cosine", "no.safetensors"), 2, &["tune"]);
     // A target that was tuned once is compared with it.
     let rank = ["rank", "--zoo", "merged.safetensors", "--target", "lora1", "--json"];
     assert_eq!(json(dir, &rank)["sources"].as_array().unwrap().len(), 0);
