@@ -6,6 +6,7 @@ use crate::settings;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -124,14 +125,14 @@ pub fn site(zoos: &[&Path], folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `tupate zoo pack`: runs as one zoo, with measured transfer.
+/// `tupate zoo pack`: runs as one zoo.
 ///
 /// # Errors
 /// When the program refuses.
-pub fn pack(runs: &[PathBuf], name: &str, truth: &Path, out: &Path) -> Result<()> {
+pub fn pack(runs: &[PathBuf], name: &str, options: &[&OsStr], out: &Path) -> Result<()> {
     let mut command = Command::new(settings::program()?);
-    command.args(["zoo", "pack", "--name", name, "--setting", "invented", "--truth"]);
-    command.arg(truth).arg("--out").arg(out).args(runs);
+    command.args(["zoo", "pack", "--name", name]).args(options);
+    command.arg("--out").arg(out).args(runs);
     let output = command.output().context("cannot start the program under test")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())

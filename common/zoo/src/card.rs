@@ -87,9 +87,13 @@ fn write_card(text: &mut String, zoo: &Zoo, file: &str, sha256: &str) -> std::fm
         }
     }
     let target = zoo.tasks().first().map_or("TASK", |task| task.id.as_str());
-    let preferred = zoo.preferred().map_or_else(String::new, |Preferred { method, similarity }| {
-        format!(" --method {method} --similarity {similarity}")
-    });
+    let preferred = match zoo.preferred() {
+        // A stranger's words are not for a shell.
+        Some(Preferred { method, similarity }) if is_word(method) && is_word(similarity) => {
+            format!(" --method {method} --similarity {similarity}")
+        }
+        _ => String::new(),
+    };
     writeln!(text, "\n## Use\n")?;
     writeln!(
         text,
@@ -117,6 +121,11 @@ fn set_row(text: &mut String, set: &EmbeddingSet) -> std::fmt::Result {
         kebab(serde_json::to_value(recipe.values)),
         recipe.init_seed
     )
+}
+
+/// Whether it is one word to a shell and to Markdown.
+fn is_word(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
 
 /// Text that stays text in a Markdown table, whatever a stranger's file says.

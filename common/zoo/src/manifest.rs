@@ -12,7 +12,8 @@ pub const SCHEMA_MAJOR: u32 = 1;
 ///
 /// 1.1 added embeddings in `I8`, transfer matrices and the method `imported`, 1.2 the
 /// recipe's projection, 1.3 tables of scores, 1.4 means of several tunings and the
-/// preferred ranking. A file states the least version that has what it uses, so that earlier readers open what they can.
+/// preferred ranking. A file states the least version that has what it uses, so that earlier
+/// readers open what they can.
 pub const SCHEMA_MINOR: u32 = 4;
 
 /// Greatest number of tasks in a zoo.
@@ -58,7 +59,7 @@ pub struct TaskEntry {
     /// Of how many tunings, which differ by their seed alone, embeddings and scores are the
     /// mean; at least 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub tunings: u64,
+    pub tunings: u32,
     /// That score on the validation split after tuning, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
@@ -107,12 +108,12 @@ impl TaskEntry {
     }
 }
 
-fn one() -> u64 {
+fn one() -> u32 {
     1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
-fn is_one(n: &u64) -> bool {
+fn is_one(n: &u32) -> bool {
     *n == 1
 }
 
@@ -278,6 +279,10 @@ impl Manifest {
                 }
             }
         }
+        if let Some(Preferred { method, similarity }) = &self.preferred {
+            check_name("the preferred method", method)?;
+            check_name("the preferred similarity", similarity)?;
+        }
         let mut settings = BTreeSet::new();
         for matrix in &self.transfer {
             matrix.check()?;
@@ -296,9 +301,13 @@ impl Manifest {
 }
 
 pub(crate) fn check_id(id: &str) -> Result<(), Error> {
-    if id.is_empty() || id.len() > MAX_ID || id.chars().any(char::is_control) {
+    check_name("a task's id", id)
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), Error> {
+    if name.is_empty() || name.len() > MAX_ID || name.chars().any(char::is_control) {
         return Err(Error::Inconsistent(format!(
-            "a task's id must have 1 to {MAX_ID} bytes and no control characters, not {id:?}"
+            "{what} must have 1 to {MAX_ID} bytes and no control characters, not {name:?}"
         )));
     }
     Ok(())

@@ -35,7 +35,7 @@ pub fn mean(
             let name =
                 |e: &NewEmbedding| format!("{} ({})", e.recipe.method, e.recipe.checkpoint.name());
             return Err(Error::Inconsistent(format!(
-                "{id} was tuned {tunings} times by {} and {} times by {}; give as many of each",
+                "of {id} there are {tunings} by {} and {} by {}; give as many of each",
                 name(&means[first]),
                 other.task.tunings,
                 name(other)
@@ -67,8 +67,9 @@ fn mean_of(group: Vec<NewEmbedding>) -> Result<NewEmbedding, Error> {
             return refused("one embedding is there twice");
         }
     }
-    let tunings: u64 = group.iter().map(|one| one.task.tunings).sum();
-    let share = |one: &NewEmbedding| one.task.tunings as f64 / tunings as f64;
+    let sum = group.iter().try_fold(0_u32, |sum, one| sum.checked_add(one.task.tunings));
+    let Some(tunings) = sum else { return refused("of more tunings than can be counted") };
+    let share = |one: &NewEmbedding| f64::from(one.task.tunings) / f64::from(tunings);
     // Of a score that not all have there is no mean.
     let score = |of: fn(&NewEmbedding) -> Option<f64>| -> Option<f64> {
         group.iter().map(|one| Some(of(one)? * share(one))).sum()

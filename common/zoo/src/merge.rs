@@ -17,7 +17,8 @@ pub enum Repeated {
 ///
 /// # Errors
 /// When the recipes differ (the fields that do are named), a task is not the
-/// same everywhere or has no mean, or two matrices of one setting or two tables of one name are not.
+/// same everywhere or has no mean, or two matrices of one setting or two tables of one name
+/// are not.
 pub fn merge<'a>(
     name: &str,
     description: &str,
@@ -89,11 +90,12 @@ pub fn merge<'a>(
         }
     }
     let zoo = Zoo::pack(name, description, embeddings)?;
-    let zoo = zoo.with_transfer(transfer)?.with_scores(scores)?;
+    let mut zoo = zoo.with_transfer(transfer)?.with_scores(scores)?;
     // Advice that not all give is of a part.
     let preferred = first.1.preferred();
     let agreed = others.iter().all(|(_, other)| other.preferred() == preferred);
-    zoo.with_preferred(preferred.filter(|_| agreed).cloned())
+    zoo.beside.preferred = preferred.filter(|_| agreed).cloned();
+    Ok(zoo)
 }
 
 /// Adds what is not there yet; of the same name, it must be the same.

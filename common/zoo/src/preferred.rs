@@ -18,17 +18,15 @@ impl Zoo {
     ///
     /// # Errors
     /// When its own tasks cannot be ranked so.
-    pub fn with_preferred(mut self, preferred: Option<Preferred>) -> Result<Self, Error> {
-        if let Some(Preferred { method, similarity }) = &preferred {
-            let set = match (choose::set(self.sets(), Some(method)), self.sets().next()) {
-                (Err(_), Some(any)) if Fusion::is_named(method) => any,
-                (found, _) => found?,
-            };
-            let (target, similarity) =
-                (Target::Task(&set.tasks[0]), Similarity::named(similarity)?);
-            rank(&self, &Query { target, method: Some(method), similarity })?;
-        }
-        self.beside.preferred = preferred;
+    pub fn with_preferred(mut self, preferred: Preferred) -> Result<Self, Error> {
+        let Preferred { method, similarity } = &preferred;
+        let set = match (choose::set(self.sets(), Some(method)), self.sets().next()) {
+            (Err(_), Some(any)) if Fusion::is_named(method) => any,
+            (found, _) => found?,
+        };
+        let (target, similarity) = (Target::Task(&set.tasks[0]), Similarity::named(similarity)?);
+        rank(&self, &Query { target, method: Some(method), similarity })?;
+        self.beside.preferred = Some(preferred);
         Ok(self)
     }
 

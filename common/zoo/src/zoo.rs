@@ -224,8 +224,7 @@ impl Zoo {
         }
         Self::pack(&self.name, &self.description, embeddings)?
             .with_transfer(self.beside.transfer.clone())?
-            .with_scores(self.beside.scores.clone())?
-            .with_preferred(self.beside.preferred.clone())
+            .with_scores(self.beside.scores.clone())
     }
 
     /// Measured transfer between tasks, a matrix a setting; may be empty.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use tupate_tasks::{Checkpoint, Projection};
 use tupate_zoo::outline::{FIRST, MAX_HEADER, Outline, head_length, is_large};
-use tupate_zoo::{Dtype, Error, Facts, ScoreTable, TransferMatrix, Zoo, sha256_hex};
+use tupate_zoo::{Dtype, Error, Facts, Preferred, ScoreTable, TransferMatrix, Zoo, sha256_hex};
 
 fn header_length(bytes: &[u8]) -> usize {
     u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
@@ -101,6 +101,40 @@ fn one_byte_a_value_stays_close_and_keeps_the_initial_values() {
     assert_eq!(Zoo::parse(&read.to_bytes(Dtype::F32).unwrap()).unwrap(), read);
 }
 
+/// The file with another manifest, which its sha256 vouches for.
+fn with_manifest(bytes: &[u8], change: &dyn Fn(&str) -> String) -> Vec<u8> {
+    let end = 8 + header_length(bytes);
+    let header = std::str::from_utf8(&bytes[8..end]).unwrap();
+    let header = header.trim_end();
+    let manifest: String =
+        serde_json::from_str::<serde_json::Value>(header).unwrap()["__metadata__"]["tupate_zoo"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+    let sly = change(&manifest);
+    assert_ne!(sly, manifest);
+    let text = |text: &str| serde_json::to_string(text).unwrap();
+    let header = header
+        .replace(&text(&manifest), &text(&sly))
+        .replace(&sha256_hex(manifest.as_bytes()), &sha256_hex(sly.as_bytes()));
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &bytes[end..]].concat()
+}
+
+#[test]
+fn advice_of_a_stranger_is_text_and_no_more() {
+    let advice = Preferred { method: "lora.late".into(), similarity: "centred".into() };
+    let bytes = zoo().with_preferred(advice).unwrap().to_bytes(Dtype::F32).unwrap();
+    let with = |from: &str, to: &str| {
+        Zoo::parse(&with_manifest(&bytes, &|manifest| manifest.replace(from, to)))
+    };
+    // Of a later version of the format, say: it opens, and is not repeated.
+    let later = with("\"centred\"", "\"likeness; ls\"").unwrap();
+    assert_eq!(later.preferred().unwrap().similarity, "likeness; ls");
+    assert!(!tupate_zoo::card(&later, "z", "0").contains("likeness"));
+    let error = with("\"centred\"", "\"\\u001b[2J\"").unwrap_err().to_string();
+    assert!(error.contains("the preferred similarity must have"), "{error}");
+}
+
 #[test]
 fn a_tensor_listed_twice_hides_no_other() {
     // Two equally long names: the list says `aaa…` twice, `aab…` goes unchecked.
@@ -114,23 +148,10 @@ fn a_tensor_listed_twice_hides_no_other() {
     let [one, mut other] = two;
     other.recipe.init_seed = 1;
     let bytes = Zoo::pack("z", "", [one, other]).unwrap().to_bytes(Dtype::F32).unwrap();
-    let header = String::from_utf8_lossy(&bytes[8..8 + header_length(&bytes)]).into_owned();
-    assert!(header.contains("embeddings/lora.late.2"));
-    let manifest: String = serde_json::from_str::<serde_json::Value>(header.trim_end()).unwrap()
-        ["__metadata__"]["tupate_zoo"]
-        .as_str()
-        .unwrap()
-        .to_owned();
     let listed = |name: &str| format!("{{\"name\":\"{name}\"");
-    let sly = manifest.replace(&listed("embeddings/lora.late.2"), &listed("embeddings/lora.late"));
-    assert_ne!(sly, manifest);
-    let mut header = header
-        .trim_end()
-        .replace(&serde_json::to_string(&manifest).unwrap(), &serde_json::to_string(&sly).unwrap());
-    header = header.replace(&sha256_hex(manifest.as_bytes()), &sha256_hex(sly.as_bytes()));
-    let mut file = (header.len() as u64).to_le_bytes().to_vec();
-    file.extend(header.bytes());
-    file.extend(&bytes[8 + header_length(&bytes)..]);
+    let file = with_manifest(&bytes, &|manifest| {
+        manifest.replace(&listed("embeddings/lora.late.2"), &listed("embeddings/lora.late"))
+    });
     let error = Zoo::parse(&file).unwrap_err().to_string();
     assert!(error.contains("listed twice"), "{error}");
 }

@@ -1,8 +1,11 @@
 //! The way most visitors go: open the page, choose a target, read the answer.
 
+use crate::truth::tasks;
 use anyhow::{Context, Result, ensure};
+use std::ffi::OsStr;
+use tempfile::TempDir;
 use thirtyfour::Key;
-use tupate_e2e::{Journey, Page, State, Tolerate, rank, settings};
+use tupate_e2e::{Journey, Page, State, Tolerate, pack, rank, settings};
 
 /// Checks what is shown against the command line, for the set and similarity
 /// that are chosen.
@@ -65,6 +68,31 @@ async fn by_embedding_set() -> Result<()> {
                     .await?;
                 check(page, &target, &state).await?;
             }
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
+async fn as_the_zoos_makers_advise() -> Result<()> {
+    let folder = TempDir::new()?;
+    let zoo = folder.path().join("advised.safetensors");
+    let runs: Result<Vec<_>> = tasks()?.iter().map(|task| settings::run(task)).collect();
+    let advice = ["--prefer", "lora.early,centred"].map(OsStr::new);
+    pack(&runs?, "Advised samples", &advice, &zoo)?;
+    let journey = Journey::start("advised", &[&zoo]).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            let state = page.load("").await?;
+            let chosen = (state.set.as_deref(), state.similarity.as_deref());
+            ensure!(chosen == (Some("lora.early"), Some("centred")), "{chosen:?} are chosen");
+            let target = page.targets().await?.swap_remove(0);
+            page.until_ranked(&rank(&zoo, &target, "lora.early", "centred")?).await?;
+            // What a link names goes before.
+            let state = page.load("similarity=cosine").await?;
+            let chosen = (state.set.as_deref(), state.similarity.as_deref());
+            ensure!(chosen == (Some("lora.late"), Some("cosine")), "{chosen:?} are chosen");
+            page.until_ranked(&rank(&zoo, &target, "lora.late", "cosine")?).await?;
             Ok(())
         })
         .await

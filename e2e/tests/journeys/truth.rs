@@ -4,6 +4,7 @@
 use crate::lab::truth;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use tupate_e2e::{Journey, Page, Tolerate, evaluate, pack, settings, until};
 
@@ -12,7 +13,8 @@ pub fn measured(folder: &Path, tasks: &[String]) -> Result<(PathBuf, PathBuf)> {
     let (zoo, table) = (folder.join("measured.safetensors"), folder.join("truth.csv"));
     std::fs::write(&table, truth(tasks))?;
     let runs: Result<Vec<_>> = tasks.iter().map(|task| settings::run(task)).collect();
-    pack(&runs?, "Measured samples", &table, &zoo)?;
+    let options = ["--setting", "invented", "--truth"].map(OsStr::new);
+    pack(&runs?, "Measured samples", &[&options, &[table.as_os_str()][..]].concat(), &zoo)?;
     Ok((zoo, table))
 }
 

@@ -99,7 +99,7 @@ fn no_wish_is_met_as_the_zoos_makers_advise() {
     let advised = |method: &str, similarity: &str| {
         let advice = Preferred { method: method.into(), similarity: similarity.into() };
         let mut loaded = loaded();
-        loaded.zoo = loaded.zoo.with_preferred(Some(advice)).unwrap();
+        loaded.zoo = loaded.zoo.with_preferred(advice).unwrap();
         loaded
     };
     let named = |loaded: &Loaded, wish: &View| {

@@ -57,9 +57,11 @@ pub fn put_beside(zoo: Zoo, args: &BesideArgs) -> Result<Zoo, Failure> {
         args.scores.iter().map(|(name, path)| scores(name, path)).collect();
     let scores = zoo.scores().iter().cloned().chain(new?).collect();
     let facts = args.facts.as_deref().map(facts).transpose()?.unwrap_or_default();
-    let preferred = args.prefer.clone().or_else(|| zoo.preferred().cloned());
     let zoo = zoo.with_transfer(transfer)?.with_scores(scores)?.with_facts(facts)?;
-    Ok(zoo.with_preferred(preferred)?)
+    Ok(match &args.prefer {
+        Some(preferred) => zoo.with_preferred(preferred.clone())?,
+        None => zoo,
+    })
 }
 
 fn facts(path: &Path) -> Result<BTreeMap<String, Facts>, Failure> {
