@@ -123,7 +123,16 @@ impl Loaded {
                 && self.sets.iter().all(|set| set.key != fusion.name)
                 && fusion.is_possible(&self.sets, None)
         });
-        entries.extend(possible.map(|f| (f.name.to_owned(), words::fusion_label(f).to_owned())));
+        for fusion in possible {
+            let label = words::fusion_label(fusion);
+            let there = |checkpoint| fusion.is_possible(&self.sets, Some(checkpoint));
+            if there(Checkpoint::Early) && there(Checkpoint::Late) {
+                entries.push((format!("{}.early", fusion.name), format!("{label}, early")));
+                entries.push((fusion.name.to_owned(), format!("{label}, late")));
+            } else {
+                entries.push((fusion.name.to_owned(), label.to_owned()));
+            }
+        }
         entries
     }
 

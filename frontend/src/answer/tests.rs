@@ -155,6 +155,20 @@ fn ensembles_are_offered_where_they_can_be_made() {
     // LoRA and BitFit are both there early; a, b, and c are not all in both late.
     let names: Vec<_> = loaded().methods().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["bitfit.early", "lora.early", "lora.late", "ensemble", "rrf"]);
+    // Where a zoo has both, of both checkpoints.
+    let mut both = loaded();
+    let mut late = both.sets[0].clone();
+    (late.key, late.recipe.checkpoint) = ("bitfit.late".into(), Checkpoint::Late);
+    both.sets.push(late);
+    let labels: Vec<_> = both.methods().into_iter().skip(4).collect();
+    let entry = |name: &str, label: &str| (name.to_owned(), label.to_owned());
+    let wanted = [
+        entry("ensemble.early", "All together (3E), early"),
+        entry("ensemble", "All together (3E), late"),
+        entry("rrf.early", "All together (RRF), early"),
+        entry("rrf", "All together (RRF), late"),
+    ];
+    assert_eq!(labels, wanted);
     let found = answer(&loaded(), &wish(Some("a"), Some("ensemble"), None)).unwrap();
     assert_eq!((&*found.method, found.ranking.ensemble.len()), ("ensemble", 2));
     let mut alone = loaded();

@@ -4,7 +4,7 @@ use crate::answer::choose_method;
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
-use tupate_zoo::{FUSIONS, SIMILARITIES};
+use tupate_zoo::{Fusion, SIMILARITIES};
 
 /// A choice of one among a few, as native radio buttons.
 #[component]
@@ -110,8 +110,8 @@ pub fn SetSwitch() -> impl IntoView {
                 .as_ref()
                 .and_then(|l| l.sets.iter().find(|set| Some(&set.key) == chosen.as_ref()));
             let Some(set) = found else {
-                let fusion = FUSIONS.iter().find(|fusion| Some(fusion.name) == chosen.as_deref());
-                return fusion.map_or_else(String::new, |fusion| fusion.describe.to_owned());
+                let fusion = chosen.as_deref().and_then(Fusion::named);
+                return fusion.map_or_else(String::new, |(fusion, _)| fusion.describe.to_owned());
             };
             words::of_set(&set.recipe)
         })

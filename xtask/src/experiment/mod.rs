@@ -96,6 +96,8 @@ pub fn run(
         }
         if seed == BASELINE_SEED {
             steps.take("baselines", || experiment.baselines())?;
+        }
+        if plan.whole_seeds(&experiment.results).contains(&seed) {
             steps.take("layers", || experiment.layers())?;
         }
         for truth in &plan.truth {
@@ -196,7 +198,7 @@ impl Experiment<'_> {
     }
 
     fn embeddings(&self, seed: u64) -> PathBuf {
-        self.results.join("embeddings").join(seed.to_string())
+        plan::embeddings(&self.results, seed)
     }
 
     fn embedding(&self, task: &Task, seed: u64) -> PathBuf {

@@ -2,7 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
-use std::{collections::BTreeSet, fmt, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
 /// An experiment.
 #[derive(Debug, Deserialize)]
@@ -12,6 +16,8 @@ pub struct Plan {
     pub title: String,
     /// What it is, in a sentence or two.
     pub description: String,
+    /// How to rank by the zoo, as `tupate zoo merge --prefer` takes it.
+    pub prefer: Option<String>,
     /// The encoder, as `tupate --encoder` takes it.
     pub encoder: String,
     /// How embeddings are made.
@@ -128,6 +134,26 @@ pub struct Task {
     pub licence: String,
     /// What was cut, and what stands in for what.
     pub note: Option<String>,
+}
+
+/// The folder of a seed's embeddings among the results, a file a task.
+pub fn embeddings(results: &Path, seed: u64) -> PathBuf {
+    results.join("embeddings").join(seed.to_string())
+}
+
+impl Plan {
+    /// Whether the results have a seed's embeddings of all tasks.
+    pub fn has_embeddings(&self, results: &Path, seed: u64) -> bool {
+        let folder = embeddings(results, seed);
+        let there = |task: &Task| folder.join(format!("{}.safetensors", task.id)).is_file();
+        self.task.iter().all(there)
+    }
+
+    /// Those seeds of which they have, and that differ from each other by nothing else.
+    pub fn whole_seeds(&self, results: &Path) -> Vec<u64> {
+        let seeds = self.tuning.seeds.iter().copied();
+        seeds.filter(|seed| self.has_embeddings(results, *seed)).collect()
+    }
 }
 
 impl Tuning {

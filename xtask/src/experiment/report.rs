@@ -3,12 +3,14 @@
 //! the tables of `docs/RESULTS.md`.
 
 mod chosen;
+mod common;
 mod layers;
 mod measured;
 mod parts;
+mod resample;
 mod seeds;
 
-use super::plan::{Combination, Plan, Task};
+use super::plan::{Plan, Task, embeddings};
 use super::table::{Ranked, Row, Table, Tuned, rounded, to_csv};
 use crate::{context::Context, files, program, steps::Steps};
 use anyhow::{Context as _, Result, ensure};
@@ -16,7 +18,7 @@ use measured::Measured;
 pub(super) use measured::whole;
 use serde_json::{Map, Value};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -24,9 +26,6 @@ use std::{
 
 /// What holds the tables.
 const DOCUMENT: &str = "docs/RESULTS.md";
-
-/// The seed whose embeddings are the zoo's.
-pub(super) const ZOO_SEED: u64 = 0;
 
 /// What the paper's rankings are compared with, target by target.
 const AGAINST: [&str; 2] = ["datasize", "textemb"];
@@ -111,14 +110,17 @@ impl<'a> Report<'a> {
 
     /// The folder of a seed's embeddings, a file a task.
     fn embeddings(&self, seed: u64) -> PathBuf {
-        self.results.join("embeddings").join(seed.to_string())
+        embeddings(&self.results, seed)
     }
 
     /// Whether those of all tasks are there.
     fn has_embeddings(&self, seed: u64) -> bool {
-        let folder = self.embeddings(seed);
-        let there = |task: &Task| folder.join(format!("{}.safetensors", task.id)).is_file();
-        self.plan.task.iter().all(there)
+        self.plan.has_embeddings(&self.results, seed)
+    }
+
+    /// The seeds of the zoo's embeddings, which are their means.
+    fn seeds(&self) -> Vec<u64> {
+        self.plan.whole_seeds(&self.results)
     }
 
     /// A file in the work folder.
@@ -128,24 +130,26 @@ impl<'a> Report<'a> {
         Ok(path)
     }
 
-    /// The zoo: embeddings of one seed, all that was measured, and the baselines.
+    /// The zoo: embeddings, the mean over seeds, all that was measured, and the baselines.
     pub(super) fn make_zoo(&self, truths: &[Measured<'_>]) -> Result<String> {
-        let folder = self.embeddings(ZOO_SEED);
-        let mut parts: Vec<PathBuf> = Vec::new();
-        for task in &self.plan.task {
-            parts.push(folder.join(format!("{}.safetensors", task.id)));
-        }
-        let missing = parts.iter().find(|part| !part.is_file());
-        ensure!(missing.is_none(), "{} is not there yet", missing.unwrap_or(&folder).display());
+        let seeds = self.seeds();
+        ensure!(!seeds.is_empty(), "no seed has embeddings of all tasks yet");
+        let folders = seeds.into_iter().map(|seed| self.embeddings(seed));
+        let parts = folders.flat_map(|folder| {
+            self.plan.task.iter().map(move |task| folder.join(format!("{}.safetensors", task.id)))
+        });
         let mut command = self
             .context
             .command(&self.program, ["zoo", "merge"])
-            .args(&parts)
-            .args(["--name", &self.plan.title, "--description", &self.plan.description])
+            .args(parts)
+            .args(["--mean", "--name", &self.plan.title, "--description", &self.plan.description])
             .args(["--dtype", "int8", "--out"])
             .arg(&self.zoo);
         let facts = self.write("facts.json", &facts(self.plan).to_string())?;
         command = command.arg("--facts").arg(facts);
+        if let Some(prefer) = &self.plan.prefer {
+            command = command.args(["--prefer", prefer]);
+        }
         for measured in truths {
             let name = format!("{}.json", measured.truth.setting);
             command = command.arg("--truth").arg(self.write(&name, &measured.matrix.to_string())?);
@@ -215,6 +219,8 @@ impl<'a> Report<'a> {
             text += &self.against(&whole, &methods, &tables)?;
             writeln!(text, "\n#### {setting}, all-class: other similarities, NDCG percent\n")?;
             text += &self.similarities(&whole, &methods)?;
+            writeln!(text, "\n#### {setting}, all-class: what is one order for all targets\n")?;
+            text += &common::text(self, &whole, &sets)?;
             writeln!(text, "\n#### {setting}, all-class: late minus early\n")?;
             text += &self.late_minus_early(&whole, &methods)?;
             writeln!(text, "\n#### {setting}, all-class: parts of what was tuned, cosine\n")?;
@@ -224,7 +230,7 @@ impl<'a> Report<'a> {
             writeln!(text, "\n#### {setting}, all-class: layers\n")?;
             text += &layers::text(self, &whole)?;
             writeln!(text, "\n#### {setting}, all-class: chosen without looking\n")?;
-            text += &chosen::text(self, &whole, &methods)?;
+            text += &chosen::text(self, &whole, &sets)?;
         }
         text += &measured::pending(self)?;
         Ok(text)
@@ -237,10 +243,7 @@ impl<'a> Report<'a> {
         tuned.retain(|row| self.has_embeddings(row.seed));
         let methods: Vec<&str> = self.plan.tuning.method.iter().map(|m| m.name.as_str()).collect();
         // Of other rates and initial parameters the ledger counts; scores are not mixed.
-        let plain = self.plan.tuning.combinations().into_iter().filter(Combination::is_plain);
-        let plain: BTreeSet<u64> = plain.map(|one| one.seed).collect();
-        let seeds: BTreeSet<u64> =
-            tuned.iter().map(|row| row.seed).filter(|seed| plain.contains(seed)).collect();
+        let seeds = self.seeds();
         let ok = tuned.iter().filter(|row| row.ledger.ok).count();
         let mut text = String::from("### The tasks\n\n");
         writeln!(
@@ -333,10 +336,10 @@ impl<'a> Report<'a> {
         for method in methods {
             let mut cells = Vec::new();
             for similarity in SIMILARITIES {
-                let judged = match self.judge(truth, method, similarity, None) {
-                    // Only LoRA has a gauge, and only where its factors are whole.
-                    Err(_) if similarity == "gauge" => None,
-                    judged => Some(judged?),
+                let judged = match similarity {
+                    // Only LoRA has a gauge, and the zoo has not its factors layer by layer.
+                    "gauge" => layers::gauge(self, truth, method)?,
+                    _ => Some(self.judge(truth, method, similarity, None)?),
                 };
                 let figure = judged.map(|judged| with_interval(&judged, MEASURES[1]));
                 cells.push(figure.unwrap_or_else(|| "–".to_owned()));
@@ -347,13 +350,15 @@ impl<'a> Report<'a> {
     }
 
     fn late_minus_early(&self, truth: &Path, methods: &[String]) -> Result<String> {
-        let mut text =
-            String::from("| | NDCG percent | p | Regret@1 | p |\n|---|--:|--:|--:|--:|\n");
+        let mut text = String::from(
+            "| | NDCG percent | p | Kendall τ | p | Regret@1 | p |\n|---|--:|--:|--:|--:|--:|--:|\n",
+        );
         for late in methods.iter().filter(|method| method.ends_with(".late")) {
             let early = late.replace(".late", ".early");
             let judged = self.judge(truth, late, "cosine", Some(&early))?;
             let name = late.trim_end_matches(".late");
-            let cells = ["/ndcg/percent", "/regret/1"].map(|at| difference(&judged, at));
+            let each = ["/ndcg/percent", "/kendall_tau", "/regret/1"];
+            let cells = each.map(|at| difference(&judged, at));
             writeln!(text, "| {name} | {} |", cells.join(" | "))?;
         }
         Ok(text)

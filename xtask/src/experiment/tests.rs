@@ -186,7 +186,7 @@ impl Place {
 
     /// Writes embeddings as the real program packs them: of two layers one behind the other,
     /// and their means. Of each task, all values are a multiple of the others'.
-    fn write_embeddings(&self) {
+    fn write_embeddings(&self, seeds: &[u64]) {
         let bytes =
             |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>();
         let keys = || {
@@ -202,7 +202,14 @@ impl Place {
                     (format!("initial/{key}{end}"), tensor(vec![width], &start)),
                 ]
             });
-            fs::write(path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+            let sets = keys().map(|key| {
+                let name = key.split('.').next();
+                let method = json!({ "name": name, "rank": 1, "targets": ["query"] });
+                json!({ "key": format!("{key}{end}"), "recipe": { "method": method } })
+            });
+            let manifest = json!({ "embeddings": sets.collect::<Vec<_>>() }).to_string();
+            let texts = Some([("tupate_zoo".to_owned(), manifest)].into());
+            fs::write(path, safetensors::serialize(tensors, texts).unwrap()).unwrap();
         };
         let layers: [&[f32]; 3] =
             [&[1.0, 0.0, 3.0, 2.0], &[2.0, 2.0, 0.0, 0.0], &[0.0, 1.0, 1.0, 1.0]];
@@ -210,8 +217,10 @@ impl Place {
         write(flat, ".flatten", 3, &layers.concat(), &[0.0, 0.0, 1.0, 0.0]);
         for (task, row) in ["a", "b", "c"].iter().zip(layers) {
             let mean = [(row[0] + row[2]) / 2.0, (row[1] + row[3]) / 2.0];
-            let path = self.results().join(format!("embeddings/0/{task}.safetensors"));
-            write(path, "", 1, &mean, &[0.5, 0.0]);
+            for seed in seeds {
+                let path = plan::embeddings(&self.results(), *seed);
+                write(path.join(format!("{task}.safetensors")), "", 1, &mean, &[0.5, 0.0]);
+            }
         }
     }
 
@@ -270,7 +279,7 @@ fn everything_is_done_once_and_kept_small() {
 fn layers_come_from_runs_that_are_tuned_again_where_they_are_not() {
     let place = Place::new();
     place.run(PLAN).unwrap();
-    place.write_embeddings();
+    place.write_embeddings(&[0]);
     let layers = || place.with(PLAN, |experiment| experiment.layers().map(drop));
     layers().unwrap();
     let found = layers::Layers::read(&place.results()).unwrap().unwrap();
@@ -282,9 +291,31 @@ fn layers_come_from_runs_that_are_tuned_again_where_they_are_not() {
         [13.0, 0.0, 0.0, 5.0, 0.0, 2.0, 3.0, 0.0, 1.0, 1.0],
     ];
     assert_eq!(found.sets[3].products, products);
+    // Of rank one, an update is one value a layer: 0, 4, 0 and 6, 0, 1.
+    let updates = [
+        [0.0, 0.0, 16.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        [36.0, 0.0, 0.0, 6.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+    ];
+    assert_eq!(found.sets[1].updates, updates);
+    assert!(found.sets[3].updates.is_empty(), "BitFit has none");
     let calls = place.calls().len();
     layers().unwrap();
     assert_eq!(place.calls().len(), calls, "nothing twice");
+
+    // A further seed counts once it is whole.
+    let more = PLAN.replacen("seeds = [0]", "seeds = [0, 2]", 1);
+    let seeds = || layers::Layers::read(&place.results()).unwrap().unwrap().seeds;
+    place.run(&more).unwrap();
+    let both = || place.with(&more, |experiment| experiment.layers().map(drop)).unwrap();
+    fs::remove_file(plan::embeddings(&place.results(), 2).join("c.safetensors")).unwrap();
+    both();
+    assert_eq!(seeds(), [0]);
+    place.write_embeddings(&[2]);
+    both();
+    let found = layers::Layers::read(&place.results()).unwrap().unwrap();
+    // Seven rows: three tasks with two seeds, and the initial parameters.
+    assert_eq!((found.seeds, found.sets[3].products[0].len()), (vec![0, 2], 28));
+    let calls = place.calls().len();
 
     // Elsewhere the runs are not there; what was kept of them stays.
     let kept = || fs::read(place.results().join("embeddings/0/b.safetensors")).unwrap();
@@ -302,7 +333,10 @@ fn layers_come_from_runs_that_are_tuned_again_where_they_are_not() {
     let other = place.results().join("embeddings/0/a.safetensors");
     fs::copy(place.results().join("embeddings/0/c.safetensors"), other).unwrap();
     let error = layers().unwrap_err().to_string();
-    assert!(error.contains("lora.early of a is another one") && !file.is_file(), "{error}");
+    assert!(
+        error.contains("lora.early of a, seed 0, is another one") && !file.is_file(),
+        "{error}"
+    );
 }
 
 #[test]

@@ -5,10 +5,14 @@ use super::super::layers::{Layers, Set};
 use super::super::table::Scores;
 use super::{MEASURES, Report, chosen::judge, number};
 use anyhow::Result;
+use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 /// Similarities of tasks, `[n, n]`.
 type Matrix = Vec<Vec<f64>>;
+
+/// A task's parameters as a sum of rows of the products: which ones, and how much of each.
+type Mixture = Vec<(usize, f64)>;
 
 /// A way to make one similarity of all layers'.
 struct Way {
@@ -57,9 +61,10 @@ pub fn text(report: &Report<'_>, truth: &Path) -> Result<String> {
     };
     let mut text = String::from("One layer alone, centred; NDCG percent / Kendall τ:\n\n");
     text += &head(&titles);
+    let means = means(&layers);
     for set in &layers.sets {
         let mut cells = Vec::new();
-        for layer in squares(&layers, set) {
+        for layer in squares(set, &means) {
             cells.push(cell(&cosines(&centred(&layer)))?);
         }
         writeln!(text, "| {} | {} |", set.key, cells.join(" | "))?;
@@ -67,30 +72,54 @@ pub fn text(report: &Report<'_>, truth: &Path) -> Result<String> {
     text += "\nAll layers:\n\n";
     let names: Vec<String> = WAYS.iter().map(|way| way.name.to_owned()).collect();
     text += &head(&names);
-    for (key, ways) in joined(&layers) {
+    for (key, ways) in joined(&layers, &means) {
         let cells: Result<Vec<_>> = ways.iter().map(&cell).collect();
         writeln!(text, "| {key} | {} |", cells?.join(" | "))?;
     }
     Ok(text)
 }
 
-/// Every way to join the layers as a way to rank: name and scores.
-pub fn ways(report: &Report<'_>) -> Result<Vec<(String, Scores)>> {
+/// Every way to join the layers as a way to rank: a name, and scores for each seed that the
+/// targets are tuned with. Sources are the means of all seeds.
+pub fn ways(report: &Report<'_>) -> Result<Vec<(String, Vec<Scores>)>> {
     let Some(layers) = Layers::read(&report.results)? else { return Ok(Vec::new()) };
-    let mut all = Vec::new();
-    for (key, ways) in joined(&layers) {
-        for (way, similarities) in WAYS.iter().zip(ways) {
-            all.push((format!("{key}, layers {}", way.name), scores(&layers.tasks, &similarities)));
+    let n = layers.tasks.len();
+    let mut all: Vec<(String, Vec<Scores>)> = Vec::new();
+    for seed in 0..layers.seeds.len() {
+        for (at, target) in layers.tasks.iter().enumerate() {
+            let mut rows = means(&layers);
+            rows[at] = vec![(seed * n + at, 1.0)];
+            let joined = joined(&layers, &rows).into_iter().flat_map(|(key, ways)| {
+                let name = move |way: &Way| format!("{key}, layers {}", way.name);
+                WAYS.iter().zip(ways).map(move |(way, similarities)| (name(way), similarities))
+            });
+            let updates = layers.sets.iter().filter_map(|set| {
+                Some((format!("{}, gauge", set.key), cosines(&updates(set, &rows)?)))
+            });
+            for (way, (name, mut similarities)) in joined.chain(updates).enumerate() {
+                if all.len() == way {
+                    all.push((name, vec![Scores::new(); layers.seeds.len()]));
+                }
+                let row = layers.tasks.iter().cloned().zip(similarities.swap_remove(at));
+                all[way].1[seed].insert(target.clone(), row.collect());
+            }
         }
     }
     Ok(all)
 }
 
+/// The zoo's embeddings, the means over seeds.
+fn means(layers: &Layers) -> Vec<Mixture> {
+    let (n, seeds) = (layers.tasks.len(), layers.seeds.len());
+    let mean = |task| (0..seeds).map(|seed| (seed * n + task, 1.0 / seeds as f64)).collect();
+    (0..n).map(mean).collect()
+}
+
 /// For each set, and for all methods together, the similarities by each of [`WAYS`].
-fn joined(layers: &Layers) -> Vec<(String, Vec<Matrix>)> {
+fn joined(layers: &Layers, rows: &[Mixture]) -> Vec<(String, Vec<Matrix>)> {
     let mut all: Vec<(String, Vec<Matrix>)> = Vec::new();
     for set in &layers.sets {
-        let own = squares(layers, set);
+        let own = squares(set, rows);
         all.push((set.key.clone(), WAYS.iter().map(|way| (way.of)(&own)).collect()));
     }
     for checkpoint in [".early", ".late"] {
@@ -103,17 +132,41 @@ fn joined(layers: &Layers) -> Vec<(String, Vec<Matrix>)> {
     all
 }
 
+/// The figures of a set whose weight updates are compared, so that no change of basis moves
+/// them; nothing where there are none.
+pub fn gauge(report: &Report<'_>, truth: &Path, key: &str) -> Result<Option<Value>> {
+    let Some(layers) = Layers::read(&report.results)? else { return Ok(None) };
+    let set = layers.sets.iter().find(|set| set.key == key);
+    let Some(products) = set.and_then(|set| updates(set, &means(&layers))) else {
+        return Ok(None);
+    };
+    judge(report, truth, &scores(&layers.tasks, &cosines(&products)), None).map(Some)
+}
+
+/// The products of the tasks' weight updates over all layers, `[n, n]`.
+fn updates(set: &Set, rows: &[Mixture]) -> Option<Matrix> {
+    (!set.updates.is_empty()).then(|| sum(&mixed(&set.updates, rows)))
+}
+
 /// The products of the tasks' parameters, layer by layer, `[L, n, n]`.
-fn squares(layers: &Layers, set: &Set) -> Vec<Matrix> {
-    let n = layers.tasks.len();
-    let square = |triangle: &Vec<f64>| -> Matrix {
+fn squares(set: &Set, rows: &[Mixture]) -> Vec<Matrix> {
+    mixed(&set.products, rows)
+}
+
+/// The products of mixtures of rows, by those of the rows.
+fn mixed(products: &[Vec<f64>], rows: &[Mixture]) -> Vec<Matrix> {
+    let square = |triangle: &Vec<f64>| {
         let at = |i: usize, j: usize| {
             let (high, low) = (i.max(j), i.min(j));
             triangle[high * (high + 1) / 2 + low]
         };
-        (0..n).map(|i| (0..n).map(|j| at(i, j)).collect()).collect()
+        let product = |one: &Mixture, other: &Mixture| -> f64 {
+            let pairs = one.iter().flat_map(|(i, x)| other.iter().map(move |(j, y)| (i, j, x * y)));
+            pairs.map(|(i, j, share)| share * at(*i, *j)).sum()
+        };
+        of(rows.len(), |i, j| product(&rows[i], &rows[j]))
     };
-    set.products.iter().map(square).collect()
+    products.iter().map(square).collect()
 }
 
 fn of(n: usize, value: impl Fn(usize, usize) -> f64) -> Matrix {
@@ -228,6 +281,21 @@ mod tests {
     }
 
     #[test]
+    fn targets_are_of_a_seed_and_sources_of_all() {
+        // Two tasks with two seeds, and the initial parameters behind them.
+        let rows: [&[f64]; 5] = [&[1.0, 0.0], &[0.0, 2.0], &[3.0, 2.0], &[2.0, 4.0], &[9.0, 9.0]];
+        let products = gram(&rows);
+        let triangle = (0..5).flat_map(|i| products[i][..=i].to_vec()).collect();
+        let set = Set { key: "lora.late".into(), products: vec![triangle], updates: Vec::new() };
+        let tasks = vec!["a".into(), "b".into()];
+        let layers = Layers { tasks, seeds: vec![4, 7], sets: vec![set.clone()] };
+        let mut mixtures = means(&layers);
+        assert!(close(&squares(&set, &mixtures)[0], &gram(&[&[2.0, 1.0], &[1.0, 3.0]])));
+        mixtures[1] = vec![(3, 1.0)];
+        assert!(close(&squares(&set, &mixtures)[0], &gram(&[&[2.0, 1.0], &[2.0, 4.0]])));
+    }
+
+    #[test]
     fn sets_are_read_and_joined() {
         // Two tasks, and the initial parameters behind them.
         let set = |key: &str, other: f64| Set {
@@ -236,14 +304,17 @@ mod tests {
                 vec![1.0, other, 1.0, 9.0, 9.0, 9.0],
                 vec![4.0, 2.0, 1.0, 9.0, 9.0, 9.0],
             ],
+            updates: Vec::new(),
         };
         let layers = Layers {
             tasks: vec!["a".into(), "b".into()],
+            seeds: vec![0],
             sets: vec![set("lora.late", 0.5), set("bitfit.late", 0.0), set("lora.early", 0.5)],
         };
-        let squares = squares(&layers, &layers.sets[0]);
+        let means = means(&layers);
+        let squares = squares(&layers.sets[0], &means);
         assert_eq!(squares[1], [[4.0, 2.0], [2.0, 1.0]]);
-        let joined = joined(&layers);
+        let joined = joined(&layers, &means);
         let keys: Vec<&str> = joined.iter().map(|(key, _)| key.as_str()).collect();
         let wanted = ["lora.late", "bitfit.late", "lora.early", "ensemble.early", "ensemble.late"];
         assert_eq!(keys, wanted);

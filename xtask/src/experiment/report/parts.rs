@@ -3,7 +3,7 @@
 
 use super::super::layers::tensor;
 use super::super::table::Scores;
-use super::{MEASURES, Report, ZOO_SEED, chosen::judge, with_interval};
+use super::{MEASURES, Report, chosen::judge, with_interval};
 use crate::bench::cosine;
 use anyhow::{Context as _, Result, ensure};
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
@@ -73,7 +73,7 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
             if !sets.contains(&key) {
                 continue;
             }
-            let set = read(report, ZOO_SEED, &key)?;
+            let set = of_zoo(report, &key)?;
             for (name, own) in parts {
                 let part = |values: &[f64]| part(values, pieces, own);
                 let mut cells = Vec::new();
@@ -130,6 +130,26 @@ pub(super) fn read(report: &Report<'_>, seed: u64, key: &str) -> Result<Set> {
     Ok(set)
 }
 
+/// Those of the zoo, the means of its seeds.
+pub(super) fn of_zoo(report: &Report<'_>, key: &str) -> Result<Set> {
+    let sets: Result<Vec<Set>> =
+        report.seeds().into_iter().map(|seed| read(report, seed, key)).collect();
+    let sets = sets?;
+    let initial = sets.first().context("no seed is whole")?.initial.clone();
+    ensure!(sets.iter().all(|set| set.initial == initial), "seeds of {key} began elsewhere");
+    Ok(Set { tuned: mean(&sets.iter().map(|set| &set.tuned).collect::<Vec<_>>()), initial })
+}
+
+/// Each task's mean embedding over sets that began at the same parameters.
+fn mean(sets: &[&Embeddings]) -> Embeddings {
+    let mut tuned = Embeddings::new();
+    for (task, values) in sets.iter().copied().flatten() {
+        let sum = tuned.entry(task.clone()).or_insert_with(|| vec![0.0; values.len()]);
+        sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value / sets.len() as f64);
+    }
+    tuned
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,5 +179,19 @@ mod tests {
         let scores = scores(&targets, &embeddings([[0.0, 2.0], [1.0, 1.0]]));
         assert_eq!((scores["a"]["a"], scores["b"]["a"]), (0.0, 1.0));
         assert!((scores["a"]["b"] - 0.5_f64.sqrt()).abs() < 1e-12);
+    }
+
+    fn set(rows: &[(&str, [f64; 2])]) -> Embeddings {
+        rows.iter().map(|(task, v)| ((*task).to_owned(), v.to_vec())).collect()
+    }
+
+    #[test]
+    fn a_mean_is_over_seeds_task_by_task() {
+        let one = set(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
+        let other = set(&[("a", [3.0, 1.0]), ("b", [0.0, -1.0])]);
+        let mean = mean(&[&one, &other]);
+        let found: Vec<_> =
+            mean.iter().map(|(task, values)| (task.as_str(), &values[..])).collect();
+        assert_eq!(found, [("a", &[2.0, 0.5][..]), ("b", &[0.0, 0.0][..])]);
     }
 }

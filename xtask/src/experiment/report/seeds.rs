@@ -5,7 +5,7 @@ use super::super::plan::Combination;
 use super::super::table::{Tuned, to_csv};
 use super::chosen::judge;
 use super::parts::{self, Embeddings, Set};
-use super::{MEASURES, Report, counted, difference, number};
+use super::{MEASURES, Report, counted, difference, number, resample};
 use crate::bench::cosine;
 use anyhow::Result;
 use serde_json::Value;
@@ -13,9 +13,6 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 /// The epoch whose parameters are the early ones, from 1.
 const EARLY: usize = 2;
-
-/// Draws of the bootstrap over targets.
-const DRAWS: usize = 2_000;
 
 /// What is correlated with a task's score: title, place in a target's figures.
 const FORETOLD: [(&str, &str); 2] =
@@ -49,24 +46,23 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
             of_set.push((one.seed, set, judged));
         }
         let first = &of_set[0].1.tuned;
+        let zoo = parts::of_zoo(report, key)?.tuned;
         let figures = |judged: &Value| {
             let of = |at: usize| number(judged["mean"].pointer(MEASURES[at].1), 3);
             format!("{} / {}", of(1), of(7))
         };
         let mut cells: Vec<String> = of_set.iter().map(|(.., judged)| figures(judged)).collect();
         if plain > 1 {
-            let of_seeds = there.iter().zip(&of_set).filter(|(one, _)| one.is_plain());
-            let mean = mean(&of_seeds.map(|(_, (_, set, _))| &set.tuned).collect::<Vec<_>>());
             let alone = report.write("alone.csv", &to_csv(&parts::scores(first, first)))?;
-            let judged = judge(report, truth, &parts::scores(&mean, &mean), Some(&alone))?;
+            let judged = judge(report, truth, &parts::scores(&zoo, &zoo), Some(&alone))?;
             cells.push(figures(&judged));
             let differences = FORETOLD.map(|(_, at)| difference(&judged, at));
             writeln!(gained, "| {key} | {} |", differences.join(" | "))?;
         }
         writeln!(foretold, "| {key} | {} |", cells.join(" | "))?;
         let mut cells = Vec::new();
-        for (_, set, _) in &of_set[1..] {
-            cells.push(figures(&judge(report, truth, &parts::scores(&set.tuned, first), None)?));
+        for (_, set, _) in &of_set {
+            cells.push(figures(&judge(report, truth, &parts::scores(&set.tuned, &zoo), None)?));
         }
         writeln!(mixed, "| {key} | {} |", cells.join(" | "))?;
         let others =
@@ -99,14 +95,14 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
         let title = "The mean of seeds minus the first seed alone";
         writeln!(text, "{title}:\n\n{}{gained}", header(&columns))?;
     }
-    let mut columns = names[1..].to_vec();
     writeln!(
         text,
-        "The same where targets were tuned otherwise than their sources, whose embeddings are \
-         those of {}:\n\n{}{mixed}",
-        names[0],
-        header(&columns)
+        "Targets as one seed alone has them, and sources as the zoo has them, which is {}:\n\n\
+         {}{mixed}",
+        if plain > 1 { format!("the mean of {plain} seeds") } else { names[0].clone() },
+        header(&names)
     )?;
+    let mut columns = names[1..].to_vec();
     columns.push("two tasks".to_owned());
     writeln!(
         text,
@@ -168,20 +164,9 @@ fn correlation(targets: &[Vec<(f64, f64)>]) -> String {
     if each.len() < 2 {
         return "–".to_owned();
     }
-    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / each.len() as f64;
-    let mut random = crate::bench::random();
-    let mut draws: Vec<f64> = (0..DRAWS)
-        .map(|_| mean(&mut (0..each.len()).map(|_| each[(random() * each.len() as f64) as usize])))
-        .collect();
-    draws.sort_by(f64::total_cmp);
-    let end = |share: f64| draws[(share * (DRAWS - 1) as f64).round() as usize];
-    format!(
-        "{:+.2} ({:+.2} to {:+.2}), {} targets",
-        mean(&mut each.iter().copied()),
-        end(0.025),
-        end(0.975),
-        each.len()
-    )
+    let [low, high] = resample::interval(&each);
+    let mean = resample::mean(&each);
+    format!("{mean:+.2} ({low:+.2} to {high:+.2}), {} targets", each.len())
 }
 
 /// Pearson's correlation of at least three pairs.
@@ -195,16 +180,6 @@ fn pearson(pairs: &[(f64, f64)]) -> Option<f64> {
         |of: &dyn Fn(f64, f64) -> f64| -> f64 { pairs.iter().map(|p| of(p.0 - x, p.1 - y)).sum() };
     let (xx, yy) = (sum(&|x, _| x * x), sum(&|_, y| y * y));
     (xx > 1e-12 && yy > 1e-12).then(|| sum(&|x, y| x * y) / (xx * yy).sqrt())
-}
-
-/// Each task's mean embedding over sets that began at the same parameters.
-fn mean(sets: &[&Embeddings]) -> Embeddings {
-    let mut tuned = Embeddings::new();
-    for (task, values) in sets.iter().copied().flatten() {
-        let sum = tuned.entry(task.clone()).or_insert_with(|| vec![0.0; values.len()]);
-        sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value / sets.len() as f64);
-    }
-    tuned
 }
 
 /// The mean cosine of each task in two sets.
@@ -256,15 +231,5 @@ mod tests {
         let one = set(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
         let other = set(&[("a", [2.0, 0.0]), ("b", [1.0, 0.0])]);
         assert_eq!((likeness(&one, &other), likeness_of_tasks(&one)), (0.5, 0.0));
-    }
-
-    #[test]
-    fn a_mean_is_over_seeds_task_by_task() {
-        let one = set(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
-        let other = set(&[("a", [3.0, 1.0]), ("b", [0.0, -1.0])]);
-        let mean = mean(&[&one, &other]);
-        let found: Vec<_> =
-            mean.iter().map(|(task, values)| (task.as_str(), &values[..])).collect();
-        assert_eq!(found, [("a", &[2.0, 0.5][..]), ("b", &[0.0, 0.0][..])]);
     }
 }
