@@ -35,8 +35,8 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
     let header = |columns: &[String]| {
         format!("| | {} |\n|---|{}\n", columns.join(" | "), "--:|".repeat(columns.len()))
     };
-    let (mut foretold, mut mixed, mut alike) = (String::new(), String::new(), String::new());
-    let (mut gained, mut correlated) = (String::new(), String::new());
+    let (mut foretold, mut mixed, mut gained) = (String::new(), String::new(), String::new());
+    let (mut alike, mut moved, mut correlated) = (String::new(), String::new(), String::new());
     let scores = scores(&report.rows("tuning.jsonl")?);
     for key in sets {
         let mut of_set = Vec::new();
@@ -65,11 +65,12 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
             cells.push(figures(&judge(report, truth, &parts::scores(&set.tuned, &zoo), None)?));
         }
         writeln!(mixed, "| {key} | {} |", cells.join(" | "))?;
-        let others =
-            of_set[1..].iter().map(|(_, set, _)| format!("{:.3}", likeness(first, &set.tuned)));
-        let mut cells: Vec<String> = others.collect();
-        cells.push(format!("{:.3}", likeness_of_tasks(first)));
-        writeln!(alike, "| {key} | {} |", cells.join(" | "))?;
+        for (text, of) in [(&mut alike, &tuned as Of), (&mut moved, &change)] {
+            let first = of(&of_set[0].1);
+            let others = of_set[1..].iter().map(|(_, set, _)| likeness(&first, &of(set)));
+            let cells = others.chain([likeness_of_tasks(&first)]).map(|x| format!("{x:.3}"));
+            writeln!(text, "| {key} | {} |", cells.collect::<Vec<_>>().join(" | "))?;
+        }
         let cells = FORETOLD.map(|(_, at)| {
             let pairs = by_target(
                 &of_set,
@@ -107,8 +108,9 @@ pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String
     writeln!(
         text,
         "Mean cosine of a task's embedding with that of {}, and of two tasks in that one:\n\n\
-         {}{alike}",
+         {}{alike}\nThe same of its change since tuning began:\n\n{}{moved}",
         names[0],
+        header(&columns),
         header(&columns)
     )?;
     writeln!(
@@ -180,6 +182,19 @@ fn pearson(pairs: &[(f64, f64)]) -> Option<f64> {
         |of: &dyn Fn(f64, f64) -> f64| -> f64 { pairs.iter().map(|p| of(p.0 - x, p.1 - y)).sum() };
     let (xx, yy) = (sum(&|x, _| x * x), sum(&|_, y| y * y));
     (xx > 1e-12 && yy > 1e-12).then(|| sum(&|x, y| x * y) / (xx * yy).sqrt())
+}
+
+/// What of a set is compared.
+type Of<'a> = &'a dyn Fn(&Set) -> Embeddings;
+
+fn tuned(set: &Set) -> Embeddings {
+    set.tuned.clone()
+}
+
+/// What was tuned less where tuning began.
+fn change(set: &Set) -> Embeddings {
+    let less = |values: &Vec<f64>| values.iter().zip(&set.initial).map(|(v, i)| v - i).collect();
+    set.tuned.iter().map(|(task, values)| (task.clone(), less(values))).collect()
 }
 
 /// The mean cosine of each task in two sets.

@@ -114,6 +114,7 @@ fn a_report_has_a_table_for_every_question() {
         "| | seed 0 | seed 2 | seed 5, rate × 0.5 |",
         "| lora.early | 0.500 / – | 0.500 / – | 0.500 / – |",
         "| | seed 2 | seed 5, rate × 0.5 | two tasks |",
+        "The same of its change since tuning began:",
         "| | score and NDCG percent | score and Kendall τ |",
         "| lora.early | – | – |",
         "| | side by side | side by side, centred | mean of cosines | mean of centred cosines | \
