@@ -169,8 +169,8 @@ pub fn checkpoint(checkpoint: Checkpoint) -> &'static str {
     }
 }
 
-/// What of the tuned parameters makes the vector, in words.
-pub fn vector(recipe: &Recipe, dim: usize) -> String {
+/// What of the tuned parameters makes the vector, or those of several methods, in words.
+pub fn vector(recipe: &Recipe, dims: &[usize]) -> String {
     let parameters = match recipe.parameters {
         ParameterSet::All => "all tuned parameters",
         ParameterSet::KeysOnly => "key prefixes only",
@@ -184,7 +184,8 @@ pub fn vector(recipe: &Recipe, dim: usize) -> String {
         Aggregation::Flatten => "layers one after another",
         Aggregation::PositionMean => "mean over prefix positions",
     };
-    format!("{parameters}{values}, {aggregation}: {} values", count(dim as u64))
+    let dims: Vec<String> = dims.iter().map(|dim| count(*dim as u64)).collect();
+    format!("{parameters}{values}, {aggregation}: {} values", dims.join("; "))
 }
 
 /// A similarity's name on its switch: one of ours, in plain letters.

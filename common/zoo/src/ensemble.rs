@@ -54,7 +54,20 @@ impl Fusion {
         sets: impl IntoIterator<Item = &'a EmbeddingSet>,
         checkpoint: Option<Checkpoint>,
     ) -> bool {
-        members(sets, self, checkpoint).is_ok()
+        self.members(sets, checkpoint).is_ok()
+    }
+
+    /// The sets that it is made of: those of the checkpoint that is asked for, or else the late
+    /// ones, unless only the early ones are there.
+    ///
+    /// # Errors
+    /// When there is not one for every method, alike in all else.
+    pub fn members<'a>(
+        &self,
+        sets: impl IntoIterator<Item = &'a EmbeddingSet>,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Vec<&'a EmbeddingSet>, Error> {
+        members(sets, self, checkpoint)
     }
 
     /// Whether a method's name asks for a fusion.

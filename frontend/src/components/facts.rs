@@ -1,14 +1,14 @@
 //! What there is to know of the zoo that is shown, and the link to share it.
 
-use crate::answer::{Loaded, Origin};
+use crate::answer::{Loaded, Origin, choose_method};
 use crate::platform;
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
 use std::sync::Arc;
 use tupate_tasks::MethodSpec;
-use tupate_zoo::EmbeddingSet;
 use tupate_zoo::link::{self, View};
+use tupate_zoo::{EmbeddingSet, Fusion};
 
 /// The zoo's facts.
 #[component]
@@ -41,8 +41,12 @@ fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
         let loaded = loaded.clone();
         move || {
             let key = store.view.with(|view| view.method.clone());
-            let set = crate::answer::choose_method(&loaded.sets, key.as_deref()).ok();
-            set.map(|(_, set)| recipe(set))
+            let (method, set) = choose_method(&loaded.sets, key.as_deref()).ok()?;
+            let members = match Fusion::named(&method).filter(|_| method != set.key) {
+                Some((fusion, checkpoint)) => fusion.members(&loaded.sets, checkpoint).ok()?,
+                None => vec![set],
+            };
+            recipe(&members)
         }
     };
     view! {
@@ -80,22 +84,25 @@ fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
     }
 }
 
-/// The recipe of one embedding set, as rows of the list of facts.
-fn recipe(set: &EmbeddingSet) -> AnyView {
+/// The recipe of an embedding set, or of those of an ensemble, as rows of the list of facts.
+fn recipe(sets: &[&EmbeddingSet]) -> Option<AnyView> {
+    let set = sets.first()?;
     let recipe = &set.recipe;
     let encoder = &recipe.encoder;
     if let MethodSpec::Imported { source } = &recipe.method {
         // Nothing else is known of what another program made.
         let vectors = format!("{} values, from {source}", words::count(set.dim as u64));
-        return view! {
+        let view = view! {
             <dt>"Encoder"</dt>
             <dd>{encoder.name.clone()}</dd>
             <dt>"Vectors"</dt>
             <dd>{vectors}</dd>
-        }
-        .into_any();
+        };
+        return Some(view.into_any());
     }
-    view! {
+    let methods: Vec<_> = sets.iter().map(|set| set.recipe.method.to_string()).collect();
+    let dims: Vec<_> = sets.iter().map(|set| set.dim).collect();
+    let view = view! {
         <dt>"Encoder"</dt>
         <dd>
             {encoder.name.clone()}
@@ -105,18 +112,18 @@ fn recipe(set: &EmbeddingSet) -> AnyView {
             </code>
         </dd>
         <dt>"Method"</dt>
-        <dd>{recipe.method.to_string()}</dd>
+        <dd>{methods.join("; ")}</dd>
         <dt>"Taken"</dt>
         <dd>{words::checkpoint(recipe.checkpoint)}</dd>
         <dt>"Vector"</dt>
-        <dd>{words::vector(recipe, set.dim)}</dd>
+        <dd>{words::vector(recipe, &dims)}</dd>
         <dt>"Start"</dt>
         <dd>
             {format!("seed {}", recipe.init_seed)}
             {if set.has_initial { ", initial values included" } else { ", initial values not included" }}
         </dd>
-    }
-    .into_any()
+    };
+    Some(view.into_any())
 }
 
 /// The button that copies a link to what is shown.
