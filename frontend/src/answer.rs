@@ -12,6 +12,7 @@ use tupate_embedding::TaskEmbedding;
 use tupate_tasks::Checkpoint;
 use tupate_zoo::link::{FILE_SCHEME, MAX_INLINE, View};
 use tupate_zoo::narrow::Narrow;
+use tupate_zoo::outline::Outline;
 use tupate_zoo::{
     EmbeddingSet, Error, FUSIONS, Fusion, Preferred, Query, Ranking, SIMILARITIES, Similarity,
     Target, Zoo, choose,
@@ -363,6 +364,30 @@ pub fn wished<'a>(
         return (Some(method), Some(similarity));
     }
     (view.method.as_deref(), view.similarity.as_deref())
+}
+
+/// The keys of the sets that a view is made of; of all sets where that cannot be told.
+pub fn needed(outline: &Outline, view: &View) -> Vec<String> {
+    let sets = outline.sets();
+    let (method, _) = wished(outline.preferred(), sets, view);
+    let mut keys: Vec<String> = Vec::new();
+    for wish in [method].into_iter().chain(view.compare.iter().map(|other| Some(&**other))) {
+        let members = choose_method(sets, wish).and_then(|(name, set)| {
+            match Fusion::named(&name).filter(|_| name != set.key) {
+                Some((fusion, checkpoint)) => fusion.members(sets, checkpoint),
+                None => Ok(vec![set]),
+            }
+        });
+        let Ok(members) = members else {
+            return sets.iter().map(|set| set.key.clone()).collect();
+        };
+        for set in members {
+            if !keys.contains(&set.key) {
+                keys.push(set.key.clone());
+            }
+        }
+    }
+    keys
 }
 
 /// What a ranking is asked for by, with defaults for what a view leaves open; by another

@@ -5,7 +5,7 @@ use crate::preparing;
 use std::cell::Cell;
 use tupate_metrics::at_once;
 use tupate_tasks::{EncoderRef, MethodSpec, Metric, Recipe, TaskClass};
-use tupate_zoo::{NewEmbedding, TaskEntry, TransferMatrix};
+use tupate_zoo::{Dtype, NewEmbedding, TaskEntry, TransferMatrix};
 
 fn embedding(id: &str, method: MethodSpec, moment: Checkpoint, values: &[f32]) -> NewEmbedding {
     let encoder = EncoderRef {
@@ -119,6 +119,34 @@ fn no_wish_is_met_as_the_zoos_makers_advise() {
     let mut gone = advised("lora.late", "centred");
     gone.sets.retain(|set| set.key != "lora.late");
     assert_eq!(named(&gone, &View::default()), ("bitfit.early".into(), "cosine".into()));
+}
+
+#[test]
+fn what_a_view_needs_is_fetched_first() {
+    let zoo = loaded().zoo;
+    let of = |zoo: &Zoo, method: Option<&str>, compare: &[&str]| {
+        let compare = compare.iter().map(|other| (*other).to_owned()).collect();
+        let view = View { compare, ..wish(None, method, None) };
+        needed(&Outline::parse(&zoo.to_bytes(Dtype::F32).unwrap()).unwrap(), &view)
+    };
+    let all = ["bitfit.early", "lora.early", "lora.late"];
+    assert_eq!(of(&zoo, None, &[]), ["bitfit.early"]);
+    assert_eq!(of(&zoo, Some("lora"), &[]), ["lora.late"]);
+    assert_eq!(of(&zoo, Some("rrf"), &[]), ["bitfit.early", "lora.early"]);
+    assert_eq!(of(&zoo, Some("lora.late"), &["ensemble.early", "lora"]).len(), 3);
+    assert_eq!(of(&zoo, Some("ensemble.late"), &[]), all, "there is none, and why is to be said");
+    assert_eq!(of(&zoo, Some("else"), &[]), all);
+    let advice = Preferred { method: "ensemble.early".into(), similarity: "cosine".into() };
+    let advised = zoo.with_preferred(advice).unwrap();
+    assert_eq!(of(&advised, None, &[]), ["bitfit.early", "lora.early"]);
+    // What is there alone ranks as all of them do.
+    let bytes = advised.to_bytes(Dtype::F32).unwrap();
+    let keys = ["bitfit.early", "lora.early"];
+    let part = Outline::parse(&bytes).unwrap().open(&keys, &[(0, &bytes)]).unwrap();
+    let (mut partly, mut wholly) = (loaded(), loaded());
+    (partly.zoo, partly.whole, wholly.zoo) = (part, false, advised);
+    let ranked = |loaded: &Loaded| answer(loaded, &View::default()).unwrap();
+    assert_eq!(ranked(&partly), ranked(&wholly));
 }
 
 #[test]

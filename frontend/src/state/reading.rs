@@ -1,7 +1,7 @@
 //! Reading a zoo: whole, or what is needed first.
 
 use super::{Entry, Pending, Store};
-use crate::answer::{Loaded, Origin, Recent, choose_method, wished};
+use crate::answer::{Loaded, Origin, Recent, needed};
 use crate::failure::{Failure, LARGEST_FILE, Trouble};
 use crate::library::Kept;
 use crate::platform::{self, Breather, Bytes, Cancel, Wanted};
@@ -401,21 +401,6 @@ async fn of_copy(
         sharded: None,
         recent: Recent::default(),
     }))
-}
-
-/// The sets that a view is made of; all of them where that cannot be told.
-fn needed(outline: &Outline, wish: &View) -> Vec<String> {
-    let all = || outline.sets().iter().map(|set| set.key.clone()).collect();
-    let (method, _) = wished(outline.preferred(), outline.sets(), wish);
-    let wished = [method].into_iter().chain(wish.compare.iter().map(|c| Some(&**c)));
-    let mut keys = Vec::new();
-    for wish in wished {
-        match choose_method(outline.sets(), wish) {
-            Ok((name, set)) if name == set.key => keys.push(name),
-            _ => return all(),
-        }
-    }
-    keys
 }
 
 /// What lies between the ranges, which are of a file of this length.
