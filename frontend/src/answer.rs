@@ -366,28 +366,32 @@ pub fn wished<'a>(
     (view.method.as_deref(), view.similarity.as_deref())
 }
 
-/// The keys of the sets that a view is made of; of all sets where that cannot be told.
+/// The keys of the sets that a view is made of, some perhaps twice; of all sets where that
+/// cannot be told.
 pub fn needed(outline: &Outline, view: &View) -> Vec<String> {
     let sets = outline.sets();
     let (method, _) = wished(outline.preferred(), sets, view);
     let mut keys: Vec<String> = Vec::new();
     for wish in [method].into_iter().chain(view.compare.iter().map(|other| Some(&**other))) {
-        let members = choose_method(sets, wish).and_then(|(name, set)| {
-            match Fusion::named(&name).filter(|_| name != set.key) {
-                Some((fusion, checkpoint)) => fusion.members(sets, checkpoint),
-                None => Ok(vec![set]),
-            }
-        });
-        let Ok(members) = members else {
-            return sets.iter().map(|set| set.key.clone()).collect();
-        };
-        for set in members {
-            if !keys.contains(&set.key) {
-                keys.push(set.key.clone());
-            }
-        }
+        let members = members(sets, wish).unwrap_or_else(|_| sets.iter().collect());
+        keys.extend(members.into_iter().map(|set| set.key.clone()));
     }
     keys
+}
+
+/// The set that is wished for, or those that an ensemble is made of.
+///
+/// # Errors
+/// As [`choose_set`].
+pub fn members<'a>(
+    sets: &'a [EmbeddingSet],
+    wish: Option<&str>,
+) -> Result<Vec<&'a EmbeddingSet>, Error> {
+    let (name, set) = choose_method(sets, wish)?;
+    match Fusion::named(&name).filter(|_| name != set.key) {
+        Some((fusion, checkpoint)) => fusion.members(sets, checkpoint),
+        None => Ok(vec![set]),
+    }
 }
 
 /// What a ranking is asked for by, with defaults for what a view leaves open; by another

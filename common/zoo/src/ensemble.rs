@@ -158,8 +158,16 @@ pub(crate) fn members<'a>(
     fusion: &Fusion,
     checkpoint: Option<Checkpoint>,
 ) -> Result<Vec<&'a EmbeddingSet>, Error> {
-    let sets: Vec<&EmbeddingSet> = sets.into_iter().collect();
-    let at = |checkpoint: Checkpoint| -> Vec<&EmbeddingSet> {
+    members_of(&sets.into_iter().collect::<Vec<_>>(), fusion, checkpoint)
+}
+
+/// The same, of which one copy is enough whatever lists the sets.
+fn members_of<'a>(
+    sets: &[&'a EmbeddingSet],
+    fusion: &Fusion,
+    checkpoint: Option<Checkpoint>,
+) -> Result<Vec<&'a EmbeddingSet>, Error> {
+    let at = |checkpoint: Checkpoint| -> Vec<&'a EmbeddingSet> {
         let of = |s: &&EmbeddingSet| s.recipe.checkpoint == checkpoint && s.recipe.is_paper();
         sets.iter().copied().filter(of).collect()
     };

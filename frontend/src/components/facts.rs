@@ -1,14 +1,14 @@
 //! What there is to know of the zoo that is shown, and the link to share it.
 
-use crate::answer::{Loaded, Origin, choose_method};
+use crate::answer::{Loaded, Origin, members};
 use crate::platform;
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
 use std::sync::Arc;
 use tupate_tasks::MethodSpec;
+use tupate_zoo::EmbeddingSet;
 use tupate_zoo::link::{self, View};
-use tupate_zoo::{EmbeddingSet, Fusion};
 
 /// The zoo's facts.
 #[component]
@@ -41,12 +41,7 @@ fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
         let loaded = loaded.clone();
         move || {
             let key = store.view.with(|view| view.method.clone());
-            let (method, set) = choose_method(&loaded.sets, key.as_deref()).ok()?;
-            let members = match Fusion::named(&method).filter(|_| method != set.key) {
-                Some((fusion, checkpoint)) => fusion.members(&loaded.sets, checkpoint).ok()?,
-                None => vec![set],
-            };
-            recipe(&members)
+            recipe(&members(&loaded.sets, key.as_deref()).ok()?)
         }
     };
     view! {
