@@ -31,14 +31,22 @@ struct Candidate {
 
 /// What was chosen, how it did, and how that compares with the paper's choice.
 pub fn text(report: &Report<'_>, truth: &Path, sets: &[String]) -> Result<String> {
-    let candidates = candidates(report, truth, sets)?;
+    let mut candidates = candidates(report, truth, sets)?;
+    let mut text = choice(report, &candidates)?;
+    // What the program and its page do not offer.
+    candidates.retain(|one| !one.name.contains(layers::MARK));
+    write!(text, "\nThe same without the ways of layers.\n\n{}", choice(report, &candidates)?)?;
+    Ok(text)
+}
+
+fn choice(report: &Report<'_>, candidates: &[Candidate]) -> Result<String> {
     let paper = PAPER.join(", ");
     let paper = candidates.iter().find(|candidate| candidate.name == paper);
     let paper = paper.context("the paper's choice is among the candidates")?;
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut chosen, mut papers) = (Vec::new(), Vec::new());
     for (target, figures) in &paper.figures {
-        let Some(best) = best_without(&candidates, target) else { continue };
+        let Some(best) = best_without(candidates, target) else { continue };
         let Some(own) = best.figures.get(target) else { continue };
         chosen.push(*own);
         papers.push(*figures);

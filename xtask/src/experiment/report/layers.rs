@@ -41,6 +41,9 @@ const WAYS: [Way; 7] = [
     Way { name: "whitened", of: |layers| cosines(&whitened(&centred(&sum(layers)))) },
 ];
 
+/// What the names of [`ways`] to join layers have.
+pub const MARK: &str = ", layers ";
+
 /// The methods together, as an ensemble has them.
 const TOGETHER: &str = "ensemble";
 
@@ -90,7 +93,7 @@ pub fn ways(report: &Report<'_>) -> Result<Vec<(String, Vec<Scores>)>> {
             let mut rows = means(&layers);
             rows[at] = vec![(seed * n + at, 1.0)];
             let joined = joined(&layers, &rows).into_iter().flat_map(|(key, ways)| {
-                let name = move |way: &Way| format!("{key}, layers {}", way.name);
+                let name = move |way: &Way| format!("{key}{MARK}{}", way.name);
                 WAYS.iter().zip(ways).map(move |(way, similarities)| (name(way), similarities))
             });
             let updates = layers.sets.iter().filter_map(|set| {

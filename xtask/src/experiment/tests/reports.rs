@@ -131,6 +131,8 @@ fn a_report_has_a_table_for_every_question() {
                   has them. For each target, of 76 ways to rank the one with the best mean NDCG \
                   percent on the other targets: lora.early, cosine 2 times.";
     assert!(text.contains(chosen), "{text}");
+    assert!(text.contains("without the ways of layers.\n\nTargets as"), "{text}");
+    assert!(text.contains("of 34 ways to rank"), "{text}");
     let cells = |cell: &str| [cell; 4].join(" | ");
     for (name, cell) in [
         ("chosen", "0.375 (0.25 to 0.50)"),
