@@ -299,7 +299,8 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::golden::encoder;
+    use crate::train::default_doc_stride;
+    use crate::train::golden::{encoder, here};
 
     fn tokens(length: usize) -> Tokens {
         Tokens {
@@ -393,6 +394,33 @@ mod tests {
         assert_eq!((tokenised.truncated, tokenised.sequences.len()), (1, 1));
         let Target::Span(window) = &tokenised.sequences[0].target else { panic!("no span") };
         assert_ne!(window.gold, (0, 0));
+    }
+
+    #[test]
+    fn the_shortest_windows_leave_room_for_the_context_of_the_longest_question() {
+        let text = "ab cd ef gh ij kl mn op qr st uv wx yz abc def ghi jkl opq rst";
+        for family in ["bert", "roberta"] {
+            let folder = here().join(format!("fixtures/tiny-{family}"));
+            let encoder = Encoder::load(family, &folder, &candle_core::Device::Cpu).unwrap();
+            let examples = [question(&"word ".repeat(60), text, Some("mn"))];
+            for max_length in [69, 70, 96] {
+                let doc_stride = default_doc_stride(max_length);
+                let limits = Limits { max_length, doc_stride };
+                let tokenised = tokenise(&encoder, &examples, limits).unwrap();
+                let mut covered = vec![false; text.len()];
+                for sequence in &tokenised.sequences {
+                    let Target::Span(window) = &sequence.target else { panic!("no span") };
+                    assert!(sequence.input_ids.len() <= max_length);
+                    for (start, end) in &window.offsets {
+                        covered[*start..*end].fill(true);
+                    }
+                }
+                let missed =
+                    text.bytes().zip(&covered).filter(|(c, covered)| *c != b' ' && !**covered);
+                assert_eq!(missed.count(), 0, "{family}, {max_length}");
+                assert!(max_length < 96 || tokenised.sequences.len() > 1, "{family}");
+            }
+        }
     }
 
     #[test]

@@ -262,9 +262,10 @@ pub struct TuneArgs {
     /// context is read in windows [default: 128, for questions with a context 384].
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
-    /// Tokens that two neighbouring windows of a context share.
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    pub doc_stride: usize,
+    /// Tokens that two neighbouring windows of a context share [default: 128, in
+    /// windows of less than 324 tokens half of what the longest question leaves].
+    #[arg(long, value_name = "N")]
+    pub doc_stride: Option<usize>,
     /// LoRA's rank [default: 8].
     #[arg(long, value_name = "N")]
     pub rank: Option<usize>,
@@ -376,13 +377,17 @@ mod tests {
         let training = paper.training;
         assert_eq!(args.method, method.name());
         assert_eq!((args.epochs, args.batch_size), (training.epochs, training.batch_size));
-        assert_eq!((args.doc_stride, args.init_seed), (training.doc_stride, paper.init_seed));
+        assert_eq!(args.init_seed, paper.init_seed);
+        use tupate_tuner::train::default_doc_stride;
+        let most = training.doc_stride;
+        let whole = (0..).find(|length| default_doc_stride(*length) == most).unwrap();
         let help = Cli::command().find_subcommand("tune").unwrap().clone().render_long_help();
         let help = help.to_string();
         use tupate_tuner::data::Objective::SpanExtraction;
         let lengths = [objective, SpanExtraction].map(tupate_tuner::train::default_max_length);
         for shown in [
             format!("[default: {}, for questions with a context {}]", lengths[0], lengths[1]),
+            format!("share [default: {most}, in windows of less than {whole} tokens half"),
             "LoRA's rank [default: 8]".into(),
             "LoRA's scale α [default: 8]".into(),
             "prefix length [default: 20]".into(),

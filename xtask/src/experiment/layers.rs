@@ -110,14 +110,18 @@ impl Experiment<'_> {
     pub(super) fn layers(&self) -> Result<String> {
         let path = self.results.join(FILE);
         let seeds = self.plan.whole_seeds(&self.results);
-        if Layers::read(&self.results)?.is_some_and(|known| known.seeds == seeds) {
+        let mut tasks: Vec<String> = self.plan.reported().map(|task| task.id.clone()).collect();
+        tasks.sort();
+        let known = Layers::read(&self.results)?;
+        if known.is_some_and(|known| known.seeds == seeds && known.tasks == tasks) {
             return Ok("done before".to_owned());
         }
         let table = self.tuned()?;
         let methods = &self.plan.tuning.method;
         let runs_of = |seed: u64| {
-            let tasks = self.plan.task.iter();
-            tasks.flat_map(move |task| methods.iter().map(move |method| (task, method, seed)))
+            self.plan
+                .reported()
+                .flat_map(move |task| methods.iter().map(move |method| (task, method, seed)))
         };
         let runs = seeds.iter().flat_map(|seed| runs_of(*seed));
         let there = |task, method, seed| self.run_of(task, method, seed).join("run.json").is_file();
@@ -125,7 +129,7 @@ impl Experiment<'_> {
             .filter(|(task, method, seed)| !there(task, method, *seed))
             .map(|(task, method, seed)| self.tuning(&table, task, method, seed))
             .collect();
-        let (again, all) = (missing.len(), seeds.len() * self.plan.task.len() * methods.len());
+        let (again, all) = (missing.len(), seeds.len() * tasks.len() * methods.len());
         self.finish("tuning again", missing, all)?;
         let zoo = self.work.join("layers.safetensors");
         let mut zoos = Vec::new();
@@ -141,7 +145,7 @@ impl Experiment<'_> {
                 .run()?;
             zoos.push(fs::read(&zoo).with_context(|| format!("{}", zoo.display()))?);
         }
-        let layers = self.products(seeds, &zoos)?;
+        let layers = self.products(seeds, tasks, &zoos)?;
         let part = path.with_extension("part");
         fs::write(&part, format!("{}\n", serde_json::to_string(&layers)?))
             .and_then(|()| fs::rename(&part, &path))
@@ -151,9 +155,7 @@ impl Experiment<'_> {
     }
 
     /// The products of the sets of zoos, one a seed, with all layers one behind the other.
-    fn products(&self, seeds: Vec<u64>, zoos: &[Vec<u8>]) -> Result<Layers> {
-        let mut tasks: Vec<String> = self.plan.task.iter().map(|task| task.id.clone()).collect();
-        tasks.sort();
+    fn products(&self, seeds: Vec<u64>, tasks: Vec<String>, zoos: &[Vec<u8>]) -> Result<Layers> {
         let mut sets = Vec::new();
         for method in &self.plan.tuning.method {
             for checkpoint in ["early", "late"] {

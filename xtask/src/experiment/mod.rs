@@ -14,6 +14,7 @@
 //! What is there is never computed again, wherever it was computed. Runs and sweeps
 //! lie in the cache folder, so that what was interrupted goes on where it was.
 
+mod data;
 mod layers;
 mod plan;
 pub mod report;
@@ -26,9 +27,7 @@ use plan::{Baseline, Method, Plan, Task, Truth};
 use serde_json::Value;
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
     fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -114,7 +113,7 @@ struct Experiment<'a> {
     context: &'a Context,
     plan: &'a Plan,
     program: PathBuf,
-    /// A folder a task, with links to its files.
+    /// A folder a task, with its files or links to them.
     links: PathBuf,
     results: PathBuf,
     work: PathBuf,
@@ -129,12 +128,8 @@ impl Experiment<'_> {
             fs::remove_dir_all(&self.links)?;
         }
         for task in &self.plan.task {
-            let folder = self.links.join(&task.id);
-            let linking = || format!("the files of {} cannot be linked", task.id);
-            fs::create_dir_all(&folder).with_context(linking)?;
-            for (name, file) in files_of(task, &data).with_context(linking)? {
-                symlink(file, folder.join(name)).with_context(linking)?;
-            }
+            data::prepare(task, &data, &self.links.join(&task.id))
+                .with_context(|| format!("the files of {}", task.id))?;
         }
         Ok(format!("{} tasks", self.plan.task.len()))
     }
@@ -347,7 +342,7 @@ impl Experiment<'_> {
             baseline.map_or_else(String::new, |one| self.baseline_options(one).join(" "))
         })?;
         let table = RefCell::new(table);
-        let ids: Vec<&str> = self.plan.task.iter().map(|task| task.id.as_str()).collect();
+        let ids: Vec<&str> = self.plan.reported().map(|task| task.id.as_str()).collect();
         // Which tasks there are decides every row.
         let is_there = |name: &String| {
             let key = (BASELINE_SEED, String::new(), name.clone());
@@ -400,7 +395,7 @@ impl Experiment<'_> {
             serde_json::from_str(&self.context.command(&self.program, show).quiet().read()?)?;
         let sha256 = encoder["weights_sha256"].as_str().context("the encoder has no sha256")?;
         let mut files = Vec::new();
-        for task in &self.plan.task {
+        for task in self.plan.reported() {
             files.extend(files::sources(&self.links.join(&task.id))?);
         }
         Ok(Provenance {
@@ -447,35 +442,6 @@ fn cells(sweep: &Path, table: &Table<Transferred>, options: &str) -> Result<Vec<
         }
     }
     Ok(new)
-}
-
-/// A task's files by the names that they are to have.
-fn files_of(task: &Task, data: &Path) -> Result<BTreeMap<String, PathBuf>> {
-    let (Some(train), Some(dev)) = (&task.train, &task.dev) else {
-        let folder = data.join(task.folder.as_ref().unwrap_or(&task.id));
-        let entries = fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))?;
-        return entries
-            .map(|entry| {
-                let entry = entry?;
-                Ok((entry.file_name().to_string_lossy().into_owned(), entry.path()))
-            })
-            .collect();
-    };
-    let mut files = BTreeMap::new();
-    for (split, file) in [("train", train), ("dev", dev)] {
-        let path = data.join(task.folder.as_deref().unwrap_or("")).join(file);
-        fs::metadata(&path).with_context(|| format!("{}", path.display()))?;
-        files.insert(format!("{split}{}", format_of(file)), path);
-    }
-    Ok(files)
-}
-
-/// The end of a file's name that says its format: `.tsv.gz`.
-fn format_of(file: &str) -> String {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    let (name, gz) = name.strip_suffix(".gz").map_or((name, ""), |name| (name, ".gz"));
-    let format = name.rsplit_once('.').map_or("", |(_, format)| format);
-    format!(".{format}{gz}")
 }
 
 #[cfg(test)]

@@ -130,6 +130,16 @@ pub struct Task {
     pub train: Option<String>,
     /// Its validation file.
     pub dev: Option<String>,
+    /// A JSON file that holds both: SQuAD's articles or DROP's passages, of which one in
+    /// five is for validation.
+    pub split: Option<String>,
+    /// Of questions in HotpotQA's form, whether those paragraphs alone are read that support
+    /// their answers.
+    #[serde(default)]
+    pub supporting: bool,
+    /// Whether it is run and kept, and not reported yet, as there is too little of it.
+    #[serde(default)]
+    pub pending: bool,
     /// The data's licence.
     pub licence: String,
     /// What was cut, and what stands in for what.
@@ -142,11 +152,22 @@ pub fn embeddings(results: &Path, seed: u64) -> PathBuf {
 }
 
 impl Plan {
-    /// Whether the results have a seed's embeddings of all tasks.
+    /// The experiment as it is reported.
+    pub fn without_pending(mut self) -> Self {
+        self.task.retain(|task| !task.pending);
+        self
+    }
+
+    /// The tasks of the zoo and the report.
+    pub fn reported(&self) -> impl Iterator<Item = &Task> {
+        self.task.iter().filter(|task| !task.pending)
+    }
+
+    /// Whether the results have a seed's embeddings of all of them.
     pub fn has_embeddings(&self, results: &Path, seed: u64) -> bool {
         let folder = embeddings(results, seed);
         let there = |task: &Task| folder.join(format!("{}.safetensors", task.id)).is_file();
-        self.task.iter().all(there)
+        self.reported().all(there)
     }
 
     /// Those seeds of which they have, and that differ from each other by nothing else.
@@ -285,7 +306,10 @@ impl Plan {
         }
         if !self.truth.is_empty() {
             distinct("setting", self.truth.iter().map(|truth| truth.setting.clone()).collect())?;
-            ensure!(self.task.len() > 2, "with fewer than three tasks there is nothing to rank");
+            ensure!(
+                self.reported().count() > 2,
+                "with fewer than three tasks there is nothing to rank"
+            );
         }
         for task in &self.task {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -294,6 +318,11 @@ impl Plan {
             ensure!(
                 task.train.is_some() == task.dev.is_some(),
                 "task {}: `train` and `dev` go together",
+                task.id
+            );
+            ensure!(
+                task.split.is_none() || (task.train.is_none() && !task.supporting),
+                "task {}: `split` goes alone",
                 task.id
             );
         }
@@ -414,6 +443,12 @@ mod tests {
             ("licence = \"none stated\"", "", "missing field `licence`"),
             ("init_seed = 0", "init_sed = 0", "unknown field `init_sed`"),
             ("licence = \"none stated\"", "licence = \"x\"\ntrain = \"f\"", "go together"),
+            (
+                "licence = \"none stated\"",
+                "licence = \"x\"\nsplit = \"f\"\nsupporting = true",
+                "`split` goes alone",
+            ),
+            ("licence = \"none stated\"", "licence = \"x\"\npending = true", "fewer than three"),
         ] {
             let text = GOOD.replacen(from, to, 1);
             assert_ne!(text, GOOD, "{from}");

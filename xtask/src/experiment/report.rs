@@ -72,8 +72,10 @@ pub fn zoo(context: &Context, name: &str) -> Result<PathBuf> {
     Ok(report.zoo)
 }
 
+/// The declaration, without what is not to be reported yet.
 fn plan_of(context: &Context, name: &str) -> Result<Plan> {
-    Plan::read(&context.root.join("experiments").join(name).join("experiment.toml"))
+    let home = context.root.join("experiments").join(name);
+    Ok(Plan::read(&home.join("experiment.toml"))?.without_pending())
 }
 
 /// Where what is reported lies, and where it goes.
@@ -116,6 +118,11 @@ impl<'a> Report<'a> {
     /// Whether those of all tasks are there.
     fn has_embeddings(&self, seed: u64) -> bool {
         self.plan.has_embeddings(&self.results, seed)
+    }
+
+    /// Whether a task is reported.
+    fn has(&self, task: &str) -> bool {
+        self.plan.task.iter().any(|one| one.id == task)
     }
 
     /// The seeds of the zoo's embeddings, which are their means.
@@ -240,7 +247,7 @@ impl<'a> Report<'a> {
     fn tasks(&self, classes: &BTreeMap<String, String>) -> Result<String> {
         let mut tuned: Vec<Tuned> = self.rows("tuning.jsonl")?;
         // Of whole seeds, or tasks would differ by what they are means of.
-        tuned.retain(|row| self.has_embeddings(row.seed));
+        tuned.retain(|row| self.has_embeddings(row.seed) && self.has(&row.task));
         let methods: Vec<&str> = self.plan.tuning.method.iter().map(|m| m.name.as_str()).collect();
         // Of other rates and initial parameters the ledger counts; scores are not mixed.
         let seeds = self.seeds();

@@ -380,6 +380,51 @@ fn results_of_other_settings_are_refused() {
 }
 
 #[test]
+fn a_pending_task_is_run_and_reported_later() {
+    let place = Place::new();
+    place.write("data/d/train.tsv");
+    let pending = format!("{PLAN}\n[[task]]\nid = \"d\"\nlicence = \"MIT\"\npending = true\n");
+    place.run(&pending).unwrap();
+    assert_eq!(place.lines("tuning.jsonl").len(), 8);
+    // From three tasks and alone, to four with one seed and to two with the other.
+    assert_eq!(place.lines("limited-limited.jsonl").len(), 24);
+    let calls = place.calls();
+    assert!(
+        calls
+            .iter()
+            .any(|call| call.contains("baseline textemb --seed 0 --max-train 8 --tasks a,b,c "))
+    );
+    let layers = |plan| {
+        place.write_embeddings(&[0]);
+        place.with(plan, |experiment| experiment.layers().map(drop)).unwrap();
+        layers::Layers::read(&place.results()).unwrap().unwrap().tasks
+    };
+    assert_eq!(layers(&pending), ["a", "b", "c"]);
+    let plan = Plan::read(&place.context.root.join("experiment.toml")).unwrap();
+    let whole = |plan: &Plan| {
+        let report = report::Report {
+            context: &place.context,
+            plan,
+            program: place.context.root.join("tupate"),
+            results: place.results(),
+            zoo: place.context.root.join("three.safetensors"),
+            work: place.context.root.join("work"),
+        };
+        let measured = report::whole(&report).unwrap().swap_remove(0).matrix;
+        (measured["seeds"].clone(), measured["targets"].clone(), measured["sources"].clone())
+    };
+    let three = json!(["a", "b", "c"]);
+    assert_eq!(whole(&plan.without_pending()), (json!([0, 1]), three.clone(), three));
+    // The flag taken away, it is one like all.
+    let all = pending.replace("pending = true", "");
+    place.run(&all).unwrap();
+    assert!(place.calls().iter().any(|call| call.contains("--tasks a,b,c,d ")));
+    let plan = Plan::read(&place.context.root.join("experiment.toml")).unwrap();
+    let four = json!(["a", "b", "c", "d"]);
+    assert_eq!(whole(&plan), (json!([0, 1]), four.clone(), four));
+}
+
+#[test]
 fn a_run_that_lies_there_half_done_goes_on() {
     let place = Place::new();
     let half = place.context.root.join("work/runs/0/lora.a/resume");

@@ -41,8 +41,7 @@ impl Options {
         training.seed = self.seed;
         training.epochs = self.epochs.unwrap_or(training.epochs);
         training.batch_size = self.batch_size.unwrap_or(training.batch_size);
-        training.max_length = self.max_length.unwrap_or(training.max_length);
-        training.doc_stride = self.doc_stride.unwrap_or(training.doc_stride);
+        training.set_lengths(objective, self.max_length, self.doc_stride);
         training.check(longest, objective)?;
         let learning_rate = self.learning_rate.unwrap_or(learning_rate);
         if !(learning_rate.is_finite() && learning_rate > 0.0) {

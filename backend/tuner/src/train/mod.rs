@@ -17,7 +17,7 @@ pub(crate) use finetune::{FineTuned, fine_tune};
 pub use ledger::{Ledger, Trained};
 pub(crate) use model::TaskModel;
 pub(crate) use probe::linear_probe;
-pub use settings::{Schedule, Settings, Training, default_max_length};
+pub use settings::{Schedule, Settings, Training, default_doc_stride, default_max_length};
 
 use crate::Error;
 use crate::batch::{self, Batch, Tokenised};

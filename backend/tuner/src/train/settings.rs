@@ -61,6 +61,16 @@ pub fn default_max_length(objective: Objective) -> usize {
     }
 }
 
+/// Tokens that two neighbouring windows of a question's context share, where nothing
+/// else is asked for: 128, or half of what the longest question leaves of a window
+/// where that is less.
+pub fn default_doc_stride(max_length: usize) -> usize {
+    128.min(max_length.saturating_sub(BESIDE_CONTEXT) / 2)
+}
+
+/// What a window holds beside its context: the question and four special tokens.
+const BESIDE_CONTEXT: usize = crate::batch::MAX_QUESTION + 4;
+
 impl Training {
     /// What the paper's tuning and the baselines share: batches of 32, texts up to
     /// 128 tokens, questions with their context up to 384 in windows that share
@@ -70,12 +80,29 @@ impl Training {
             epochs,
             batch_size: 32,
             max_length: default_max_length(objective),
-            doc_stride: 128,
+            doc_stride: default_doc_stride(default_max_length(Objective::SpanExtraction)),
             seed: 0,
             weight_decay: 0.01,
             max_gradient_norm: 1.0,
             schedule,
         }
+    }
+
+    /// Takes the lengths that are asked for; what windows share goes by their length
+    /// where nothing else is asked for.
+    pub fn set_lengths(
+        &mut self,
+        objective: Objective,
+        max_length: Option<usize>,
+        doc_stride: Option<usize>,
+    ) {
+        self.max_length = max_length.unwrap_or(self.max_length);
+        self.doc_stride = match (doc_stride, objective) {
+            (Some(tokens), _) => tokens,
+            (None, Objective::SpanExtraction) => default_doc_stride(self.max_length),
+            // No windows are made, and runs of before say so.
+            (None, _) => self.doc_stride,
+        };
     }
 
     /// The limits of a sequence.
@@ -110,14 +137,19 @@ impl Training {
             ));
         }
         // Beside the question, a window must hold more than it shares.
-        let least = self.doc_stride + crate::batch::MAX_QUESTION + 4;
+        let least = self.doc_stride + BESIDE_CONTEXT + 1;
         if objective == Objective::SpanExtraction && self.max_length < least {
             return wrong(format!(
                 "--max-length is {} and must be at least {least} for questions with a context: \
-                 windows share {} tokens (--doc-stride) and a question takes up to {}",
+                 a question takes up to {} tokens, and windows share {}{}",
                 self.max_length,
+                crate::batch::MAX_QUESTION,
                 self.doc_stride,
-                crate::batch::MAX_QUESTION
+                // Only where it was asked for: not every command has the flag.
+                match self.doc_stride > default_doc_stride(self.max_length) {
+                    true => " (--doc-stride)",
+                    false => "",
+                }
             ));
         }
         Ok(())
@@ -170,5 +202,48 @@ impl Settings {
             _ => {}
         }
         self.training.check(longest, objective)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lengths(objective: Objective, given: (usize, Option<usize>)) -> Training {
+        let mut training = Training::new(objective, 1, Schedule::Constant);
+        training.set_lengths(objective, Some(given.0), given.1);
+        training
+    }
+
+    #[test]
+    fn short_windows_share_less() {
+        let shared = [(384, 128), (324, 128), (323, 127), (96, 14), (70, 1), (69, 0), (8, 0)];
+        for (length, stride) in shared {
+            assert_eq!(default_doc_stride(length), stride, "{length}");
+        }
+        let of = |objective, given| lengths(objective, given).doc_stride;
+        assert_eq!(of(Objective::SpanExtraction, (96, None)), 14);
+        assert_eq!(of(Objective::SpanExtraction, (96, Some(20))), 20);
+        assert_eq!(of(Objective::Classification, (96, None)), 128, "as runs of before have it");
+        for length in 69..=512 {
+            lengths(Objective::SpanExtraction, (length, None))
+                .check(512, Objective::SpanExtraction)
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn windows_that_hold_no_context_are_refused() {
+        let message = |given| {
+            let check =
+                lengths(Objective::SpanExtraction, given).check(512, Objective::SpanExtraction);
+            check.unwrap_err().to_string()
+        };
+        let error = message((68, None));
+        assert!(error.contains("is 68 and must be at least 69"), "{error}");
+        assert!(error.ends_with("windows share 0"), "{error}");
+        let error = message((96, Some(128)));
+        assert!(error.contains("is 96 and must be at least 197"), "{error}");
+        assert!(error.ends_with("windows share 128 (--doc-stride)"), "{error}");
     }
 }

@@ -138,7 +138,7 @@ impl Plan {
         let overrides = self.overrides;
         training.epochs = overrides.epochs.unwrap_or(training.epochs);
         training.batch_size = overrides.batch_size.unwrap_or(training.batch_size);
-        training.max_length = overrides.max_length.unwrap_or(training.max_length);
+        training.set_lengths(objective, overrides.max_length, None);
         training.seed = seed;
         (training, overrides.learning_rate.unwrap_or(learning_rate))
     }

@@ -95,7 +95,8 @@ pub struct BaselineEncoder {
     /// Most tokens of a sequence [default: 128, for questions with a context 384].
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
-    /// Tokens that two neighbouring windows of a context share [default: 128].
+    /// Tokens that two neighbouring windows of a context share [default: 128, in
+    /// windows of less than 324 tokens half of what the longest question leaves].
     #[arg(long, value_name = "N")]
     pub doc_stride: Option<usize>,
     #[command(flatten)]
@@ -176,7 +177,7 @@ mod tests {
             format!("{}, for questions with a context {}", text.batch_size, spans.batch_size),
             format!("{}, for questions with a context {}", text.max_length, spans.max_length),
             format!("{rate:e}, for questions with a context {span_rate:e}"),
-            format!("share [default: {}]", text.doc_stride),
+            format!("share [default: {}, in windows of less than 324", text.doc_stride),
             format!("examples [default: {}]", text.epochs),
         ] {
             assert!(help.contains(&shown), "{shown}");

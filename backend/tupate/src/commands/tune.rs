@@ -178,8 +178,7 @@ fn settings(
     let training = &mut settings.training;
     training.epochs = args.epochs;
     training.batch_size = args.batch_size;
-    training.max_length = args.max_length.unwrap_or(training.max_length);
-    training.doc_stride = args.doc_stride;
+    training.set_lengths(objective, args.max_length, args.doc_stride);
     training.seed = args.data.seed;
     settings.init_seed = args.init_seed;
     if !args.lr.is_empty() {

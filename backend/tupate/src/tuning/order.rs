@@ -90,6 +90,6 @@ pub fn settings(spec: &NewRun, method: &dyn PeftMethod, objective: Objective) ->
     let or = |wanted: Option<u32>, usual: usize| wanted.map_or(usual, |wanted| wanted as usize);
     training.epochs = or(spec.epochs, training.epochs);
     training.batch_size = or(spec.batch_size, training.batch_size);
-    training.max_length = or(spec.max_length, training.max_length);
+    training.set_lengths(objective, spec.max_length.map(|most| most as usize), None);
     settings
 }

@@ -21,9 +21,13 @@ pub struct Measured<'a> {
 /// A target and its source, or none.
 type Pair<'a> = (&'a str, Option<&'a str>);
 
-/// The cells of a setting that are there.
+/// The cells of a setting that are there, of tasks that are reported.
 fn cells(report: &Report<'_>, truth: &Truth) -> Result<Vec<Transferred>> {
-    report.rows(&format!("{}.jsonl", truth.setting))
+    let mut cells: Vec<Transferred> = report.rows(&format!("{}.jsonl", truth.setting))?;
+    cells.retain(|cell| {
+        report.has(&cell.target) && cell.source.as_ref().is_none_or(|source| report.has(source))
+    });
+    Ok(cells)
 }
 
 /// All cells of a seed.
