@@ -5,6 +5,8 @@
 //!
 //! - `TUPATE_BIN`, the program, as an absolute path;
 //! - `TUPATE_E2E_ZOO`, a zoo file of at least four tasks, with `runs/TASK` beside it;
+//! - `TUPATE_E2E_REAL`, the zoo that a visitor meets first: it has measured transfer and
+//!   advises a ranking;
 //! - `TUPATE_AXE`, the script `axe.min.js` of axe-core;
 //! - Chromium and chromedriver on the `PATH`, or named by `TUPATE_CHROMIUM` and
 //!   `TUPATE_CHROMEDRIVER`;
@@ -29,7 +31,7 @@ pub use host::FileHost;
 pub use journey::{Journey, Tolerate};
 pub use origin::{Asked, Origin, Sharing, closed_port};
 pub use page::{Page, Source, State};
-pub use program::{Program, evaluate, import, pack, rank, shard, site, token};
+pub use program::{Program, evaluate, import, pack, preferred, rank, shard, site, token};
 
 use anyhow::{Context, Result};
 use std::time::Duration;

@@ -113,6 +113,29 @@ pub fn rank(zoo: &Path, target: &str, set: &str, similarity: &str) -> Result<Vec
     Ok(ranking.sources)
 }
 
+/// The method and the similarity that a zoo's makers advise, as `tupate zoo show` says.
+///
+/// # Errors
+/// When the program refuses or answers with something else.
+pub fn preferred(zoo: &Path) -> Result<Option<(String, String)>> {
+    #[derive(Deserialize)]
+    struct Shown {
+        preferred: Option<Preferred>,
+    }
+    #[derive(Deserialize)]
+    struct Preferred {
+        method: String,
+        similarity: String,
+    }
+    let mut command = Command::new(settings::program()?);
+    command.args(["zoo", "show", "--json"]).arg(zoo);
+    let output = command.output().context("cannot start the program under test")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown: Shown = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("what {command:?} printed says nothing of a zoo"))?;
+    Ok(shown.preferred.map(|advice| (advice.method, advice.similarity)))
+}
+
 /// `tupate site`: the page with these zoos, for file hosts.
 ///
 /// # Errors

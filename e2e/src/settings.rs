@@ -21,7 +21,15 @@ pub fn zoo() -> Result<PathBuf> {
     named("TUPATE_E2E_ZOO", "the zoo of the tests")
 }
 
-/// The run of a task of that zoo, which lies beside it.
+/// The zoo that a visitor meets first, of real tasks.
+///
+/// # Errors
+/// When `TUPATE_E2E_REAL` does not name one.
+pub fn real() -> Result<PathBuf> {
+    named("TUPATE_E2E_REAL", "the zoo of real tasks")
+}
+
+/// The run of a task of [`zoo`], which lies beside it.
 ///
 /// # Errors
 /// When it is not there.

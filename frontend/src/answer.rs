@@ -252,8 +252,17 @@ pub fn choose_method<'a>(
 ) -> Result<(String, &'a EmbeddingSet), Error> {
     match choose_set(sets, wish) {
         Ok(set) => Ok((set.key.clone(), set)),
-        Err(error) => match wish.filter(|wish| Fusion::is_named(wish)) {
-            Some(wish) => Ok((wish.to_owned(), choose_set(sets, None)?)),
+        Err(error) => match wish.and_then(|wish| Some((wish, Fusion::named(wish)?))) {
+            Some((wish, (fusion, checkpoint))) => {
+                // Its bare name means the late sets, or else the early ones.
+                let there = |at| fusion.is_possible(sets, Some(at));
+                let bare = match checkpoint {
+                    Some(Checkpoint::Early) => there(Checkpoint::Early) && !there(Checkpoint::Late),
+                    late => late.is_none_or(there),
+                };
+                let name = if bare { fusion.name } else { wish };
+                Ok((name.to_owned(), choose_set(sets, None)?))
+            }
             None => Err(error),
         },
     }

@@ -155,8 +155,8 @@ pub fn of_set(recipe: &Recipe) -> String {
 /// An ensemble's name on the switch of methods.
 pub fn fusion_label(fusion: &Fusion) -> &'static str {
     match fusion.name {
-        "ensemble" => "All together (3E)",
-        "rrf" => "All together (RRF)",
+        "ensemble" => "Ensemble",
+        "rrf" => "Rank fusion",
         other => other,
     }
 }

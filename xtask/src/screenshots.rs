@@ -7,15 +7,16 @@ use std::fs;
 /// The pictures that are kept of those that the tests take: how their names begin, and
 /// what page they show.
 const PAGES: &[(&str, &str)] = &[
-    ("page-", "rank"),
-    ("map-", "map"),
-    ("lab-", "lab"),
+    ("first-rank-", "rank"),
+    ("first-map-", "map"),
+    ("first-lab-", "lab"),
     ("library-", "library"),
     ("tune-done-", "tune"),
 ];
 
 /// The tests that take them.
-const TESTS: &str = "test(at_every_size) | test(from_a_file_to_a_zoo)";
+const TESTS: &str =
+    "test(the_zoo_of_real_tasks) | test(looks::at_every_size) | test(from_a_file_to_a_zoo)";
 
 /// How the names of pictures end: theme and size.
 const THEMES: &[&str] = &["light", "dark"];

@@ -154,14 +154,16 @@ pub fn in_a_browser(context: &Context, filter: &str, benchmarks: bool) -> Result
         ensure!(filter.ends_with("(all())"), "to run some of the browser tests takes nextest");
         context.cargo(["test", "--package", E2E])
     };
+    let real = samples::real(context)?;
     // What a visitor meets first is what is measured.
-    let zoo = if benchmarks { samples::real(context)? } else { samples::zoo(context) };
+    let zoo = if benchmarks { real.clone() } else { samples::zoo(context) };
     if benchmarks {
         command = command.args(["--run-ignored", "only"]);
     }
     command
         .env("TUPATE_BIN", program::path(context))
         .env("TUPATE_E2E_ZOO", zoo)
+        .env("TUPATE_E2E_REAL", real)
         .env("TUPATE_ARTIFACTS", &artifacts)
         .env("TUPATE_CHROMIUM", browser.chromium)
         .env("TUPATE_CHROMEDRIVER", browser.driver)

@@ -3,6 +3,7 @@
 mod access;
 mod broken;
 mod choices;
+mod first;
 mod foreign;
 mod keeping;
 mod lab;

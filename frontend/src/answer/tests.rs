@@ -192,12 +192,18 @@ fn ensembles_are_offered_where_they_can_be_made() {
     let labels: Vec<_> = both.methods().into_iter().skip(4).collect();
     let entry = |name: &str, label: &str| (name.to_owned(), label.to_owned());
     let wanted = [
-        entry("ensemble.early", "All together (3E), early"),
-        entry("ensemble", "All together (3E), late"),
-        entry("rrf.early", "All together (RRF), early"),
-        entry("rrf", "All together (RRF), late"),
+        entry("ensemble.early", "Ensemble, early"),
+        entry("ensemble", "Ensemble, late"),
+        entry("rrf.early", "Rank fusion, early"),
+        entry("rrf", "Rank fusion, late"),
     ];
     assert_eq!(labels, wanted);
+    // By whatever name one is asked for, it is the one that is offered.
+    let chosen = |loaded: &Loaded, wish| choose_method(&loaded.sets, Some(wish)).unwrap().0;
+    assert_eq!(chosen(&both, "ensemble.late"), "ensemble");
+    assert_eq!(chosen(&both, "ensemble.early"), "ensemble.early");
+    assert_eq!(chosen(&loaded(), "rrf.early"), "rrf", "there are no others");
+    assert_eq!(chosen(&loaded(), "rrf.late"), "rrf.late", "there is none, and why is to be said");
     let found = answer(&loaded(), &wish(Some("a"), Some("ensemble"), None)).unwrap();
     assert_eq!((&*found.method, found.ranking.ensemble.len()), ("ensemble", 2));
     let mut alone = loaded();

@@ -122,7 +122,7 @@ pub fn Figures() -> impl IntoView {
                     "This browser does not save files. Select the table and copy it."
                 </p>
             </Show>
-            <div class="scroll" tabindex="0" role="region" aria-labelledby="figures-head">
+            <div class="scroll" tabindex="0" role="group" aria-labelledby="figures-head">
                 <table>
                     <caption class="hidden">
                         "Mean over targets, and below it the 95 % interval, of every method and measure"
