@@ -218,7 +218,13 @@ impl<'a> Report<'a> {
                 self.write(&format!("{setting}.in-class.json"), &in_class.to_string())?;
             writeln!(text, "\n### Measured transfer, {setting}\n")?;
             text += &measured.text();
-            for (title, truth) in [("all-class", &whole), ("in-class", &in_class)] {
+            let mut judged = vec![("all-class", whole.clone()), ("in-class", in_class)];
+            if let Some(repeated) = measured::repeated(&measured.matrix) {
+                let file = format!("{setting}.repeated.json");
+                let title = "all-class, targets with several seeds";
+                judged.push((title, self.write(&file, &repeated.to_string())?));
+            }
+            for (title, truth) in &judged {
                 writeln!(text, "\n#### {setting}, {title}: every method, cosine\n")?;
                 text += &self.every_method(truth, &methods, &tables)?;
             }

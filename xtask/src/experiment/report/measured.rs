@@ -143,6 +143,26 @@ impl Measured<'_> {
     }
 }
 
+/// The targets of a matrix that were measured with several seeds, where others were not: what
+/// can be held against its ceiling.
+pub fn repeated(matrix: &Value) -> Option<Value> {
+    let of = |name: &str| matrix[name].as_array().cloned().unwrap_or_default();
+    let several = |alone: &Value| {
+        let seeds = alone.as_array().into_iter().flatten();
+        seeds.filter(|score| !score.is_null()).count() > 1
+    };
+    let wanted: Vec<bool> = of("no_transfer").iter().map(several).collect();
+    if wanted.iter().all(|one| *one) || !wanted.contains(&true) {
+        return None;
+    }
+    let mut kept = matrix.clone();
+    for name in ["targets", "scores", "no_transfer"] {
+        let rows = of(name).into_iter().zip(&wanted).filter(|(_, wanted)| **wanted);
+        kept[name] = rows.map(|(row, _)| row).collect();
+    }
+    Some(kept)
+}
+
 /// All cells as the matrix that `tupate transfer` writes.
 fn matrix(setting: &str, cells: &[Transferred]) -> Value {
     let seeds: BTreeSet<u64> = cells.iter().map(|cell| cell.seed).collect();

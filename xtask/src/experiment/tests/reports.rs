@@ -93,6 +93,7 @@ fn a_report_has_a_table_for_every_question() {
          validation part, mean over 2 seeds.",
         "| a | CR | accuracy | 0.500 | 0.750 | 0.750 | MIT; whole |",
         "#### limited-limited, in-class: every method, cosine",
+        "#### limited-limited, all-class, targets with several seeds: every method, cosine",
         "| textemb | 1.00 (0.25 to 0.75) | 0.500 (0.25 to 0.75) | – (– to –) | – (– to –) | \
          0.500 (0.25 to 0.75) | – (– to –) | – (– to –) | – (– to –) |",
         "| *random order* | 0.75 | 0.375 | – | – | 0.375 | – | – | – |",
@@ -149,6 +150,10 @@ fn a_report_has_a_table_for_every_question() {
     assert_eq!(whole["scores"][1], json!([[0.75, null], [null, null], [0.75, null]]));
     assert_eq!(inside["scores"][1], json!([[0.75, null], [null, null], [null, null]]));
     assert_eq!(whole["no_transfer"], json!([[0.75, 0.75], [0.75, null], [0.75, 0.75]]));
+    let repeated: Value = files::json(&report.work.join("limited-limited.repeated.json")).unwrap();
+    assert_eq!(repeated["targets"], json!(["a", "c"]));
+    assert_eq!(repeated["scores"], json!([whole["scores"][0], whole["scores"][2]]));
+    assert_eq!(repeated["no_transfer"], json!([[0.75, 0.75], [0.75, 0.75]]));
     // Without one of its cells a seed is not reported, and said to be pending; nor is it in
     // the zoo. A setting without a whole seed is not there at all.
     let table = place.results().join("limited-limited.jsonl");
