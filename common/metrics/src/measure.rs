@@ -136,7 +136,8 @@ pub fn floors(judged: &Judged<'_>) -> Values {
 
 /// What one more run of the truth itself would score: each seed's scores, `[n]`
 /// a seed, judged as a prediction of the mean of the other seeds, averaged over
-/// the seeds. No method can be shown to be better than that.
+/// the seeds. It is no bound: the run that predicts is as noisy as each that is predicted, and
+/// a method without that noise can do better.
 ///
 /// `None` with fewer than two seeds, or where [`Judged::new`] refuses.
 ///
