@@ -224,6 +224,18 @@ impl Place {
         }
     }
 
+    /// A report on what was run.
+    fn report<'a>(&'a self, plan: &'a Plan) -> report::Report<'a> {
+        report::Report {
+            context: &self.context,
+            plan,
+            program: self.context.root.join("tupate"),
+            results: self.results(),
+            zoo: self.context.root.join("three.safetensors"),
+            work: self.context.root.join("work"),
+        }
+    }
+
     fn calls(&self) -> Vec<String> {
         let calls = fs::read_to_string(self.context.root.join("calls")).unwrap_or_default();
         calls.lines().map(ToOwned::to_owned).collect()
@@ -402,15 +414,7 @@ fn a_pending_task_is_run_and_reported_later() {
     assert_eq!(layers(&pending), ["a", "b", "c"]);
     let plan = Plan::read(&place.context.root.join("experiment.toml")).unwrap();
     let whole = |plan: &Plan| {
-        let report = report::Report {
-            context: &place.context,
-            plan,
-            program: place.context.root.join("tupate"),
-            results: place.results(),
-            zoo: place.context.root.join("three.safetensors"),
-            work: place.context.root.join("work"),
-        };
-        let measured = report::whole(&report).unwrap().swap_remove(0).matrix;
+        let measured = report::whole(&place.report(plan)).unwrap().swap_remove(0).matrix;
         (measured["seeds"].clone(), measured["targets"].clone(), measured["sources"].clone())
     };
     let three = json!(["a", "b", "c"]);

@@ -43,14 +43,7 @@ fn a_report_has_a_table_for_every_question() {
     fs::write(place.context.root.join("judged"), judged.to_string()).unwrap();
     let path = place.context.root.join("experiment.toml");
     let plan = Plan::read(&path).unwrap();
-    let report = report::Report {
-        context: &place.context,
-        plan: &plan,
-        program: place.context.root.join("tupate"),
-        results: place.results(),
-        zoo: place.context.root.join("three.safetensors"),
-        work: place.context.root.join("work"),
-    };
+    let report = place.report(&plan);
     for (task, value) in [("a", 1.0_f32), ("b", 2.0), ("c", -1.0)] {
         let values = [value, 1.0, 0.5, 0.25].map(f32::to_le_bytes).concat();
         let tensor = |shape| TensorView::new(Dtype::F32, shape, &values).unwrap();
