@@ -31,6 +31,8 @@ const LINE: f64 = 14.0;
 const GAP: f64 = 9.0;
 /// Half the width of a point's mark.
 const MARK: f64 = 6.0;
+/// What stays free between a name and the edge of the area.
+const EDGE: f64 = 1.0;
 /// Edge of a square of the grid in which neighbours are looked for.
 const GRID: f64 = 48.0;
 
@@ -53,7 +55,8 @@ impl Region {
 
 /// Places names beside points, `[x, y]` with `y` downwards, in an area of this size. The
 /// one of `first` has its place whatever it covers; of the others the earlier ones go
-/// first, and whose name has no room gets none.
+/// first, and whose name has no room gets none. Near an edge a name moves along its point
+/// as far as the edge asks.
 pub fn place(
     points: &[[f64; 2]],
     widths: &[f64],
@@ -80,11 +83,15 @@ pub fn place(
         if x < 0.0 || y < 0.0 || x > size[0] || y > size[1] {
             continue;
         }
+        // Not `clamp`, which panics where the area is smaller than the name.
+        let within = |v: f64, least: f64, most: f64| v.min(most - EDGE).max(least + EDGE);
+        let beside = within(y + LINE / 3.0, LINE * 0.8, size[1] - LINE * 0.2);
+        let along = within(x, width / 2.0, size[0] - width / 2.0);
         let places = [
-            (Side::Start, [x + GAP, y + LINE / 3.0]),
-            (Side::End, [x - GAP, y + LINE / 3.0]),
-            (Side::Middle, [x, y - GAP]),
-            (Side::Middle, [x, y + GAP + LINE * 0.75]),
+            (Side::Start, [x + GAP, beside]),
+            (Side::End, [x - GAP, beside]),
+            (Side::Middle, [along, y - GAP]),
+            (Side::Middle, [along, y + GAP + LINE * 0.75]),
         ];
         labels[point] = places.into_iter().find(|(side, [x, y])| {
             let left = match side {
@@ -119,6 +126,27 @@ mod tests {
     }
 
     #[test]
+    fn in_the_corners_a_name_moves_inside() {
+        for (corner, side, y) in [
+            ([0.0, 0.0], Side::Start, 12.2),
+            ([0.0, 100.0], Side::Start, 96.2),
+            ([200.0, 0.0], Side::End, 12.2),
+            ([200.0, 100.0], Side::End, 96.2),
+        ] {
+            let (found, [_, baseline]) =
+                place(&[corner], &[40.0], None, [200.0, 100.0])[0].unwrap();
+            assert!(
+                found == side && (baseline - y).abs() < 1e-9,
+                "{corner:?}: {found:?}, {baseline}"
+            );
+        }
+        // No room at all: no name, and no panic.
+        assert_eq!(place(&[[4.0, 4.0]], &[40.0], None, [8.0, 8.0]), [None]);
+        let above = place(&[[5.0, 50.0]], &[180.0], None, [190.0, 100.0])[0].unwrap();
+        assert_eq!(above, (Side::Middle, [91.0, 41.0]));
+    }
+
+    #[test]
     fn the_first_has_its_name_in_any_crowd() {
         let crowd: Vec<[f64; 2]> =
             (0..400).map(|i| [f64::from(i % 20) * 5.0, f64::from(i / 20) * 5.0]).collect();
@@ -148,12 +176,10 @@ mod tests {
                 let covered = places.iter().any(|p| a.meets(&Region { from: *p, to: *p }));
                 prop_assert!(!covered, "a point is covered");
                 prop_assert!(a.from[0] >= 0.0 && a.to[0] <= 400.0);
+                prop_assert!(a.from[1] >= 0.0 && a.to[1] <= 300.0);
             }
-            // Whoever goes first has room if there is any.
-            let first = places[0];
-            if first[0] < 300.0 && first[1] > 20.0 && places.len() == 1 {
-                prop_assert!(labels[0].is_some());
-            }
+            // Whoever is alone has room, in a corner too.
+            prop_assert!(places.len() > 1 || labels[0].is_some());
         }
     }
 }
