@@ -75,7 +75,9 @@ fn short_of_ideal(mean_of_chosen: f64, truth: &[f64], k: usize) -> Option<f64> {
     let mut sorted = truth.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
     sorted.truncate(k);
-    let ideal = mean(&sorted).filter(|ideal| *ideal > 0.0)?;
+    // Scores that cancel leave what rounding left, and a share of that is any number.
+    let size = sorted.iter().map(|score| score.abs()).sum::<f64>();
+    let ideal = mean(&sorted).filter(|ideal| *ideal > f64::EPSILON * size)?;
     Some((ideal - mean_of_chosen) / ideal)
 }
 
@@ -117,6 +119,9 @@ mod tests {
         assert_eq!(regret(&[0, 1], &[0.0, -0.5], 1), None);
         assert_eq!(regret_floor(&[0.0, -0.5], 1), None);
         assert_eq!(regret_of_means(&[0, 1], &[0.0, -0.5], 1), None);
+        let cancelling = [-2.0, -1.0, 2.0, 2.0, -1.0].map(|x| x / 12.0);
+        assert_eq!(regret_of_means(&[0, 1, 2, 3, 4], &cancelling, 5), None);
+        assert_eq!(regret_of_means_floor(&cancelling, 5), None);
         assert_eq!(regret_floor(&[], 1), None);
         assert_eq!(regret_of_means_floor(&[], 1), None);
     }
