@@ -99,11 +99,8 @@ pub fn run(
         if plan.whole_seeds(&experiment.results).contains(&seed) {
             steps.take("layers", || experiment.layers())?;
         }
-        for truth in &plan.truth {
-            if !truth.targets(seed, &plan.task).is_empty() {
-                let step = format!("{}, seed {seed}", truth.setting);
-                steps.take(&step, || experiment.transfer(truth, seed))?;
-            }
+        for (step, truth, tasks) in experiment.sweeps(seed) {
+            steps.take(&step, || experiment.transfer(truth, seed, &tasks))?;
         }
     }
     Ok(())
@@ -280,15 +277,31 @@ impl Experiment<'_> {
         table.borrow_mut().add(new)
     }
 
-    /// Measures transfer from every task to every other one.
-    fn transfer(&self, truth: &Truth, seed: u64) -> Result<String> {
+    /// The sweeps of a seed, with the tasks of each. Those of what is reported come first: no
+    /// setting waits for a pending task.
+    fn sweeps(&self, seed: u64) -> Vec<(String, &Truth, Vec<&Task>)> {
+        let reported: Vec<&Task> = self.plan.reported().collect();
+        let all: Vec<&Task> = self.plan.task.iter().collect();
+        let pending = (reported.len() < all.len()).then_some((all, ", pending tasks"));
+        let sweeps = [(reported, "")].into_iter().chain(pending).flat_map(|(tasks, of)| {
+            let measured = |truth: &&Truth| !truth.targets(seed, tasks.clone()).is_empty();
+            let truths: Vec<&Truth> = self.plan.truth.iter().filter(measured).collect();
+            truths.into_iter().map(move |truth| {
+                (format!("{}, seed {seed}{of}", truth.setting), truth, tasks.clone())
+            })
+        });
+        sweeps.collect()
+    }
+
+    /// Measures transfer from every one of these tasks to every other one.
+    fn transfer(&self, truth: &Truth, seed: u64, tasks: &[&Task]) -> Result<String> {
         let options = self.transfer_options(truth);
         let table = self.transferred(truth)?;
         let sweep = self.work.join(&truth.setting);
         let collect = || self.collect(truth, &table);
         collect()?;
-        let ids: Vec<&str> = self.plan.task.iter().map(|task| task.id.as_str()).collect();
-        let wanted = truth.targets(seed, &self.plan.task);
+        let ids: Vec<&str> = tasks.iter().map(|task| task.id.as_str()).collect();
+        let wanted = truth.targets(seed, tasks.iter().copied());
         let key = |target: &str, source: &str| (seed, target.to_owned(), source.to_owned());
         let alone = wanted.iter().filter(|id| !table.borrow().has(&key(id, ALONE))).count();
         let mut jobs = Vec::new();

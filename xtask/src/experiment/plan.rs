@@ -234,14 +234,18 @@ impl fmt::Display for Combination {
 
 impl Truth {
     /// The targets of a seed among these tasks; none where the seed is not measured.
-    pub fn targets<'a>(&self, seed: u64, tasks: &'a [Task]) -> Vec<&'a str> {
+    pub fn targets<'a>(
+        &self,
+        seed: u64,
+        tasks: impl IntoIterator<Item = &'a Task>,
+    ) -> Vec<&'a str> {
         let part = self.part.iter().find(|part| part.seeds.contains(&seed));
         let wanted = |id: &str| {
             part.is_some_and(|part| {
                 part.targets.as_ref().is_none_or(|targets| targets.iter().any(|t| t == id))
             })
         };
-        tasks.iter().map(|task| task.id.as_str()).filter(|id| wanted(id)).collect()
+        tasks.into_iter().map(|task| task.id.as_str()).filter(|id| wanted(id)).collect()
     }
 }
 

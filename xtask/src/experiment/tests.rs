@@ -176,8 +176,8 @@ impl Place {
                 if experiment.plan.tuning.has(seed) {
                     experiment.tune(seed)?;
                 }
-                for truth in &experiment.plan.truth {
-                    experiment.transfer(truth, seed)?;
+                for (_, truth, tasks) in experiment.sweeps(seed) {
+                    experiment.transfer(truth, seed, &tasks)?;
                 }
             }
             experiment.baselines().map(drop)
@@ -401,6 +401,10 @@ fn a_pending_task_is_run_and_reported_later() {
     // From three tasks and alone, to four with one seed and to two with the other.
     assert_eq!(place.lines("limited-limited.jsonl").len(), 24);
     let calls = place.calls();
+    // It is not waited for by those that are reported.
+    let first = calls.iter().position(|call| call.contains("--sources d ")).unwrap();
+    let of_others = |call: &&String| call.contains("transfer") && call.contains("--seeds 0");
+    assert_eq!(calls[..first].iter().filter(of_others).count(), 6, "{calls:#?}");
     assert!(
         calls
             .iter()
