@@ -427,7 +427,7 @@ pub fn asked<'a>(
 /// When there is no such similarity.
 pub fn asked_of<'a>(view: &View, guest: &'a TaskEmbedding) -> Result<Asked<'a>, Error> {
     let similarity = choose_similarity(view.similarity.as_deref())?;
-    Ok(Asked { target: Target::Embedding(guest), method: None, similarity })
+    Ok(Asked { target: Target::Embeddings(std::slice::from_ref(guest)), method: None, similarity })
 }
 
 /// The view with every choice named, for the link. Wishes that cannot be met

@@ -1,7 +1,8 @@
 //! Choosing among the embedding sets of a zoo by what people call them.
 
 use crate::{EmbeddingSet, Error};
-use tupate_tasks::{Checkpoint, Recipe};
+use tupate_embedding::TaskEmbedding;
+use tupate_tasks::Checkpoint;
 
 /// The names of the methods, without repetition, in the order of the sets.
 pub fn methods<'a>(sets: impl IntoIterator<Item = &'a EmbeddingSet>) -> Vec<&'static str> {
@@ -60,32 +61,45 @@ pub fn set<'a>(
     }
 }
 
-/// The set whose recipe an embedding from elsewhere shares, or the refusal that names
-/// the fields in which the nearest one differs.
+/// The set whose recipe one of a target's embeddings from elsewhere shares, and that
+/// embedding; or the refusal that names the fields in which the nearest two differ.
 ///
 /// # Errors
-/// When there is none.
-pub fn matching<'a>(
+/// When there is none, or more than one could be meant.
+pub fn matching<'a, 'e>(
     sets: impl IntoIterator<Item = &'a EmbeddingSet>,
     method: Option<&str>,
-    recipe: &Recipe,
-) -> Result<&'a EmbeddingSet, Error> {
+    embeddings: impl IntoIterator<Item = &'e TaskEmbedding>,
+) -> Result<(&'a EmbeddingSet, &'e TaskEmbedding), Error> {
     let sets: Vec<&EmbeddingSet> = sets.into_iter().collect();
-    let method = method.unwrap_or(recipe.method.name());
-    let mut candidates = sets.clone();
-    candidates.retain(|set| set.key == method || set.recipe.method.name() == method);
-    if candidates.is_empty() {
-        return set(sets, Some(method));
+    let embeddings: Vec<&TaskEmbedding> = embeddings.into_iter().collect();
+    let own = |embedding: &'e TaskEmbedding| embedding.recipe.method.name();
+    if let (None, [_, _, ..]) = (method, embeddings.as_slice()) {
+        let names: Vec<_> = embeddings.iter().map(|embedding| own(embedding)).collect();
+        return Err(Error::Ambiguous(format!(
+            "the target has embeddings of several methods; choose one of {}, or all by ensemble",
+            names.join(", ")
+        )));
     }
     let mut nearest: Option<Vec<_>> = None;
-    for set in candidates {
-        let differences = recipe.differences(&set.recipe);
-        if differences.is_empty() {
-            return Ok(set);
-        }
-        if nearest.as_ref().is_none_or(|n| differences.len() < n.len()) {
-            nearest = Some(differences);
+    for embedding in &embeddings {
+        let method = method.unwrap_or(own(embedding));
+        let asked = |set: &&&EmbeddingSet| set.key == method || set.recipe.method.name() == method;
+        for set in sets.iter().filter(asked) {
+            let differences = embedding.recipe.differences(&set.recipe);
+            if differences.is_empty() {
+                return Ok((set, embedding));
+            }
+            if nearest.as_ref().is_none_or(|n| differences.len() < n.len()) {
+                nearest = Some(differences);
+            }
         }
     }
-    Err(Error::Incomparable { differences: nearest.unwrap_or_default() })
+    Err(match nearest {
+        Some(differences) => Error::Incomparable { differences },
+        None => Error::UnknownSet {
+            wanted: method.or(embeddings.first().map(|one| own(one))).unwrap_or("task").to_owned(),
+            known: sets.iter().map(|set| set.key.clone()).collect(),
+        },
+    })
 }

@@ -1,8 +1,9 @@
 //! Rankings over all methods of a zoo together.
 
 use crate::select::{Query, RankedSource, Ranking, Target, ranked};
-use crate::{EmbeddingSet, Error, Zoo};
+use crate::{EmbeddingSet, Error, Zoo, choose};
 use serde::{Deserialize, Serialize};
+use tupate_embedding::TaskEmbedding;
 use tupate_metrics::{mean_scores, reciprocal_rank_fusion};
 use tupate_tasks::{Checkpoint, Recipe};
 
@@ -89,21 +90,36 @@ impl Fusion {
 
 /// The sets of an ensemble that are asked for a target's sources: all methods of which the
 /// zoo has the paper's recipe at one checkpoint (the late one, unless only the early one is
-/// there).
+/// there); with each the embedding of a target from elsewhere.
 pub(crate) fn asked<'a>(
     zoo: &'a Zoo,
-    query: &Query<'_>,
+    query: &Query<'a>,
     fusion: &Fusion,
     checkpoint: Option<Checkpoint>,
-) -> Result<Vec<&'a EmbeddingSet>, Error> {
-    if let Target::Embedding(_) = query.target {
+) -> Result<Vec<(&'a EmbeddingSet, Option<&'a TaskEmbedding>)>, Error> {
+    let members = members(zoo.sets(), fusion, checkpoint)?;
+    let Target::Embeddings(embeddings) = query.target else {
+        return Ok(members.into_iter().map(|set| (set, None)).collect());
+    };
+    let of = |set: &EmbeddingSet, embedding: &TaskEmbedding| {
+        embedding.recipe.method.name() == set.recipe.method.name()
+    };
+    let lacks = |set: &&&EmbeddingSet| !embeddings.iter().any(|embedding| of(set, embedding));
+    let missing: Vec<_> =
+        members.iter().filter(lacks).map(|set| set.recipe.method.name()).collect();
+    if !missing.is_empty() {
         return Err(Error::Ambiguous(format!(
-            "{} needs the target's embedding by every method: pack its runs into the zoo, or choose \
-             one method",
-            fusion.name
+            "{} needs the target's embedding by every method: give that of {}, too, or choose one \
+             method",
+            fusion.name,
+            missing.join(", ")
         )));
     }
-    members(zoo.sets(), fusion, checkpoint)
+    let with = |set: &'a EmbeddingSet| {
+        let own = embeddings.iter().filter(|embedding| of(set, embedding));
+        choose::matching([set], Some(&set.key), own).map(|(set, own)| (set, Some(own)))
+    };
+    members.into_iter().map(with).collect()
 }
 
 /// One ranking of those of its members, `[members]` each.

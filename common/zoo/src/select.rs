@@ -13,8 +13,33 @@ use tupate_tasks::Recipe;
 pub enum Target<'a> {
     /// A task of the zoo.
     Task(&'a str),
-    /// An embedding from elsewhere, compared only if its recipe is the zoo's.
-    Embedding(&'a TaskEmbedding),
+    /// Embeddings of one task from elsewhere, of one method or, for all of them together,
+    /// one of each; compared only with those of their own recipe.
+    Embeddings(&'a [TaskEmbedding]),
+}
+
+impl<'a> Target<'a> {
+    /// The task's name.
+    ///
+    /// # Errors
+    /// When the embeddings are of several tasks, or there is none.
+    pub fn task(self) -> Result<&'a str, Error> {
+        let embeddings = match self {
+            Self::Task(task) => return Ok(task),
+            Self::Embeddings(embeddings) => embeddings,
+        };
+        let mut names: Vec<&str> = embeddings.iter().map(|e| &*e.task).collect();
+        names.sort_unstable();
+        names.dedup();
+        match names[..] {
+            [task] => Ok(task),
+            _ => Err(Error::Inconsistent(format!(
+                "the target's embeddings must be of one task, and these are of {}: {}",
+                names.len(),
+                names.join(", ")
+            ))),
+        }
+    }
 }
 
 /// What to rank by.
@@ -110,14 +135,19 @@ impl<'a> Ranker<'a> {
         // A set of that very name goes before.
         let fusion = query.method.and_then(Fusion::named);
         let fusion = fusion.filter(|_| zoo.sets().all(|s| Some(s.key.as_str()) != query.method));
+        let target = query.target.task()?;
+        // With what is compared of a target from elsewhere.
         let sets = match (fusion, query.target) {
             (Some((fusion, checkpoint)), _) => ensemble::asked(zoo, query, fusion, checkpoint)?,
-            (None, Target::Task(_)) => vec![zoo.set(query.method)?],
-            (None, Target::Embedding(embedding)) => {
-                vec![choose::matching(zoo.sets(), query.method, &embedding.recipe)?]
+            (None, Target::Task(_)) => vec![(zoo.set(query.method)?, None)],
+            (None, Target::Embeddings(embeddings)) => {
+                let (set, own) = choose::matching(zoo.sets(), query.method, embeddings)?;
+                vec![(set, Some(own))]
             }
         };
-        let parts = sets.into_iter().map(|set| Part::new(zoo, query, set));
+        let parts = sets
+            .into_iter()
+            .map(|(set, embedding)| Part::new(zoo, set, target, embedding, query.similarity));
         let parts = parts.collect::<Result<_, _>>()?;
         Ok(Self { parts, done: 0, fusion: fusion.map(|(fusion, _)| fusion) })
     }
@@ -144,19 +174,22 @@ impl<'a> Ranker<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn new(zoo: &'a Zoo, query: &Query<'a>, set: &'a EmbeddingSet) -> Result<Self, Error> {
-        let target = match query.target {
-            Target::Task(task) => task,
-            Target::Embedding(embedding) => embedding.task.as_str(),
-        };
+    fn new(
+        zoo: &'a Zoo,
+        set: &'a EmbeddingSet,
+        target: &'a str,
+        embedding: Option<&TaskEmbedding>,
+        similarity: &'a Similarity,
+    ) -> Result<Self, Error> {
         // A task is never a source of its own.
         let own = set.tasks.iter().position(|task| task == target);
         let rows = &zoo.values(set).rows;
-        let vector = match query.target {
-            Target::Task(task) => own.map(|row| rows.row(row)).ok_or_else(|| {
-                Error::UnknownTask { task: task.to_owned(), known: set.tasks.clone() }
+        let vector = match embedding {
+            None => own.map(|row| rows.row(row)).ok_or_else(|| Error::UnknownTask {
+                task: target.to_owned(),
+                known: set.tasks.clone(),
             })?,
-            Target::Embedding(embedding) => embedding.values.clone(),
+            Some(embedding) => embedding.values.clone(),
         };
         if vector.len() != set.dim {
             return Err(Error::Inconsistent(format!(
@@ -165,7 +198,6 @@ impl<'a> Part<'a> {
                 set.dim
             )));
         }
-        let similarity = query.similarity;
         let scene = Scene { zoo, set, rows, own, target: &vector, mean: None };
         let comparison = similarity.compare(&scene)?;
         Ok(Self { set, target, own, similarity, comparison })

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{embedding, recipe, task, zoo};
+use tupate_embedding::TaskEmbedding;
 use tupate_tasks::{Aggregation, Checkpoint, EncoderRef, MethodSpec, Recipe, Values};
 use tupate_zoo::{Error, NewEmbedding, Query, Ranking, Similarity, Target, Zoo, rank};
 
@@ -147,16 +148,51 @@ fn ensembles_refuse_what_does_not_belong_together() {
     let other = Recipe { method: other, ..recipe(Checkpoint::Late) };
     three.extend(with(&other, &[("a", &[1.0, 0.0]), ("b", &[1.0, 0.5])]));
     assert!(message(three, "rrf").contains("one recipe a method"));
-    let zoo = Zoo::pack("z", "", two_methods()).unwrap();
-    let outside = tupate_embedding::TaskEmbedding {
-        task: "mine".into(),
-        recipe: recipe(Checkpoint::Late),
-        values: vec![1.0, 0.0],
+}
+
+#[test]
+fn a_target_from_elsewhere_has_an_embedding_for_every_method() {
+    let own = |mut new: NewEmbedding| {
+        new.task.id = "mine".into();
+        TaskEmbedding { task: new.task.id, recipe: new.recipe, values: new.values }
     };
-    let similarity = Similarity::named("cosine").unwrap();
-    let target = Target::Embedding(&outside);
-    let error = rank(&zoo, &Query { target, method: Some("rrf"), similarity }).unwrap_err();
-    assert!(error.to_string().contains("by every method"), "{error}");
+    let mut all = two_methods();
+    let mine = vec![own(all.remove(0)), own(all.remove(3))];
+    let zoo = Zoo::pack("z", "", all).unwrap();
+    let by = |method: Option<&str>, embeddings: &[TaskEmbedding]| {
+        let similarity = Similarity::named("centred").unwrap();
+        rank(&zoo, &Query { target: Target::Embeddings(embeddings), method, similarity })
+    };
+    // As if they were in the zoo, in whatever order they are given.
+    let whole = Zoo::pack("z", "", two_methods()).unwrap();
+    let turned = [mine[1].clone(), mine[0].clone()];
+    for method in ["ensemble", "ensemble.late", "rrf", "lora", "bitfit.late"] {
+        let inside = ask(&whole, "a", method, "centred").unwrap();
+        for embeddings in [&mine[..], &turned] {
+            let outside = by(Some(method), embeddings).unwrap();
+            assert_eq!((&*outside.target, &outside.ensemble), ("mine", &inside.ensemble));
+            assert_eq!(
+                (outside.sources, outside.recipe),
+                (inside.sources.clone(), inside.recipe.clone())
+            );
+        }
+    }
+    let says = |method: Option<&str>, embeddings: &[TaskEmbedding], part: &str| {
+        let error = by(method, embeddings).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    says(Some("rrf"), &mine[..1], "give that of bitfit, too");
+    says(None, &mine, "choose one of lora, bitfit, or all by ensemble");
+    says(Some("ptuning-v2"), &mine, "no ptuning-v2 embeddings in this zoo");
+    says(None, &[], "must be of one task");
+    let mut other = mine.clone();
+    other[1].task = "yours".into();
+    says(Some("ensemble"), &other, "of one task, and these are of 2: mine, yours");
+    let mut seed = mine;
+    seed[0].recipe.init_seed = 9;
+    for method in ["ensemble", "lora"] {
+        says(Some(method), &seed, "they differ in init_seed: 9 against 0");
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn an_embedding_from_elsewhere_ranks_like_the_task_it_is() {
         recipe: recipe(Checkpoint::Late),
         values: vec![1.0, 0.0],
     };
-    let ranking = ask(Target::Embedding(&outside), None, "cosine").unwrap();
+    let ranking = ask(Target::Embeddings(std::slice::from_ref(&outside)), None, "cosine").unwrap();
     assert_eq!(order(&ranking), ["a", "b", "c", "d"]);
     assert_eq!(ranking.sources[0].score, 1.0);
     assert_eq!(ranking.target, "mine");
@@ -77,7 +77,8 @@ fn unlike_recipes_are_refused_by_field() {
     other.encoder.weights_sha256 = "cd".repeat(32);
     other.init_seed = 7;
     let outside = TaskEmbedding { task: "mine".into(), recipe: other, values: vec![1.0, 0.0] };
-    let error = ask(Target::Embedding(&outside), None, "cosine").unwrap_err();
+    let error =
+        ask(Target::Embeddings(std::slice::from_ref(&outside)), None, "cosine").unwrap_err();
     let Error::Incomparable { differences } = &error else { panic!("{error}") };
     let fields: Vec<_> = differences.iter().map(|d| d.field.as_str()).collect();
     assert_eq!(fields, ["encoder", "init_seed"], "the late set is the nearest one");
@@ -107,8 +108,8 @@ proptest! {
             values: vec![0.5 * s, 0.75 * s],
         };
         let (one, scaled) = (outside(1.0), outside(scale));
-        let a = ask(Target::Embedding(&one), None, "cosine").unwrap();
-        let b = ask(Target::Embedding(&scaled), None, "cosine").unwrap();
+        let a = ask(Target::Embeddings(std::slice::from_ref(&one)), None, "cosine").unwrap();
+        let b = ask(Target::Embeddings(std::slice::from_ref(&scaled)), None, "cosine").unwrap();
         prop_assert_eq!(order(&a), order(&b));
     }
 }

@@ -107,7 +107,7 @@ proptest! {
                 values: zoo.row(set, &target).unwrap(),
             };
             if !similarity.of_all {
-                let guest = Target::Embedding(&guest);
+                let guest = Target::Embeddings(std::slice::from_ref(&guest));
                 let same = over(&index, &shards, guest, similarity, &[], most).unwrap();
                 prop_assert_eq!(&same.ranking, &many.ranking);
             }
@@ -299,9 +299,9 @@ fn what_shards_cannot_answer_is_said() {
         values: vec![1.0; values],
     };
     let short = guest(recipe(Checkpoint::Late), 3);
-    assert!(fails(Target::Embedding(&short), None).contains("has 3 values"));
+    assert!(fails(Target::Embeddings(std::slice::from_ref(&short)), None).contains("has 3 values"));
     let other = guest(Recipe { init_seed: 7, ..recipe(Checkpoint::Late) }, 8);
-    assert!(fails(Target::Embedding(&other), None).contains("differ in"));
+    assert!(fails(Target::Embeddings(std::slice::from_ref(&other)), None).contains("differ in"));
 }
 
 /// Some of a zoo's tasks on their way into another.

@@ -22,7 +22,7 @@ struct Key {
 #[derive(Debug)]
 enum Sought {
     Task(String),
-    Embedding(TaskEmbedding),
+    Embeddings(Vec<TaskEmbedding>),
 }
 
 impl Key {
@@ -30,7 +30,7 @@ impl Key {
         Self {
             target: match query.target {
                 Target::Task(task) => Sought::Task(task.to_owned()),
-                Target::Embedding(embedding) => Sought::Embedding(embedding.clone()),
+                Target::Embeddings(own) => Sought::Embeddings(own.to_vec()),
             },
             method: query.method.map(str::to_owned),
             similarity: query.similarity.name,
@@ -40,7 +40,7 @@ impl Key {
     fn is(&self, query: &Query<'_>) -> bool {
         let target = match (&self.target, query.target) {
             (Sought::Task(own), Target::Task(task)) => own == task,
-            (Sought::Embedding(own), Target::Embedding(embedding)) => own == embedding,
+            (Sought::Embeddings(own), Target::Embeddings(others)) => own == others,
             _ => false,
         };
         let method = self.method.as_deref() == query.method;

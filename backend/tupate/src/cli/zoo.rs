@@ -268,21 +268,25 @@ impl Precision {
 /// `tupate rank`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:\n  tupate rank --zoo samples.safetensors --target \
-                             sample_entailment --similarity centred --top 3")]
+                             sample_entailment --similarity centred --top 3\n  tupate rank --zoo \
+                             tasks.safetensors --target runs/mine.lora --target runs/mine.bitfit \
+                             --method ensemble")]
 pub struct RankArgs {
     /// A zoo file or the index of a zoo in shards, or its http(s) address.
     #[arg(long, value_name = "FILE|URL")]
     pub zoo: String,
-    /// A task of the zoo, a run, an adapter folder, or a file of `tupate embed`.
-    #[arg(long, value_name = "TASK|RUN_DIR|PEFT_DIR")]
-    pub target: String,
+    /// A task of the zoo, a run, an adapter folder, or a file of `tupate embed`. For all
+    /// methods together, one of each, each with a `--target` of its own.
+    #[arg(long, value_name = "TASK|RUN_DIR|PEFT_DIR", required = true)]
+    pub target: Vec<String>,
     /// A method, the key of an embedding set such as lora.early, or all methods
-    /// together: ensemble (mean similarity) or rrf (reciprocal rank fusion).
+    /// together: ensemble (mean similarity) or rrf (reciprocal rank fusion). With neither
+    /// this nor `--similarity`, what the zoo's makers advise, as far as the target has it.
     #[arg(long, value_name = "NAME")]
     pub method: Option<String>,
-    /// How embeddings are compared.
-    #[arg(long, default_value = "cosine", value_parser = similarities())]
-    pub similarity: String,
+    /// How embeddings are compared: cosine, unless the zoo's makers advise another.
+    #[arg(long, value_parser = similarities())]
+    pub similarity: Option<String>,
     /// Print only the first K sources.
     #[arg(long, value_name = "K")]
     pub top: Option<usize>,

@@ -9,8 +9,12 @@ use crate::fetch;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tupate_embedding::TaskEmbedding;
+use tupate_tuner::run::Run;
 use tupate_zoo::shards::Wish;
-use tupate_zoo::{EmbeddingSet, Query, Ranking, Similarity, Target, TaskEntry, Zoo, rank};
+use tupate_zoo::{
+    EmbeddingSet, Fusion, Preferred, Query, Ranking, SIMILARITIES, Similarity, Target, TaskEntry,
+    Zoo, rank,
+};
 
 pub fn run(args: &RankArgs) -> Result<(), Failure> {
     let bytes = fetch::bytes(&args.zoo)?;
@@ -21,38 +25,44 @@ pub fn run(args: &RankArgs) -> Result<(), Failure> {
 }
 
 fn of_one_file(args: &RankArgs, zoo: &Zoo) -> Result<(), Failure> {
-    let method = args.method.as_deref();
     let sets: Vec<_> = zoo.sets().cloned().collect();
-    let outside = outside(args, zoo.task(&args.target).is_some(), &sets)?;
-    let Some(target) = target(args, outside.as_ref(), zoo.task(&args.target).is_some()) else {
-        let known: Vec<_> = zoo.tasks().iter().map(|t| t.id.as_str()).collect();
-        return Err(Failure::Usage(format!(
-            "no target {}: neither a task of this zoo ({}) nor a run or adapter folder",
-            args.target,
-            known.join(", ")
-        )));
-    };
-    let similarity = Similarity::named(&args.similarity)?;
-    let mut ranking = rank(zoo, &Query { target, method, similarity })?;
+    let places = places(
+        args,
+        |task| zoo.task(task).is_some(),
+        || {
+            let known: Vec<_> = zoo.tasks().iter().map(|t| t.id.as_str()).collect();
+            format!("neither a task of this zoo ({})", known.join(", "))
+        },
+    )?;
+    let By { method, similarity, advised } = By::of(args, zoo.preferred(), &sets, places)?;
+    let outside = outside(places, &sets, method.as_deref())?;
+    let target = target(args, places, &outside);
+    let mut ranking = rank(zoo, &Query { target, method: method.as_deref(), similarity })?;
     if let Some(top) = args.top {
         ranking.sources.truncate(top);
     }
-    if args.output.json { print_json(&ranking) } else { table(&ranking, |id| zoo.task(id)) }
+    if let Advised::InPart { note } = &advised {
+        eprintln!("{note}");
+    }
+    if args.output.json {
+        return print_json(&ranking);
+    }
+    table(&ranking, matches!(advised, Advised::Whole), |id| zoo.task(id))
 }
 
 fn over_shards(args: &RankArgs, opened: Opened) -> Result<(), Failure> {
-    let known = opened.knows(&args.target);
-    let outside = outside(args, known, &opened.index.sets())?;
-    let Some(target) = target(args, outside.as_ref(), known) else {
-        return Err(Failure::Usage(format!(
-            "no target {}: neither one of the {} tasks of this zoo nor a run or adapter folder",
-            args.target, opened.index.tasks
-        )));
-    };
+    let sets = opened.index.sets();
+    let places = places(
+        args,
+        |task| opened.knows(task),
+        || format!("neither one of the {} tasks of this zoo", opened.index.tasks),
+    )?;
+    let By { method, similarity, .. } = By::of(args, None, &sets, places)?;
+    let outside = outside(places, &sets, method.as_deref())?;
     let closest = opened.rank(&Wish {
-        target,
-        method: args.method.as_deref(),
-        similarity: Similarity::named(&args.similarity)?,
+        target: target(args, places, &outside),
+        method: method.as_deref(),
+        similarity,
         filters: &[],
         most: args.top.unwrap_or(usize::MAX),
     })?;
@@ -61,40 +71,149 @@ fn over_shards(args: &RankArgs, opened: Opened) -> Result<(), Failure> {
     }
     let found: BTreeMap<_, _> =
         closest.nearest.sources.iter().map(|found| (&*found.task.id, &found.task)).collect();
-    table(&closest.ranking, |id| found.get(id).copied())
+    table(&closest.ranking, false, |id| found.get(id).copied())
 }
 
-/// The target's embedding, where it is not a task of the zoo. A task goes before a
-/// folder of the same name.
-fn outside(
+/// Where the target's embeddings are, or none where it is a task of the zoo. A task goes
+/// before a folder of the same name.
+fn places(
     args: &RankArgs,
-    known: bool,
+    known: impl Fn(&str) -> bool,
+    no_task: impl Fn() -> String,
+) -> Result<&[String], Failure> {
+    match args.target.as_slice() {
+        [task] if known(task) => Ok(&[]),
+        places => match places.iter().find(|place| !Path::new(place).exists()) {
+            None => Ok(places),
+            Some(task) if known(task) => Err(Failure::Usage(format!(
+                "--target {task} is a task of the zoo, which goes alone; several are runs or \
+                 adapter folders of one task by several methods"
+            ))),
+            Some(place) => Err(Failure::Usage(format!(
+                "no target {place}: {} nor a run or adapter folder",
+                no_task()
+            ))),
+        },
+    }
+}
+
+/// The embeddings in these places, as they are for what is asked.
+fn outside(
+    places: &[String],
     sets: &[EmbeddingSet],
-) -> Result<Option<TaskEmbedding>, Failure> {
-    let place = Path::new(&args.target);
-    match !known && place.exists() {
-        true => embedding(place, &wishes(sets, args.method.as_deref())?).map(Some),
-        false => Ok(None),
-    }
-}
-
-fn target<'a>(
-    args: &'a RankArgs,
-    outside: Option<&'a TaskEmbedding>,
-    known: bool,
-) -> Option<Target<'a>> {
-    match outside {
-        Some(embedding) => Some(Target::Embedding(embedding)),
-        None => known.then_some(Target::Task(&args.target)),
-    }
-}
-
-/// What the set asked for is made of: a run can give all of it, and what the zoo
-/// will compare is meant.
-fn wishes(sets: &[EmbeddingSet], method: Option<&str>) -> Result<Wishes, Failure> {
-    let Some(set) = method.and_then(|key| sets.iter().find(|set| set.key == key)) else {
-        return Ok(Wishes::default());
+    method: Option<&str>,
+) -> Result<Vec<TaskEmbedding>, Failure> {
+    let wishes = match method.and_then(|method| asked(sets, method).into_iter().next()) {
+        Some(set) => wishes(set)?,
+        None => Wishes::default(),
     };
+    places.iter().map(|place| embedding(Path::new(place), &wishes)).collect()
+}
+
+fn target<'a>(args: &'a RankArgs, places: &[String], outside: &'a [TaskEmbedding]) -> Target<'a> {
+    match places {
+        [] => Target::Task(&args.target[0]),
+        _ => Target::Embeddings(outside),
+    }
+}
+
+/// The sets that this is the key of, or the name for all together.
+fn asked<'a>(sets: &'a [EmbeddingSet], method: &str) -> Vec<&'a EmbeddingSet> {
+    if let Some(set) = sets.iter().find(|set| set.key == method) {
+        return vec![set];
+    }
+    let fusion = Fusion::named(method);
+    fusion.and_then(|(fusion, at)| fusion.members(sets, at).ok()).unwrap_or_default()
+}
+
+/// What it is ranked by.
+struct By {
+    method: Option<String>,
+    similarity: &'static Similarity,
+    advised: Advised,
+}
+
+/// Whether that is what the zoo's makers advise.
+enum Advised {
+    /// It was asked for, or there is no advice that the target could follow.
+    No,
+    Whole,
+    /// It is the part that the target has.
+    InPart {
+        note: String,
+    },
+}
+
+impl By {
+    /// What is asked for, or where nothing is, what is advised.
+    fn of(
+        args: &RankArgs,
+        preferred: Option<&Preferred>,
+        sets: &[EmbeddingSet],
+        places: &[String],
+    ) -> Result<Self, Failure> {
+        let own = Self {
+            method: args.method.clone(),
+            similarity: match &args.similarity {
+                Some(name) => Similarity::named(name)?,
+                None => &SIMILARITIES[0],
+            },
+            advised: Advised::No,
+        };
+        let (None, None, Some(preferred)) = (&args.method, &args.similarity, preferred) else {
+            return Ok(own);
+        };
+        let Ok(similarity) = Similarity::named(&preferred.similarity) else { return Ok(own) };
+        let method = Some(preferred.method.clone());
+        let whole = Self { method, similarity, advised: Advised::Whole };
+        let members = asked(sets, &preferred.method);
+        let (mut has, mut lacks) = (Vec::new(), Vec::new());
+        for set in &members {
+            match has_set(args, places, set)? {
+                true => has.push(set),
+                false => lacks.push(set.recipe.method.name()),
+            }
+        }
+        Ok(match (has.len(), places) {
+            _ if members.is_empty() => own,
+            _ if lacks.is_empty() => whole,
+            (1, [place]) => Self {
+                method: Some(has[0].key.clone()),
+                similarity,
+                advised: Advised::InPart {
+                    note: format!(
+                        "this zoo's makers advise {}, {}: of that, {place} has {}; --target once \
+                         for a run by {} each makes it whole",
+                        preferred.method,
+                        preferred.similarity,
+                        has[0].key,
+                        lacks.join(" and ")
+                    ),
+                },
+            },
+            _ => own,
+        })
+    }
+}
+
+/// Whether the target has an embedding to compare with those of a set. A run has all that
+/// its parameters can be made into.
+fn has_set(args: &RankArgs, places: &[String], set: &EmbeddingSet) -> Result<bool, Failure> {
+    if places.is_empty() {
+        return Ok(set.tasks.contains(&args.target[0]));
+    }
+    for place in places {
+        let place = Path::new(place);
+        let wishes = if Run::is_run(place) { wishes(set)? } else { Wishes::default() };
+        if embedding(place, &wishes)?.recipe.differences(&set.recipe).is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What a set is made of: a run can give all of it, and what the zoo will compare is meant.
+fn wishes(set: &EmbeddingSet) -> Result<Wishes, Failure> {
     let named = |key: &str, value: serde_json::Result<serde_json::Value>| match value {
         Ok(serde_json::Value::String(value)) => Ok(format!("{key}={value}")),
         _ => Err(Failure::Run(format!("the {key} of {} has no name", set.key))),
@@ -113,6 +232,7 @@ fn wishes(sets: &[EmbeddingSet], method: Option<&str>) -> Result<Wishes, Failure
 
 fn table<'a>(
     ranking: &Ranking,
+    advised: bool,
     task: impl Fn(&str) -> Option<&'a TaskEntry>,
 ) -> Result<(), Failure> {
     let what = match ranking.ensemble.as_slice() {
@@ -120,11 +240,12 @@ fn table<'a>(
         members => members.iter().map(|m| m.set.as_str()).collect::<Vec<_>>().join(" + "),
     };
     print(&format!(
-        "Sources for {}, by {} similarity of {what} ({}) on {}:",
+        "Sources for {}, by {} similarity of {what} ({}) on {}{}:",
         ranking.target,
         ranking.similarity,
         ranking.recipe.checkpoint.name(),
-        ranking.recipe.encoder.name
+        ranking.recipe.encoder.name,
+        if advised { ", as its makers advise" } else { "" }
     ))?;
     for source in &ranking.sources {
         let facts = task(&source.task);

@@ -84,7 +84,7 @@ impl Ranker {
         let (task, recipe) = (self.task.clone(), self.recipe.clone());
         let embedding = TaskEmbedding { task, recipe, values };
         let query = Query {
-            target: Target::Embedding(&embedding),
+            target: Target::Embeddings(std::slice::from_ref(&embedding)),
             method: None,
             similarity: self.similarity,
         };

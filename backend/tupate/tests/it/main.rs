@@ -1,6 +1,7 @@
 //! The binary as users and scripts meet it.
 
 mod adapters;
+mod advice;
 mod baseline;
 mod cli;
 mod killed;

@@ -2,6 +2,7 @@
 
 use super::{Ask, Index, Nearest, Question, Reply, Shard};
 use crate::{EmbeddingSet, Error, Fusion, Ranking, Similarity, Target, Zoo, choose};
+use tupate_embedding::TaskEmbedding;
 
 /// What is wanted of a zoo in shards.
 #[derive(Clone, Copy, Debug)]
@@ -39,21 +40,23 @@ pub async fn rank<E: From<Error>>(
     wish: &Wish<'_>,
     answer: &impl AsyncFn(Question) -> Result<Reply, E>,
 ) -> Result<Closest, E> {
-    let set = chosen(index, wish)?;
+    let target = wish.target.task()?;
+    let (set, guest) = chosen(index, wish)?;
     let key = set.key.clone();
-    let (target, own, vector) = match wish.target {
-        Target::Task(task) => {
-            let find = Question::Find { set: key.clone(), task: task.to_owned() };
+    let own = guest.is_none();
+    let vector = match guest {
+        Some(embedding) => embedding.values.clone(),
+        None => {
+            let find = Question::Find { set: key.clone(), task: target.to_owned() };
             let Reply::Find(Some(vector)) = answer(find).await? else {
                 return Err(Error::Ambiguous(format!(
-                    "no task {task} has {key} embeddings in the {} tasks of {}",
+                    "no task {target} has {key} embeddings in the {} tasks of {}",
                     index.tasks, index.name
                 ))
                 .into());
             };
-            (task, true, vector)
+            vector
         }
-        Target::Embedding(embedding) => (&*embedding.task, false, embedding.values.clone()),
     };
     let mean = match wish.similarity.of_all {
         false => None,
@@ -87,7 +90,11 @@ pub async fn rank<E: From<Error>>(
     Ok(Closest { set: key, ranking, nearest })
 }
 
-fn chosen(index: &Index, wish: &Wish<'_>) -> Result<EmbeddingSet, Error> {
+/// The set, and what is compared with it of a target from elsewhere.
+fn chosen<'a>(
+    index: &Index,
+    wish: &Wish<'a>,
+) -> Result<(EmbeddingSet, Option<&'a TaskEmbedding>), Error> {
     let sets = index.sets();
     if let Some(fusion) = wish.method.filter(|method| Fusion::is_named(method))
         && sets.iter().all(|set| set.key != fusion)
@@ -98,12 +105,12 @@ fn chosen(index: &Index, wish: &Wish<'_>) -> Result<EmbeddingSet, Error> {
         )));
     }
     match wish.target {
-        Target::Task(_) => choose::set(&sets, wish.method).cloned(),
-        Target::Embedding(embedding) => {
-            let set = choose::matching(&sets, wish.method, &embedding.recipe)?;
-            match embedding.values.len() == set.dim {
-                true => Ok(set.clone()),
-                false => Err(lengths(embedding.values.len(), set.dim)),
+        Target::Task(_) => Ok((choose::set(&sets, wish.method)?.clone(), None)),
+        Target::Embeddings(embeddings) => {
+            let (set, own) = choose::matching(&sets, wish.method, embeddings)?;
+            match own.values.len() == set.dim {
+                true => Ok((set.clone(), Some(own))),
+                false => Err(lengths(own.values.len(), set.dim)),
             }
         }
     }
