@@ -237,14 +237,16 @@ pub struct AgainstArgs {
 #[command(
     after_long_help = "Example:\n  tupate tune sst2 --data data/ --method lora --max-train 2000 \
                              --epochs 2 --out runs/sst2\n  tupate tune reviews.csv --out runs/reviews --json\n  \
-                             tupate tune sst2,cola,mrpc --data data/ --out runs/"
+                             tupate tune sst2,cola,mrpc --data data/ --out runs/\n  \
+                             tupate tune reviews.csv --method lora,bitfit,ptuning-v2 --out runs/reviews"
 )]
 pub struct TuneArgs {
     #[command(flatten)]
     pub data: DataArgs,
-    /// The tuning method.
-    #[arg(long, default_value = "lora", value_parser = methods())]
-    pub method: String,
+    /// The tuning method, or several: a run for each.
+    #[arg(long, value_name = "METHOD[,...]", default_value = "lora", value_delimiter = ',',
+          value_parser = methods())]
+    pub method: Vec<String>,
     /// A name (see `tupate encoder list`), or a folder in Hugging Face layout.
     #[arg(long, value_name = "NAME|DIR", default_value = "minilm")]
     pub encoder: String,
@@ -280,7 +282,7 @@ pub struct TuneArgs {
     pub init_seed: u64,
     #[command(flatten)]
     pub compute: Compute,
-    /// Tasks that are tuned at once, each by its share of the threads; without it one a
+    /// Runs that are tuned at once, each by its share of the threads; without it one a
     /// thread, on a GPU one.
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
@@ -296,7 +298,8 @@ pub struct TuneArgs {
     /// Also score a linear head on the frozen encoder, for comparison.
     #[arg(long)]
     pub probe: bool,
-    /// The folder for the run; of several tasks, for a folder each.
+    /// The folder for the run; of several tasks, for a folder each, and of several methods,
+    /// for a folder each in that.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     #[command(flatten)]
@@ -375,7 +378,7 @@ mod tests {
         let objective = tupate_tuner::data::Objective::Classification;
         let paper = tupate_tuner::train::Settings::paper(method, objective);
         let training = paper.training;
-        assert_eq!(args.method, method.name());
+        assert_eq!(args.method, [method.name()]);
         assert_eq!((args.epochs, args.batch_size), (training.epochs, training.batch_size));
         assert_eq!(args.init_seed, paper.init_seed);
         use tupate_tuner::train::default_doc_stride;

@@ -11,7 +11,7 @@ pub enum ZooCommand {
     /// Pack finished runs into one file.
     #[command(after_long_help = "Example:\n  tupate zoo pack runs/* --out samples.safetensors")]
     Pack {
-        /// Folders of finished runs.
+        /// Finished runs, or folders of them.
         #[arg(required = true, value_name = "DIR")]
         runs: Vec<PathBuf>,
         /// What the embeddings are made of, as for `tupate embed`. A key may be
@@ -269,14 +269,13 @@ impl Precision {
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:\n  tupate rank --zoo samples.safetensors --target \
                              sample_entailment --similarity centred --top 3\n  tupate rank --zoo \
-                             tasks.safetensors --target runs/mine.lora --target runs/mine.bitfit \
-                             --method ensemble")]
+                             tasks.safetensors --target runs/mine --method ensemble")]
 pub struct RankArgs {
     /// A zoo file or the index of a zoo in shards, or its http(s) address.
     #[arg(long, value_name = "FILE|URL")]
     pub zoo: String,
     /// A task of the zoo, a run, an adapter folder, or a file of `tupate embed`. For all
-    /// methods together, one of each, each with a `--target` of its own.
+    /// methods together, a folder of a run of each, or one `--target` for each.
     #[arg(long, value_name = "TASK|RUN_DIR|PEFT_DIR", required = true)]
     pub target: Vec<String>,
     /// A method, the key of an embedding set such as lora.early, or all methods

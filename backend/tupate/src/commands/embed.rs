@@ -8,7 +8,7 @@ use super::print;
 use crate::cli::EmbedArgs;
 use crate::encoders;
 use crate::failure::Failure;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tupate_embedding::folder::{self, AdapterFolder};
 use tupate_embedding::{TaskEmbedding, aggregate};
 use tupate_tasks::{Checkpoint, EncoderRef, Recipe, Values};
@@ -52,6 +52,26 @@ pub fn embedding(source: &Path, wishes: &Wishes) -> Result<TaskEmbedding, Failur
     }
     // Says whether the run is unfinished or the folder something else.
     of_run(&Run::open(source)?, wishes)
+}
+
+/// What is meant by a place: itself, or of a folder of runs all that lie in it, by name.
+/// Where one is a run, all are meant to be, so that none is passed over.
+pub fn runs_in(place: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let itself = || vec![place.to_owned()];
+    if !place.is_dir() || Run::is_run(place) || is_adapter(place) {
+        return Ok(itself());
+    }
+    let unreadable =
+        |e: std::io::Error| Failure::Input(format!("cannot read {}: {e}", place.display()));
+    let mut inside = Vec::new();
+    for entry in std::fs::read_dir(place).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.is_dir() {
+            inside.push(path);
+        }
+    }
+    inside.sort();
+    Ok(if inside.iter().any(|path| Run::is_run(path)) { inside } else { itself() })
 }
 
 fn is_adapter(source: &Path) -> bool {

@@ -1,13 +1,13 @@
 //! `tupate rank`.
 
-use super::embed::{Wishes, embedding};
+use super::embed::{Wishes, embedding, runs_in};
 use super::shards::{self, Opened};
 use super::{parse_zoo, print, print_json};
 use crate::cli::RankArgs;
 use crate::failure::Failure;
 use crate::fetch;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tupate_embedding::TaskEmbedding;
 use tupate_tuner::run::Run;
 use tupate_zoo::shards::Wish;
@@ -34,9 +34,9 @@ fn of_one_file(args: &RankArgs, zoo: &Zoo) -> Result<(), Failure> {
             format!("neither a task of this zoo ({})", known.join(", "))
         },
     )?;
-    let By { method, similarity, advised } = By::of(args, zoo.preferred(), &sets, places)?;
-    let outside = outside(places, &sets, method.as_deref())?;
-    let target = target(args, places, &outside);
+    let By { method, similarity, advised } = By::of(args, zoo.preferred(), &sets, &places)?;
+    let outside = outside(&places, &sets, method.as_deref())?;
+    let target = target(args, &places, &outside);
     let mut ranking = rank(zoo, &Query { target, method: method.as_deref(), similarity })?;
     if let Some(top) = args.top {
         ranking.sources.truncate(top);
@@ -57,10 +57,10 @@ fn over_shards(args: &RankArgs, opened: Opened) -> Result<(), Failure> {
         |task| opened.knows(task),
         || format!("neither one of the {} tasks of this zoo", opened.index.tasks),
     )?;
-    let By { method, similarity, .. } = By::of(args, None, &sets, places)?;
-    let outside = outside(places, &sets, method.as_deref())?;
+    let By { method, similarity, .. } = By::of(args, None, &sets, &places)?;
+    let outside = outside(&places, &sets, method.as_deref())?;
     let closest = opened.rank(&Wish {
-        target: target(args, places, &outside),
+        target: target(args, &places, &outside),
         method: method.as_deref(),
         similarity,
         filters: &[],
@@ -80,26 +80,36 @@ fn places(
     args: &RankArgs,
     known: impl Fn(&str) -> bool,
     no_task: impl Fn() -> String,
-) -> Result<&[String], Failure> {
-    match args.target.as_slice() {
-        [task] if known(task) => Ok(&[]),
-        places => match places.iter().find(|place| !Path::new(place).exists()) {
-            None => Ok(places),
-            Some(task) if known(task) => Err(Failure::Usage(format!(
-                "--target {task} is a task of the zoo, which goes alone; several are runs or \
-                 adapter folders of one task by several methods"
-            ))),
-            Some(place) => Err(Failure::Usage(format!(
-                "no target {place}: {} nor a run or adapter folder",
-                no_task()
-            ))),
-        },
+) -> Result<Vec<PathBuf>, Failure> {
+    let given = match args.target.as_slice() {
+        [task] if known(task) => return Ok(Vec::new()),
+        given => given,
+    };
+    let mut places = Vec::new();
+    for place in given {
+        let path = Path::new(place);
+        match path.exists() {
+            true => places.extend(runs_in(path)?),
+            false if known(place) => {
+                return Err(Failure::Usage(format!(
+                    "--target {place} is a task of the zoo, which goes alone; several are runs or \
+                     adapter folders of one task by several methods"
+                )));
+            }
+            false => {
+                return Err(Failure::Usage(format!(
+                    "no target {place}: {} nor a run or adapter folder",
+                    no_task()
+                )));
+            }
+        }
     }
+    Ok(places)
 }
 
 /// The embeddings in these places, as they are for what is asked.
 fn outside(
-    places: &[String],
+    places: &[PathBuf],
     sets: &[EmbeddingSet],
     method: Option<&str>,
 ) -> Result<Vec<TaskEmbedding>, Failure> {
@@ -107,10 +117,10 @@ fn outside(
         Some(set) => wishes(set)?,
         None => Wishes::default(),
     };
-    places.iter().map(|place| embedding(Path::new(place), &wishes)).collect()
+    places.iter().map(|place| embedding(place, &wishes)).collect()
 }
 
-fn target<'a>(args: &'a RankArgs, places: &[String], outside: &'a [TaskEmbedding]) -> Target<'a> {
+fn target<'a>(args: &'a RankArgs, places: &[PathBuf], outside: &'a [TaskEmbedding]) -> Target<'a> {
     match places {
         [] => Target::Task(&args.target[0]),
         _ => Target::Embeddings(outside),
@@ -150,7 +160,7 @@ impl By {
         args: &RankArgs,
         preferred: Option<&Preferred>,
         sets: &[EmbeddingSet],
-        places: &[String],
+        places: &[PathBuf],
     ) -> Result<Self, Failure> {
         let own = Self {
             method: args.method.clone(),
@@ -182,12 +192,13 @@ impl By {
                 similarity,
                 advised: Advised::InPart {
                     note: format!(
-                        "this zoo's makers advise {}, {}: of that, {place} has {}; --target once \
-                         for a run by {} each makes it whole",
+                        "this zoo's makers advise {}, {}: of that, {} has {}; a --target more for a \
+                         run by {} makes it whole",
                         preferred.method,
                         preferred.similarity,
+                        place.display(),
                         has[0].key,
-                        lacks.join(" and ")
+                        lacks.join(" and by ")
                     ),
                 },
             },
@@ -198,12 +209,11 @@ impl By {
 
 /// Whether the target has an embedding to compare with those of a set. A run has all that
 /// its parameters can be made into.
-fn has_set(args: &RankArgs, places: &[String], set: &EmbeddingSet) -> Result<bool, Failure> {
+fn has_set(args: &RankArgs, places: &[PathBuf], set: &EmbeddingSet) -> Result<bool, Failure> {
     if places.is_empty() {
         return Ok(set.tasks.contains(&args.target[0]));
     }
     for place in places {
-        let place = Path::new(place);
         let wishes = if Run::is_run(place) { wishes(set)? } else { Wishes::default() };
         if embedding(place, &wishes)?.recipe.differences(&set.recipe).is_empty() {
             return Ok(true);

@@ -9,7 +9,7 @@ use crate::ranker::Settling;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tupate_api::RankAgainst;
 use tupate_tasks::{Checkpoint, MethodSpec, Recipe};
 use tupate_tuner::data::{Dataset, Objective};
@@ -18,23 +18,25 @@ use tupate_tuner::peft::{self, PeftMethod};
 use tupate_tuner::run::{Request, RunRecord, tune};
 use tupate_tuner::train::Settings;
 
-/// A task that is to be tuned.
+/// A task that is to be tuned by a method.
 struct Job {
-    dataset: Dataset,
+    /// What it is called on the way: the task, and the method where there are several.
+    name: String,
+    dataset: Arc<Dataset>,
+    method: &'static dyn PeftMethod,
     settings: Settings,
     out: PathBuf,
 }
 
 pub fn run(args: &TuneArgs) -> Result<(), Failure> {
-    let named = names(&args.data.task);
+    let (named, methods) = (names(&args.data.task), methods(&args.method)?);
     let threads = threads::number(args.compute.threads);
-    let together = args.jobs.map_or(threads, NonZeroUsize::get).min(named.len());
+    let all = named.len() * methods.len();
+    let together = args.jobs.map_or(threads, NonZeroUsize::get).min(all);
     threads::set(threads.div_ceil(together))?;
-    let method = peft::method(&args.method)
-        .ok_or_else(|| Failure::Usage(format!("no method {}", args.method)))?;
     let device = tupate_tuner::device(&args.compute.device)?;
     // The data first: it fails faster than the encoder loads.
-    let jobs = jobs(args, method, &named)?;
+    let jobs = jobs(args, &named, &methods)?;
     let (name, folder) = encoders::resolve(&args.encoder)?;
     let encoder = Encoder::load(&name, &folder, &device)?;
     let encoder = encoder.with_precision(args.precision.on(&device))?;
@@ -42,11 +44,11 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
     let bars = Bars::default();
     threads::stop_on_interrupt(bars.stop_flag())?;
     let tune = |job: &Job| {
-        let mut bar = bars.bar(&job.dataset.task);
+        let mut bar = bars.bar(&job.name);
         let request = Request {
             encoder: &encoder,
             dataset: &job.dataset,
-            method,
+            method: job.method,
             settings: &job.settings,
             out: &job.out,
             resume: args.resume,
@@ -56,7 +58,7 @@ pub fn run(args: &TuneArgs) -> Result<(), Failure> {
             None => tune(&request, &mut bar)?,
             Some((_, zoo)) => tune(&request, &mut settling(bar, zoo, args, &request)?)?,
         };
-        bars.suspend(|| report(&record, &job.out, args.output.json))
+        bars.suspend(|| report(&record, job, args.output.json))
     };
     if let [job] = jobs.as_slice() {
         return tune(job);
@@ -116,7 +118,7 @@ fn at_once(
                 return;
             }
             if let Err(failure) = pool.install(|| tune(job)) {
-                let failure = failure.while_doing(&job.dataset.task);
+                let failure = failure.while_doing(&job.name);
                 let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                 match &*failed {
                     None => *failed = Some(failure),
@@ -138,8 +140,27 @@ fn at_once(
     }
 }
 
-/// The tasks that were named, their data read and their folders told apart.
-fn jobs(args: &TuneArgs, method: &dyn PeftMethod, named: &[&str]) -> Result<Vec<Job>, Failure> {
+/// The methods of these names.
+fn methods(names: &[String]) -> Result<Vec<&'static dyn PeftMethod>, Failure> {
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].contains(name) {
+            return Err(Failure::Usage(format!("--method: {name} is there twice")));
+        }
+    }
+    let method = |name: &String| {
+        peft::method(name).ok_or_else(|| Failure::Usage(format!("no method {name}")))
+    };
+    names.iter().map(method).collect()
+}
+
+/// The tasks that were named, each by every method, their data read and their folders told
+/// apart.
+fn jobs(
+    args: &TuneArgs,
+    named: &[&str],
+    methods: &[&'static dyn PeftMethod],
+) -> Result<Vec<Job>, Failure> {
+    none_is_ignored(args, methods)?;
     let several = named.len() > 1;
     let given = [("--train", args.data.train.is_some()), ("--dev", args.data.dev.is_some())];
     if let Some((flag, _)) = given.iter().find(|(_, given)| several && *given) {
@@ -147,8 +168,7 @@ fn jobs(args: &TuneArgs, method: &dyn PeftMethod, named: &[&str]) -> Result<Vec<
     }
     let mut jobs: Vec<Job> = Vec::new();
     for name in named.iter().copied() {
-        let dataset = super::task::load(&args.data, name)?;
-        let settings = settings(args, method, dataset.objective)?;
+        let dataset = Arc::new(super::task::load(&args.data, name)?);
         if jobs.iter().any(|job| job.dataset.task == dataset.task) {
             return Err(Failure::Usage(format!(
                 "two of the tasks are called {}, and each has a folder of its name",
@@ -156,7 +176,14 @@ fn jobs(args: &TuneArgs, method: &dyn PeftMethod, named: &[&str]) -> Result<Vec<
             )));
         }
         let out = if several { args.out.join(&dataset.task) } else { args.out.clone() };
-        jobs.push(Job { dataset, settings, out });
+        for method in methods.iter().copied() {
+            let (name, out) = match methods.len() {
+                1 => (dataset.task.clone(), out.clone()),
+                _ => (format!("{} by {}", dataset.task, method.name()), out.join(method.name())),
+            };
+            let settings = settings(args, method, dataset.objective);
+            jobs.push(Job { name, dataset: Arc::clone(&dataset), method, settings, out });
+        }
     }
     Ok(jobs)
 }
@@ -169,11 +196,7 @@ fn names(tasks: &str) -> Vec<&str> {
     }
 }
 
-fn settings(
-    args: &TuneArgs,
-    method: &dyn PeftMethod,
-    objective: Objective,
-) -> Result<Settings, Failure> {
+fn settings(args: &TuneArgs, method: &dyn PeftMethod, objective: Objective) -> Settings {
     let mut settings = Settings::paper(method, objective);
     let training = &mut settings.training;
     training.epochs = args.epochs;
@@ -184,30 +207,44 @@ fn settings(
     if !args.lr.is_empty() {
         settings.learning_rates.clone_from(&args.lr);
     }
-    let mut of_lora = [("--rank", args.rank.is_some()), ("--alpha", args.alpha.is_some())];
-    let mut of_prefix = [("--prefix-length", args.prefix_length.is_some())];
     match &mut settings.method {
         MethodSpec::Lora { rank, alpha, .. } => {
             *rank = args.rank.unwrap_or(*rank);
             *alpha = args.alpha.unwrap_or(*alpha);
-            of_lora.iter_mut().for_each(|(_, given)| *given = false);
         }
         MethodSpec::PTuningV2 { prefix_length } => {
             *prefix_length = args.prefix_length.unwrap_or(*prefix_length);
-            of_prefix.iter_mut().for_each(|(_, given)| *given = false);
         }
         _ => {}
     }
-    // An option of another method would otherwise be ignored without a word.
-    match of_lora.iter().chain(&of_prefix).find(|(_, given)| *given) {
+    settings
+}
+
+/// An option that is of no method at hand would otherwise be ignored without a word.
+fn none_is_ignored(args: &TuneArgs, methods: &[&'static dyn PeftMethod]) -> Result<(), Failure> {
+    let of = |spec: &MethodSpec| match spec {
+        MethodSpec::Lora { .. } => &["--rank", "--alpha"][..],
+        MethodSpec::PTuningV2 { .. } => &["--prefix-length"],
+        _ => &[],
+    };
+    let taken: Vec<&str> =
+        methods.iter().flat_map(|method| of(&method.paper_spec())).copied().collect();
+    let given = [
+        ("--rank", args.rank.is_some()),
+        ("--alpha", args.alpha.is_some()),
+        ("--prefix-length", args.prefix_length.is_some()),
+    ];
+    match given.iter().find(|(flag, given)| *given && !taken.contains(flag)) {
         Some((flag, _)) => {
-            Err(Failure::Usage(format!("{flag} is no option of the method {}", method.name())))
+            let names: Vec<_> = methods.iter().map(|method| method.name()).collect();
+            Err(Failure::Usage(format!("{flag} is no option of the method {}", names.join(", "))))
         }
-        None => Ok(settings),
+        None => Ok(()),
     }
 }
 
-fn report(record: &RunRecord, out: &Path, json: bool) -> Result<(), Failure> {
+fn report(record: &RunRecord, job: &Job, json: bool) -> Result<(), Failure> {
+    let Job { name, out, .. } = job;
     if json {
         let mut document = serde_json::to_value(record)
             .map_err(|e| Failure::Run(format!("the result cannot be printed: {e}")))?;
@@ -217,7 +254,7 @@ fn report(record: &RunRecord, out: &Path, json: bool) -> Result<(), Failure> {
     let metric = record.metric.name();
     print(&format!(
         "{}: {metric} {:.4} (majority {:.4}{}) with lr {}, best of {} epochs, {:.0} s",
-        record.task,
+        name,
         record.score,
         record.majority,
         record

@@ -1,6 +1,6 @@
 //! `tupate zoo`.
 
-use super::embed::{Wishes, of_run};
+use super::embed::{Wishes, of_run, runs_in};
 use super::{npy, parse_zoo, print, print_json, read_zoo, shards, truth};
 use crate::cli::{BesideArgs, NewZoo, NpyArgs, ZooCommand};
 use crate::failure::Failure;
@@ -40,8 +40,10 @@ fn pack(
 ) -> Result<(), Failure> {
     let combinations = combinations(recipe);
     let mut embeddings = Vec::new();
-    for root in runs {
-        embeddings.extend(embeddings_of(root, &combinations)?);
+    for place in runs {
+        for root in runs_in(place)? {
+            embeddings.extend(embeddings_of(&root, &combinations)?);
+        }
     }
     if mean {
         embeddings = tupate_zoo::mean(embeddings)?;

@@ -6,15 +6,12 @@ use crate::support::{err, fails, json, ok, tupate};
 fn advice_is_followed_as_far_as_the_target_has_what_it_takes() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    for method in ["lora", "bitfit"] {
-        let tasks = "sample_topic,sample_sentiment,sample_entailment";
-        let tune = format!("tune {tasks} --encoder @tiny-bert --method {method} --out {method}");
-        ok(dir, &format!("{tune} --epochs 2 --lr 5e-3 --threads 1 --max-train 30"));
-    }
-    let pack = "zoo pack lora/sample_sentiment lora/sample_entailment bitfit/sample_sentiment \
-                bitfit/sample_entailment --dtype f32 --name z";
+    let tasks = "sample_topic,sample_sentiment,sample_entailment";
+    let tune = format!("tune {tasks} --method lora,bitfit --encoder @tiny-bert --out runs");
+    ok(dir, &format!("{tune} --epochs 2 --lr 5e-3 --threads 1 --max-train 30"));
+    let pack = "zoo pack runs/sample_sentiment runs/sample_entailment --dtype f32 --name z";
     ok(dir, &format!("{pack} --prefer ensemble.early,centred --out z"));
-    let both = "--target lora/sample_topic --target bitfit/sample_topic";
+    let both = "--target runs/sample_topic/lora --target runs/sample_topic/bitfit";
     let rank = |target: &str| json(dir, &format!("rank --zoo z --json {target}"));
     let same = |unasked: &str, asked: &str| {
         assert_eq!(rank(unasked), rank(&format!("{unasked} {asked}")), "{unasked}");
@@ -34,16 +31,19 @@ fn advice_is_followed_as_far_as_the_target_has_what_it_takes() {
     let text = ok(dir, &format!("rank --zoo z {both}"));
     assert!(text.contains("centred similarity of bitfit.early + lora.early (early)"), "{text}");
     assert!(text.contains(", as its makers advise:"), "{text}");
+    // A folder of a run by every method is the same.
+    assert_eq!(rank("--target runs/sample_topic"), ranking);
     // As if it were in the zoo.
-    ok(dir, &pack.replace("pack ", "pack lora/sample_topic bitfit/sample_topic --out all "));
+    ok(dir, &pack.replace("pack ", "pack runs/sample_topic --out all "));
     let inside = format!("rank --zoo all --target sample_topic --json {whole}");
     assert_eq!(json(dir, &inside)["sources"], ranking["sources"]);
 
     // By one method: its part, and how to have it whole.
-    let one = "--target lora/sample_topic";
+    let one = "--target runs/sample_topic/lora";
     same(one, "--method lora.early --similarity centred");
     let said = tupate(dir, &format!("rank --zoo z {one}"));
-    for part in ["advise ensemble.early, centred", "lora/sample_topic has lora.early", "by bitfit"]
+    for part in
+        ["advise ensemble.early, centred", "runs/sample_topic/lora has lora.early", "by bitfit"]
     {
         assert!(err(&said).contains(part), "{part:?} not in {}", err(&said));
     }
@@ -52,15 +52,18 @@ fn advice_is_followed_as_far_as_the_target_has_what_it_takes() {
     // What is asked for is done, and parameters that are late stay so.
     assert_eq!(rank(&format!("{one} --similarity cosine"))["recipe"]["checkpoint"], "late");
     assert_eq!(rank(&format!("{one} --method lora"))["similarity"], "cosine");
-    let late = rank("--target lora/sample_topic/late");
+    let late = rank("--target runs/sample_topic/lora/late");
     assert_eq!(
         (&late["recipe"]["checkpoint"], &late["similarity"]),
         (&"late".into(), &"cosine".into())
     );
-    let early = rank("--target lora/sample_topic/early");
+    let early = rank("--target runs/sample_topic/lora/early");
     assert_eq!(early["sources"], rank(one)["sources"]);
     let chosen = rank(&format!("{both} --method bitfit"));
-    assert_eq!(chosen["sources"], rank("--target bitfit/sample_topic --method bitfit")["sources"]);
+    assert_eq!(
+        chosen["sources"],
+        rank("--target runs/sample_topic/bitfit --method bitfit")["sources"]
+    );
 
     let refused =
         |target: &str, part: &str| fails(dir, &format!("rank --zoo z {target}"), 2, &[part]);
@@ -71,6 +74,10 @@ fn advice_is_followed_as_far_as_the_target_has_what_it_takes() {
     );
     refused(&format!("{one} --target sample_sentiment"), "goes alone");
     refused(&format!("{one} --target nowhere"), "no target nowhere");
-    let mixed = "--target lora/sample_topic --target bitfit/sample_entailment --method ensemble";
+    std::fs::create_dir(dir.join("runs/sample_topic/ptuning-v2")).unwrap();
+    let unfinished = "rank --zoo z --target runs/sample_topic";
+    fails(dir, unfinished, 3, &["runs/sample_topic/ptuning-v2", "no run in this folder"]);
+    let mixed =
+        "--target runs/sample_topic/lora --target runs/sample_entailment/bitfit --method ensemble";
     fails(dir, &format!("rank --zoo z {mixed}"), 3, &["must be of one task", "sample_entailment"]);
 }

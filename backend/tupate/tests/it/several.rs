@@ -68,6 +68,47 @@ fn one_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
+fn several_methods_have_a_run_each() {
+    let dir = workplace();
+    let dir = dir.path();
+    let methods = "--method lora,bitfit,ptuning-v2 --rank 2 --prefix-length 3";
+    let tune =
+        |tasks: &str, out: &str| format!("tune {tasks} {FAST} {methods} --threads 2 --out {out}");
+    let said = ok(dir, &tune("films.csv", "films"));
+    for method in ["lora", "bitfit", "ptuning-v2"] {
+        assert!(said.contains(&format!("films by {method}: accuracy")), "{said}");
+        assert!(said.contains(&format!("run: films/{method}\n")), "{said}");
+        let alone = match method {
+            "lora" => "--rank 2",
+            "ptuning-v2" => "--prefix-length 3",
+            _ => "",
+        };
+        ok(
+            dir,
+            &format!("tune films.csv {FAST} --method {method} {alone} --threads 1 --out {method}"),
+        );
+        assert_eq!(embedding(dir, &format!("films/{method}")), embedding(dir, method));
+    }
+    // Of several tasks, for a folder each in that of its task.
+    ok(dir, &tune("films.csv,books.csv", "all"));
+    for run in ["films/lora", "films/bitfit", "books/lora", "books/ptuning-v2"] {
+        assert!(dir.join("all").join(run).join("run.json").is_file(), "{run}");
+    }
+    ok(dir, "zoo pack all/films all/books --out z");
+    assert!(ok(dir, "zoo show z").contains("ptuning-v2.early"));
+    let refused = |more: &str, part: &str| {
+        fails(dir, &format!("tune films.csv {FAST} {more} --out no"), 2, &[part]);
+        assert!(!dir.join("no").exists());
+    };
+    refused("--method lora,lora", "lora is there twice");
+    refused("--method lora,unknown", "unknown");
+    refused(
+        "--method bitfit,ptuning-v2 --alpha 2",
+        "--alpha is no option of the method bitfit, ptuning-v2",
+    );
+}
+
+#[test]
 fn what_cannot_be_is_said_before_anything_starts() {
     let dir = workplace();
     let dir = dir.path();
