@@ -31,7 +31,7 @@ pub use host::FileHost;
 pub use journey::{Journey, Tolerate};
 pub use origin::{Asked, Origin, Sharing, closed_port};
 pub use page::{Page, Source, State};
-pub use program::{Program, evaluate, import, pack, preferred, rank, shard, site, token};
+pub use program::{Program, evaluate, import, pack, preferred, rank, shard, site, token, tune};
 
 use anyhow::{Context, Result};
 use std::time::Duration;

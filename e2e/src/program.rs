@@ -104,8 +104,8 @@ pub fn rank(zoo: &Path, target: &str, set: &str, similarity: &str) -> Result<Vec
     let ranking: Ranking = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("what {command:?} printed is not a ranking"))?;
     ensure!(
-        // A folder is named by its last part.
-        target.rsplit('/').next() == Some(&ranking.target) && ranking.similarity == similarity,
+        // A folder says its task, and lies where that is named.
+        target.split('/').any(|part| part == ranking.target) && ranking.similarity == similarity,
         "{command:?} answered for {} by {}",
         ranking.target,
         ranking.similarity
@@ -143,6 +143,20 @@ pub fn preferred(zoo: &Path) -> Result<Option<(String, String)>> {
 pub fn site(zoos: &[&Path], folder: &Path) -> Result<()> {
     let mut command = Command::new(settings::program()?);
     command.arg("site").arg("--out").arg(folder).arg("--zoo").args(zoos);
+    let output = command.output().context("cannot start the program under test")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// `tupate tune`: sample tasks, each by these methods, for no longer than it takes to have
+/// all kinds of files.
+///
+/// # Errors
+/// When the program refuses.
+pub fn tune(tasks: &[&str], methods: &str, out: &Path) -> Result<()> {
+    let mut command = Command::new(settings::program()?);
+    command.args(["tune", &tasks.join(","), "--method", methods, "--epochs", "2"]);
+    command.args(["--lr", "5e-3", "--max-train", "32", "--out"]).arg(out);
     let output = command.output().context("cannot start the program under test")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())

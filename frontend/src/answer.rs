@@ -8,7 +8,6 @@ use crate::failure::Failure;
 use crate::shards::Sharded;
 use crate::words;
 use std::collections::BTreeMap;
-use tupate_embedding::TaskEmbedding;
 use tupate_tasks::Checkpoint;
 use tupate_zoo::link::{FILE_SCHEME, MAX_INLINE, View};
 use tupate_zoo::narrow::Narrow;
@@ -297,31 +296,8 @@ fn refusal(loaded: &Loaded, error: &Error) -> Failure {
     }
 }
 
-/// The same for an embedding that comes from outside of the zoo.
-///
-/// # Errors
-/// When it cannot be compared with the zoo's.
-pub fn answer_guest(
-    loaded: &Loaded,
-    view: &View,
-    guest: &TaskEmbedding,
-) -> Result<Answer, Failure> {
-    if let Some(sharded) = &loaded.sharded {
-        return sharded.answer.clone();
-    }
-    let asked = asked_of(view, guest);
-    let ranked = asked.and_then(|asked| {
-        Ok((asked.similarity.name, loaded.recent.rank(&loaded.zoo, &asked.query())?))
-    });
-    let (similarity, ranking) = ranked.map_err(|error| Failure::ranking(&error))?;
-    let set = loaded.sets.iter().find(|set| set.recipe == ranking.recipe);
-    let method = set.map_or_else(String::new, |set| set.key.clone());
-    let alone = View { compare: Vec::new(), ..view.clone() };
-    Ok(finish(loaded, &alone, method, similarity, ranking))
-}
-
 /// Filters a ranking, and adds what is shown beside it.
-fn finish(
+pub(crate) fn finish(
     loaded: &Loaded,
     view: &View,
     method: String,
@@ -419,15 +395,6 @@ pub fn asked<'a>(
     // A set is never empty: the zoo was checked when it was read.
     let target = Target::Task(view.target.as_deref().unwrap_or_else(|| &set.tasks[0]));
     Ok(Asked { target, method: Some(method), similarity })
-}
-
-/// The same of an embedding that comes from outside of the zoo.
-///
-/// # Errors
-/// When there is no such similarity.
-pub fn asked_of<'a>(view: &View, guest: &'a TaskEmbedding) -> Result<Asked<'a>, Error> {
-    let similarity = choose_similarity(view.similarity.as_deref())?;
-    Ok(Asked { target: Target::Embeddings(std::slice::from_ref(guest)), method: None, similarity })
 }
 
 /// The view with every choice named, for the link. Wishes that cannot be met

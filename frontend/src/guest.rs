@@ -1,22 +1,30 @@
 //! An adapter of the visitor's, ranked in the page: read here, sent nowhere.
 
-use crate::answer::Loaded;
+use crate::answer::{Answer, Asked, Loaded, choose_method, choose_similarity, finish, members};
 use crate::failure::Failure;
 use crate::words;
 use tupate_embedding::folder::{self, AdapterFolder};
 use tupate_embedding::{TaskEmbedding, aggregate};
 use tupate_tasks::{Checkpoint, EncoderRef, Recipe, Values};
-use tupate_zoo::EmbeddingSet;
+use tupate_zoo::link::View;
+use tupate_zoo::{EmbeddingSet, Error, Target};
+
+/// What [`answer`] is: with the adapter comes what answers for it, which the page does not
+/// have before.
+pub type Answering = fn(&Loaded, &View, &[TaskEmbedding]) -> Result<Answer, Failure>;
 
 /// What is compared with the zoo in place of one of its tasks.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Guest {
     /// Its name.
     pub name: String,
     /// What kind of adapter it is, in words.
     pub kind: String,
-    /// Its embedding by the recipe of the zoo's set [`Guest::set`].
-    pub embedding: TaskEmbedding,
+    /// Its embedding by the recipe of the zoo's set [`Guest::set`]; then those by other
+    /// recipes that were opened before.
+    pub embeddings: Vec<TaskEmbedding>,
+    /// What is shown for them.
+    pub answer: Answering,
     /// The label of the set that it is compared with.
     pub set: String,
     /// What a reader should know of how the numbers came about.
@@ -25,9 +33,24 @@ pub struct Guest {
     pub assumed: Option<String>,
 }
 
-/// Whether these files are an adapter's, and not a zoo.
+impl Guest {
+    /// With what was opened before of the same task, for rankings by all methods together.
+    pub fn with(mut self, earlier: &Self) -> Self {
+        if earlier.name == self.name {
+            let own = self.embeddings[0].recipe.clone();
+            let differs = |other: &&TaskEmbedding| !own.differences(&other.recipe).is_empty();
+            self.embeddings.extend(earlier.embeddings.iter().filter(differs).cloned());
+        }
+        self
+    }
+}
+
+/// The record of a run, in whose folder those of its adapters lie.
+const RUN: &str = "run.json";
+
+/// Whether these files are an adapter's or lie around one, and are not a zoo.
 pub fn is_adapter<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
-    names.into_iter().any(folder::is_sign)
+    names.into_iter().any(|name| folder::is_sign(name) || name == RUN)
 }
 
 /// Reads an adapter and makes the embedding that one of the zoo's sets can be compared
@@ -43,6 +66,11 @@ pub fn read(
     wish: Option<&str>,
 ) -> Result<Guest, Failure> {
     let views: Vec<_> = files.iter().map(|(name, bytes)| (&**name, &**bytes)).collect();
+    if views.iter().any(|(name, _)| *name == RUN) {
+        let where_to = "this is the folder of a run, whose parameters lie in the folders early and \
+                        late within it: open one of these";
+        return Err(Failure::adapter(where_to));
+    }
     let adapter = folder::read(&views).map_err(|e| Failure::adapter(&e.to_string()))?;
     let set = set_for(&adapter, loaded, wish)?;
     let (encoder, seed, assumed) = provenance(&adapter, set)?;
@@ -54,7 +82,7 @@ pub fn read(
     };
     let differences = recipe.differences(&set.recipe);
     if !differences.is_empty() {
-        return Err(Failure::ranking(&tupate_zoo::Error::Incomparable { differences }));
+        return Err(Failure::ranking(&Error::Incomparable { differences }));
     }
     let values =
         aggregate(&adapter.state, None, &recipe).map_err(|e| Failure::adapter(&e.to_string()))?;
@@ -63,12 +91,58 @@ pub fn read(
     let name = words::clipped(&name.unwrap_or_else(|| "your adapter".into()), 100);
     Ok(Guest {
         kind: format!("{} folder with {}", adapter.format, adapter.state.method()),
-        embedding: TaskEmbedding { task: name.clone(), recipe, values },
+        embeddings: vec![TaskEmbedding { task: name.clone(), recipe, values }],
+        answer,
         name,
         set: words::set_label(set),
         notes: adapter.notes,
         assumed,
     })
+}
+
+/// What is shown for embeddings that come from outside of the zoo: by the view's method
+/// where they have what it takes, or else by the first alone.
+///
+/// # Errors
+/// When it cannot be compared with the zoo's.
+pub fn answer(loaded: &Loaded, view: &View, guest: &[TaskEmbedding]) -> Result<Answer, Failure> {
+    if let Some(sharded) = &loaded.sharded {
+        return sharded.answer.clone();
+    }
+    let asked = asked(loaded, view, guest);
+    let ranked = asked.and_then(|asked| {
+        let ranking = loaded.recent.rank(&loaded.zoo, &asked.query())?;
+        Ok((asked.method, asked.similarity.name, ranking))
+    });
+    let (method, similarity, ranking) = ranked.map_err(|error| Failure::ranking(&error))?;
+    let method = method.unwrap_or_else(|| {
+        let set = loaded.sets.iter().find(|set| set.recipe == ranking.recipe);
+        set.map_or_else(String::new, |set| set.key.clone())
+    });
+    let alone = View { compare: Vec::new(), ..view.clone() };
+    Ok(finish(loaded, &alone, method, similarity, ranking))
+}
+
+/// What a ranking of such embeddings is asked for by.
+///
+/// # Errors
+/// When there is no such similarity.
+pub fn asked<'a>(
+    loaded: &Loaded,
+    view: &View,
+    guest: &'a [TaskEmbedding],
+) -> Result<Asked<'a>, Error> {
+    let similarity = choose_similarity(view.similarity.as_deref())?;
+    let has = |set: &&EmbeddingSet| {
+        guest.iter().any(|own| own.recipe.differences(&set.recipe).is_empty())
+    };
+    let wish = view.method.as_deref();
+    let method = match members(&loaded.sets, wish) {
+        Ok(members) if members.iter().all(has) => Some(choose_method(&loaded.sets, wish)?.0),
+        _ => None,
+    };
+    let guest = if method.is_some() { guest } else { &guest[..1] };
+    Ok(Asked { target: Target::Embeddings(guest), method, similarity })
 }
 
 /// The set that an adapter is compared with: of its method and moment, the one that is

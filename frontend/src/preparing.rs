@@ -1,7 +1,7 @@
 //! Rankings of a heavy zoo, computed before they are shown.
 
-use crate::answer::{Loaded, asked, asked_of};
-use crate::guest::Guest;
+use crate::answer::{Loaded, asked};
+use crate::guest::{self, Guest};
 use crate::later::Coming;
 use crate::state::Store;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub fn prepare(
 ) -> Coming<()> {
     Box::pin(async move {
         let breather = store.breather(turn);
-        let guest = guest.as_ref().map(|guest| &guest.embedding);
+        let guest = guest.as_ref().map(|guest| &*guest.embeddings);
         rank(&loaded, &view, guest, &async || breather.pause().await).await;
         Some(())
     })
@@ -33,12 +33,12 @@ pub fn prepare(
 pub async fn rank(
     loaded: &Loaded,
     view: &View,
-    guest: Option<&TaskEmbedding>,
+    guest: Option<&[TaskEmbedding]>,
     pause: &impl AsyncFn(),
 ) {
     let of_view = asked(loaded, view, None);
     let beside = match (guest, view.compare.first()) {
-        (Some(guest), _) => asked_of(view, guest).ok(),
+        (Some(guest), _) => guest::asked(loaded, view, guest).ok(),
         (None, Some(other)) => asked(loaded, view, Some(other)).ok(),
         (None, None) => None,
     };

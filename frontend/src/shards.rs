@@ -284,7 +284,7 @@ impl Shards {
         let sets = self.index.sets();
         let similarity = choose_similarity(view.similarity.as_deref())?;
         let (target, method) = match guest {
-            Some(guest) => (Target::Embeddings(std::slice::from_ref(&guest.embedding)), None),
+            Some(guest) => (Target::Embeddings(&guest.embeddings[..1]), None),
             None => {
                 let set = choose_set(&sets, view.method.as_deref())?;
                 (Target::Task(target.unwrap_or_default()), Some(&*set.key))

@@ -6,7 +6,7 @@ mod opening;
 mod reading;
 mod sharded;
 
-use crate::answer::{Answer, Loaded, answer, answer_guest, complete};
+use crate::answer::{Answer, Loaded, answer, complete};
 use crate::failure::Failure;
 use crate::guest::Guest;
 use crate::later::Later;
@@ -136,7 +136,7 @@ impl Store {
             answer: Memo::new(move |_| {
                 let loaded = loaded.get()?;
                 Some(view.with(|view| match guest.get() {
-                    Some(guest) => answer_guest(&loaded, view, &guest.embedding),
+                    Some(guest) => (guest.answer)(&loaded, view, &guest.embeddings),
                     None => answer(&loaded, view),
                 }))
             }),

@@ -4,7 +4,7 @@ use tupate_tasks::{
     Aggregation, Checkpoint, MethodSpec, Metric, ParameterSet, Recipe, TaskClass, Values,
 };
 use tupate_zoo::narrow::Narrow;
-use tupate_zoo::{EmbeddingSet, Fusion, Ranking, TaskEntry};
+use tupate_zoo::{EmbeddingSet, Fusion, Ranking, TaskEntry, TransferMatrix};
 
 /// A number with a fixed number of decimals, a true minus sign, and no
 /// negative zero.
@@ -161,6 +161,27 @@ pub fn fusion_label(fusion: &Fusion) -> &'static str {
     }
 }
 
+/// A table of scores' name; the paper's baselines are called as it calls them.
+pub fn table_label(name: &str) -> String {
+    let known = ["DataSize", "CurveGrad", "TextEmb", "TaskEmb", "LogME"];
+    let label = known.into_iter().find(|label| label.eq_ignore_ascii_case(name));
+    label.unwrap_or(name).to_owned()
+}
+
+/// With how many seeds transfer to each target was measured, in words.
+pub fn seeds_of(matrix: &TransferMatrix) -> String {
+    let measured = |target: &Vec<Vec<Option<f64>>>| {
+        let has =
+            |seed: &usize| target.iter().any(|cell| cell.get(*seed).is_some_and(Option::is_some));
+        (0..matrix.seeds.len()).filter(has).count()
+    };
+    let counts = || matrix.scores.iter().map(measured);
+    match (counts().min().unwrap_or(0), counts().max().unwrap_or(0)) {
+        (least, most) if least < most => format!("{least} to {most} seeds, by target"),
+        (_, most) => counted(most as u64, "seed"),
+    }
+}
+
 /// When the parameters were taken, in words.
 pub fn checkpoint(checkpoint: Checkpoint) -> &'static str {
     match checkpoint {
@@ -270,6 +291,24 @@ mod tests {
 
     fn said(similarity: &str, scores: &[(&str, f64)]) -> String {
         sentence(&ranking(similarity, scores), scores.len(), str::to_uppercase)
+    }
+
+    #[test]
+    fn truth_has_its_seeds_and_tables_their_names() {
+        let matrix = |scores: Vec<Vec<Vec<Option<f64>>>>| TransferMatrix {
+            setting: "limited-limited".into(),
+            metric: "accuracy".into(),
+            seeds: vec![0, 1],
+            targets: scores.iter().map(|_| "t".into()).collect(),
+            sources: vec!["s".into()],
+            no_transfer: scores.iter().map(|_| vec![None; 2]).collect(),
+            scores,
+        };
+        let (both, one) = (vec![vec![Some(0.5), Some(0.6)]], vec![vec![None, Some(0.6)]]);
+        assert_eq!(seeds_of(&matrix(vec![both.clone(), both.clone()])), "2 seeds");
+        assert_eq!(seeds_of(&matrix(vec![both, one.clone()])), "1 to 2 seeds, by target");
+        assert_eq!(seeds_of(&matrix(vec![one])), "1 seed");
+        assert_eq!(["textemb", "LOGME", "mine"].map(table_label), ["TextEmb", "LogME", "mine"]);
     }
 
     #[test]

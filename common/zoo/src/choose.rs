@@ -2,7 +2,7 @@
 
 use crate::{EmbeddingSet, Error};
 use tupate_embedding::TaskEmbedding;
-use tupate_tasks::Checkpoint;
+use tupate_tasks::{Checkpoint, FieldDifference};
 
 /// The names of the methods, without repetition, in the order of the sets.
 pub fn methods<'a>(sets: impl IntoIterator<Item = &'a EmbeddingSet>) -> Vec<&'static str> {
@@ -67,22 +67,20 @@ pub fn set<'a>(
 /// # Errors
 /// When there is none, or more than one could be meant.
 pub fn matching<'a, 'e>(
-    sets: impl IntoIterator<Item = &'a EmbeddingSet>,
+    sets: &[&'a EmbeddingSet],
     method: Option<&str>,
-    embeddings: impl IntoIterator<Item = &'e TaskEmbedding>,
+    embeddings: &'e [TaskEmbedding],
 ) -> Result<(&'a EmbeddingSet, &'e TaskEmbedding), Error> {
-    let sets: Vec<&EmbeddingSet> = sets.into_iter().collect();
-    let embeddings: Vec<&TaskEmbedding> = embeddings.into_iter().collect();
     let own = |embedding: &'e TaskEmbedding| embedding.recipe.method.name();
-    if let (None, [_, _, ..]) = (method, embeddings.as_slice()) {
-        let names: Vec<_> = embeddings.iter().map(|embedding| own(embedding)).collect();
+    if let (None, [_, _, ..]) = (method, embeddings) {
+        let names: Vec<_> = embeddings.iter().map(own).collect();
         return Err(Error::Ambiguous(format!(
             "the target has embeddings of several methods; choose one of {}, or all by ensemble",
             names.join(", ")
         )));
     }
-    let mut nearest: Option<Vec<_>> = None;
-    for embedding in &embeddings {
+    let mut nearest = Vec::new();
+    for embedding in embeddings {
         let method = method.unwrap_or(own(embedding));
         let asked = |set: &&&EmbeddingSet| set.key == method || set.recipe.method.name() == method;
         for set in sets.iter().filter(asked) {
@@ -90,16 +88,24 @@ pub fn matching<'a, 'e>(
             if differences.is_empty() {
                 return Ok((set, embedding));
             }
-            if nearest.as_ref().is_none_or(|n| differences.len() < n.len()) {
-                nearest = Some(differences);
+            // Nothing is farther away than another method.
+            let far = |d: &[FieldDifference]| d.len() + 100 * usize::from(is_of_method(d));
+            if nearest.is_empty() || far(&differences) < far(&nearest) {
+                nearest = differences;
             }
         }
     }
-    Err(match nearest {
-        Some(differences) => Error::Incomparable { differences },
-        None => Error::UnknownSet {
-            wanted: method.or(embeddings.first().map(|one| own(one))).unwrap_or("task").to_owned(),
+    Err(if nearest.is_empty() {
+        Error::UnknownSet {
+            wanted: method.or(embeddings.first().map(own)).unwrap_or("task").to_owned(),
             known: sets.iter().map(|set| set.key.clone()).collect(),
-        },
+        }
+    } else {
+        Error::Incomparable { differences: nearest }
     })
+}
+
+/// Whether the method is among what differs.
+pub(crate) fn is_of_method(differences: &[FieldDifference]) -> bool {
+    differences.iter().any(|difference| difference.field == "method")
 }

@@ -101,23 +101,17 @@ pub(crate) fn asked<'a>(
     let Target::Embeddings(embeddings) = query.target else {
         return Ok(members.into_iter().map(|set| (set, None)).collect());
     };
-    let of = |set: &EmbeddingSet, embedding: &TaskEmbedding| {
-        embedding.recipe.method.name() == set.recipe.method.name()
-    };
-    let lacks = |set: &&&EmbeddingSet| !embeddings.iter().any(|embedding| of(set, embedding));
-    let missing: Vec<_> =
-        members.iter().filter(lacks).map(|set| set.recipe.method.name()).collect();
-    if !missing.is_empty() {
-        return Err(Error::Ambiguous(format!(
-            "{} needs the target's embedding by every method: give that of {}, too, or choose one \
-             method",
-            fusion.name,
-            missing.join(", ")
-        )));
-    }
-    let with = |set: &'a EmbeddingSet| {
-        let own = embeddings.iter().filter(|embedding| of(set, embedding));
-        choose::matching([set], Some(&set.key), own).map(|(set, own)| (set, Some(own)))
+    let with = |set: &'a EmbeddingSet| match choose::matching(&[set], Some(&set.key), embeddings) {
+        Ok((set, own)) => Ok((set, Some(own))),
+        Err(Error::Incomparable { differences }) if choose::is_of_method(&differences) => {
+            Err(Error::Ambiguous(format!(
+                "{} needs the target's embedding by every method: give that of {}, too, or choose \
+                 one method",
+                fusion.name,
+                set.recipe.method.name()
+            )))
+        }
+        Err(error) => Err(error),
     };
     members.into_iter().map(with).collect()
 }

@@ -28,15 +28,14 @@ impl<'a> Target<'a> {
             Self::Task(task) => return Ok(task),
             Self::Embeddings(embeddings) => embeddings,
         };
-        let mut names: Vec<&str> = embeddings.iter().map(|e| &*e.task).collect();
-        names.sort_unstable();
-        names.dedup();
-        match names[..] {
-            [task] => Ok(task),
-            _ => Err(Error::Inconsistent(format!(
-                "the target's embeddings must be of one task, and these are of {}: {}",
-                names.len(),
-                names.join(", ")
+        let Some(first) = embeddings.first() else {
+            return Err(Error::Inconsistent("the target has no embedding".into()));
+        };
+        match embeddings.iter().find(|other| other.task != first.task) {
+            None => Ok(&first.task),
+            Some(other) => Err(Error::Inconsistent(format!(
+                "the target's embeddings must be of one task, not of {} and {}",
+                first.task, other.task
             ))),
         }
     }
@@ -141,7 +140,8 @@ impl<'a> Ranker<'a> {
             (Some((fusion, checkpoint)), _) => ensemble::asked(zoo, query, fusion, checkpoint)?,
             (None, Target::Task(_)) => vec![(zoo.set(query.method)?, None)],
             (None, Target::Embeddings(embeddings)) => {
-                let (set, own) = choose::matching(zoo.sets(), query.method, embeddings)?;
+                let (set, own) =
+                    choose::matching(&zoo.sets().collect::<Vec<_>>(), query.method, embeddings)?;
                 vec![(set, Some(own))]
             }
         };

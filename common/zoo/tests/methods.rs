@@ -184,10 +184,10 @@ fn a_target_from_elsewhere_has_an_embedding_for_every_method() {
     says(Some("rrf"), &mine[..1], "give that of bitfit, too");
     says(None, &mine, "choose one of lora, bitfit, or all by ensemble");
     says(Some("ptuning-v2"), &mine, "no ptuning-v2 embeddings in this zoo");
-    says(None, &[], "must be of one task");
+    says(None, &[], "the target has no embedding");
     let mut other = mine.clone();
     other[1].task = "yours".into();
-    says(Some("ensemble"), &other, "of one task, and these are of 2: mine, yours");
+    says(Some("ensemble"), &other, "must be of one task, not of mine and yours");
     let mut seed = mine;
     seed[0].recipe.init_seed = 9;
     for method in ["ensemble", "lora"] {

@@ -2,8 +2,10 @@
 //! their own, filters, a second method, and files to take away.
 
 use anyhow::{Context, Result, ensure};
+use std::ffi::OsStr;
+use std::path::Path;
 use thirtyfour::prelude::*;
-use tupate_e2e::{Journey, Page, Source, Tolerate, rank, settings, until};
+use tupate_e2e::{Journey, Page, Source, Tolerate, pack, rank, settings, tune, until};
 
 async fn texts(page: &Page, hook: &str) -> Result<Vec<String>> {
     let script = "return [...document.querySelectorAll(`[data-testid='${arguments[0]}']`)]
@@ -23,6 +25,68 @@ async fn select(page: &Page, hook: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
+/// Opens the files of an adapter's folder, as a visitor who marks them all.
+async fn open_adapter(page: &Page, folder: &Path) -> Result<()> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        files.push(entry?.path().display().to_string());
+    }
+    Ok(page.find("adapter-files").await?.send_keys(files.join("\n")).await?)
+}
+
+#[tokio::test]
+async fn adapters_by_every_method_are_ranked_together() -> Result<()> {
+    let folder = tempfile::TempDir::new()?;
+    let runs = folder.path().join("runs");
+    let tasks = ["sample_topic", "sample_sentiment", "sample_entailment"];
+    tune(&tasks, "lora,bitfit", &runs)?;
+    let zoo = folder.path().join("methods.safetensors");
+    let advice = ["--prefer", "ensemble.early,cosine"].map(OsStr::new);
+    let packed: Vec<_> = tasks[1..].iter().map(|task| runs.join(task)).collect();
+    pack(&packed, "Two methods", &advice, &zoo)?;
+    let journey = Journey::start("adapters", &[&zoo]).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            page.load("").await?;
+            let own = runs.join("sample_topic");
+            let by = |folder: &Path, method: &str| {
+                rank(&zoo, &folder.display().to_string(), method, "cosine")
+            };
+            // One has its own method, and it is said what all would take.
+            open_adapter(page, &own.join("lora/early")).await?;
+            let card = page.find("guest").await?.text().await?;
+            ensure!(card.contains("For Ensemble, early, open its adapters by"), "{card}");
+            page.until_ranked(&by(&own, "lora.early")?).await?;
+            ensure!(card.contains("Ranked for sample_topic"), "{card}");
+            open_adapter(page, &own.join("bitfit/early")).await?;
+            page.until_ranked(&by(&own, "ensemble.early")?).await?;
+            let card = page.find("guest").await?.text().await?;
+            ensure!(card.contains("compared together: Ensemble, early."), "{card}");
+            let state = page.state().await?;
+            ensure!(state.set.as_deref() == Some("ensemble.early"), "{:?} is pressed", state.set);
+            page.browser().picture(&settings::artifacts()?.join("adapters.png")).await?;
+            // Each is still there alone, and those who are not there are not waited for.
+            page.click("set-lora.early").await?;
+            page.until_ranked(&by(&own, "lora.early")?).await?;
+            page.click("set-bitfit.early").await?;
+            page.until_ranked(&by(&own, "bitfit.early")?).await?;
+            // Another task's begins anew.
+            let other = runs.join("sample_sentiment");
+            open_adapter(page, &other.join("lora/late")).await?;
+            page.until_ranked(&by(&other, "lora.late")?).await?;
+            // Of a folder, what lies in folders within it is not taken for it.
+            let folder = page.find("adapter-folder").await?;
+            folder.send_keys(other.join("lora").display().to_string()).await?;
+            let state = page.until("the refusal", |state| state.error.is_some()).await?;
+            let error = state.error.unwrap_or_default();
+            ensure!(error.contains("folders early and late"), "{error}");
+            folder.send_keys(other.join("bitfit/late").display().to_string()).await?;
+            page.until_ranked(&by(&other, "bitfit.late")?).await?;
+            Ok(())
+        })
+        .await
+}
+
 #[tokio::test]
 async fn an_adapter_of_this_device() -> Result<()> {
     let zoo = settings::zoo()?;
@@ -32,10 +96,7 @@ async fn an_adapter_of_this_device() -> Result<()> {
         .travel(Tolerate::Nothing, async |_, page| {
             page.load("").await?;
             let folder = run.join("late");
-            let names = ["adapter_config.json", "adapter_model.safetensors", "tupate.json"];
-            let files: Vec<_> =
-                names.iter().map(|name| folder.join(name).display().to_string()).collect();
-            page.find("adapter-files").await?.send_keys(files.join("\n")).await?;
+            open_adapter(page, &folder).await?;
             let card = page.find("guest").await?.text().await?;
             ensure!(card.contains("nothing was uploaded"), "it does not say so: {card}");
             let state = page.state().await?;

@@ -1,8 +1,9 @@
 //! What an answer holds: ensembles, the second method, measured gains, files on their way.
 
 use super::*;
-use crate::preparing;
+use crate::{guest, preparing};
 use std::cell::Cell;
+use tupate_embedding::TaskEmbedding;
 use tupate_metrics::at_once;
 use tupate_tasks::{EncoderRef, MethodSpec, Metric, Recipe, TaskClass};
 use tupate_zoo::{Dtype, NewEmbedding, TaskEntry, TransferMatrix};
@@ -212,6 +213,30 @@ fn ensembles_are_offered_where_they_can_be_made() {
 }
 
 #[test]
+fn a_guest_is_ranked_by_all_methods_that_it_has() {
+    let loaded = loaded();
+    let own = |key: &str, values: &[f32]| {
+        let set = loaded.sets.iter().find(|set| set.key == key).unwrap();
+        TaskEmbedding { task: "mine".into(), recipe: set.recipe.clone(), values: values.into() }
+    };
+    let (lora, mut bitfit) = (own("lora.early", &[0.0, 1.0]), own("bitfit.early", &[2.0]));
+    // Of BitFit it does not count.
+    bitfit.recipe.init_seed = 7;
+    let ask = |guest: &[TaskEmbedding], method: &str| {
+        let answer = guest::answer(&loaded, &wish(Some("a"), Some(method), None), guest).unwrap();
+        (answer.method, answer.ranking.ensemble.len(), answer.ranking.sources[0].score)
+    };
+    // With BitFit a is 1 and b −1, by LoRA 0 and about 0.1.
+    let both = [bitfit.clone(), lora.clone()];
+    assert_eq!(ask(&both, "ensemble"), ("ensemble".into(), 2, 0.5));
+    assert_eq!(ask(&both, "bitfit.early"), ("bitfit.early".into(), 0, 1.0));
+    assert_eq!(ask(&both, "lora.early").0, "lora.early");
+    // By the one that was opened last where the others cannot follow.
+    assert_eq!(ask(&both, "lora.late"), ("bitfit.early".into(), 0, 1.0));
+    assert_eq!(ask(&[lora], "ensemble").0, "lora.early");
+}
+
+#[test]
 fn a_second_method_ranks_what_passes_the_filters() {
     let loaded = loaded();
     let view = View {
@@ -282,9 +307,9 @@ fn links_tell_files_apart() {
 
 #[test]
 fn what_was_prepared_is_what_is_answered() {
-    let prepare = |loaded: &Loaded, view: &View, guest: Option<&TaskEmbedding>| {
+    let prepare = |loaded: &Loaded, view: &View, own: Option<&[TaskEmbedding]>| {
         let turns = Cell::new(0);
-        at_once(preparing::rank(loaded, view, guest, &async || turns.set(turns.get() + 1)));
+        at_once(preparing::rank(loaded, view, own, &async || turns.set(turns.get() + 1)));
         turns.get()
     };
     let long = |first: f32| (0..700_000).map(|i| first + (i % 7) as f32).collect::<Vec<_>>();
@@ -297,26 +322,26 @@ fn what_was_prepared_is_what_is_answered() {
     };
     let (light, heavy) = (zoo(&|v| vec![v, 1.0]), zoo(&long));
     assert!(!light.is_heavy() && heavy.is_heavy());
-    let guest = TaskEmbedding {
+    let guest = [TaskEmbedding {
         task: "mine".into(),
         recipe: heavy.sets[0].recipe.clone(),
         values: long(-1.5),
-    };
+    }];
     for similarity in ["cosine", "centred"] {
         let view = wish(Some("b"), None, Some(similarity));
         let fresh = zoo(&long);
         let own = answer(&fresh, &view).unwrap();
-        let foreign = answer_guest(&fresh, &view, &guest).unwrap();
+        let foreign = guest::answer(&fresh, &view, &guest).unwrap();
         let took = prepare(&heavy, &view, Some(&guest));
         assert!(took >= 6, "{similarity} was ranked with {took} turns for the page");
         assert_eq!(prepare(&heavy, &view, Some(&guest)), 0, "it is computed again");
         assert_eq!(answer(&heavy, &view).unwrap(), own);
-        assert_eq!(answer_guest(&heavy, &view, &guest).unwrap(), foreign);
+        assert_eq!(guest::answer(&heavy, &view, &guest).unwrap(), foreign);
         assert_ne!(own.ranking.sources, foreign.ranking.sources);
     }
     // Another adapter of the same name, and what cannot be ranked.
     let view = wish(Some("b"), None, Some("centred"));
-    let other = TaskEmbedding { values: long(2.0), ..guest.clone() };
+    let other = [TaskEmbedding { values: long(2.0), ..guest[0].clone() }];
     assert!(prepare(&heavy, &view, Some(&other)) > 0);
     assert_eq!(prepare(&heavy, &wish(Some("zzz"), None, None), None), 0);
     assert!(answer(&heavy, &wish(Some("zzz"), None, None)).is_err());

@@ -2,6 +2,7 @@
 
 use crate::state::Store;
 use leptos::prelude::*;
+use tupate_zoo::Fusion;
 
 /// Says what is compared, and with what; nothing while there is no such adapter.
 #[component]
@@ -9,14 +10,34 @@ pub fn GuestCard() -> impl IntoView {
     let store = expect_context::<Store>();
     move || {
         store.guest.get().map(|guest| {
+            let fusion = |method: &String| Fusion::is_named(method);
+            let label = |method: String| {
+                store.loaded.with(|l| l.as_ref().map(|loaded| loaded.method_label(&method)))
+            };
+            let ranked = store.answer.with(|answer| match answer {
+                Some(Ok(answer)) => Some(answer.method.clone()),
+                _ => None,
+            });
+            let together = ranked.filter(fusion).and_then(label);
+            let asked = store.view.with(|view| view.method.clone());
+            let lacking = asked.filter(fusion).filter(|_| together.is_none()).and_then(label);
+            let compared = match together {
+                Some(all) => format!("Its adapters by every method, compared together: {all}."),
+                None => format!("{}, compared with the zoo's {}.", guest.kind, guest.set),
+            };
             let notes = guest.notes.clone().into_iter().map(|note| view! { <li>{note}</li> });
             view! {
                 <section class="message note guest" data-testid="guest">
                     <h2>{format!("Ranked for {}, from this device", guest.name)}</h2>
                     <p>
-                        {format!("{}, compared with the zoo's {}.", guest.kind, guest.set)}
-                        " It was read in this tab, and nothing was uploaded. Links do not carry it."
+                        {compared}
+                        " Read in this tab, and nothing was uploaded. Links do not carry it."
                     </p>
+                    {lacking.map(|all| view! {
+                        <p class="weak">
+                            {format!("For {all}, open its adapters by the other methods, too.")}
+                        </p>
+                    })}
                     {guest.assumed.clone().map(|assumed| view! { <p class="weak">{assumed}</p> })}
                     {(!guest.notes.is_empty())
                         .then(|| view! { <ul class="hint">{notes.collect_view()}</ul> })}

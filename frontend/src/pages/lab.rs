@@ -226,7 +226,7 @@ fn work(store: Store, own: Own, lab: Lab) {
                 return;
             }
             let name = |row: &Row| match row.is_table {
-                true => row.method.clone(),
+                true => words::table_label(&row.method),
                 false => name_of(&loaded, &row.method),
             };
             lab.figures.set(Some(Arc::new(Figures {
@@ -249,18 +249,17 @@ fn TruthSwitch() -> impl IntoView {
         known.chain(has_own.then(|| (OWN.to_owned(), "Your own".to_owned()))).collect::<Vec<_>>()
     });
     let chosen = Signal::derive(move || setting(store, own));
-    let describe = Signal::derive(move || {
-        let said =
-            |what: &str, seeds: usize| format!("{what}; {}.", words::counted(seeds as u64, "seed"));
-        match chosen.get().as_deref() {
-            Some(OWN) => said("Your own measurements", own.truth.with(Vec::len)),
-            chosen => store.loaded.with(|loaded| {
-                let mut known = loaded.iter().flat_map(|loaded| loaded.zoo.transfer());
-                let truth = known.find(|matrix| Some(&*matrix.setting) == chosen);
-                let seeds = truth.map_or(0, |matrix| matrix.seeds.len());
-                said("Transfer that was measured, in the zoo's file", seeds)
-            }),
+    let describe = Signal::derive(move || match chosen.get().as_deref() {
+        Some(OWN) => {
+            let tables = own.truth.with(Vec::len) as u64;
+            format!("Your own measurements; {}.", words::counted(tables, "seed"))
         }
+        chosen => store.loaded.with(|loaded| {
+            let mut known = loaded.iter().flat_map(|loaded| loaded.zoo.transfer());
+            let truth = known.find(|matrix| Some(&*matrix.setting) == chosen);
+            let seeds = truth.map_or_else(String::new, words::seeds_of);
+            format!("Transfer that was measured, in the zoo's file; {seeds}.")
+        }),
     });
     let choose = Callback::new(move |setting| store.adjust(|view| view.truth = Some(setting)));
     move || {

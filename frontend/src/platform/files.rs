@@ -36,21 +36,23 @@ impl LocalFile {
     }
 
     /// The files chosen in an input, which is emptied so that choosing the same ones
-    /// again is noticed, and the name of their folder if one was chosen.
+    /// again is noticed, and the name of their folder if one was chosen: then those that lie
+    /// in it, and not in folders within it, as of one that is dropped.
     pub fn chosen(event: &web_sys::Event) -> (Option<String>, Vec<Self>) {
         let input = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
         let Some(input) = input else { return (None, Vec::new()) };
-        let files = all(input.files().as_ref());
-        let folder = files.first().and_then(Self::folder);
+        let mut files = all(input.files().as_ref());
+        let folder = files.first().and_then(Self::path).map(|(folder, _)| folder);
+        files.retain(|file| file.path().is_none_or(|(_, inside)| !inside.contains('/')));
         input.set_value("");
         (folder, files)
     }
 
-    /// The folder that was chosen with it.
-    fn folder(&self) -> Option<String> {
+    /// The folder that was chosen with it, and its path in that.
+    fn path(&self) -> Option<(String, String)> {
         let path = Reflect::get(&self.0, &JsValue::from_str("webkitRelativePath")).ok()?;
         let path = path.as_string()?;
-        path.split_once('/').map(|(folder, _)| folder.to_owned())
+        path.split_once('/').map(|(folder, inside)| (folder.to_owned(), inside.to_owned()))
     }
 
     /// Its bytes, in the browser's hands.

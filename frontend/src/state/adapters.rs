@@ -48,7 +48,11 @@ impl Store {
             all.push((name, bytes));
         }
         let view = self.view.get_untracked();
-        let guest = Arc::new(guest::read(&all, folder, &loaded, view.method.as_deref())?);
+        let guest = guest::read(&all, folder, &loaded, view.method.as_deref())?;
+        let guest = Arc::new(match self.guest.get_untracked() {
+            Some(earlier) => guest.with(&earlier),
+            None => guest,
+        });
         if loaded.sharded.is_some() {
             if self.turn.get_value() == turn {
                 self.ask_shards(view, Some(guest), Entry::Replace);

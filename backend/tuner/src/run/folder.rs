@@ -93,19 +93,21 @@ impl Folder {
     pub fn write_adapter(
         &self,
         name: &str,
+        task: &str,
         trainer: &Trainer<'_, '_>,
         settings: &Settings,
         values: &Snapshot,
     ) -> Result<(), Error> {
         let (state, head) = trainer.export(&settings.method, values)?;
         let encoder = trainer.encoder();
+        let checkpoint =
+            [Checkpoint::Early, Checkpoint::Late].into_iter().find(|c| c.name() == name);
         let origin = Origin {
             encoder: encoder.reference.clone(),
             init_seed: settings.init_seed,
-            checkpoint: [Checkpoint::Early, Checkpoint::Late]
-                .into_iter()
-                .find(|c| c.name() == name),
-            task: None,
+            checkpoint,
+            // Initial parameters are of none.
+            task: checkpoint.map(|_| task.to_owned()),
         };
         let layout = layout(encoder.config().family);
         let files = adapter::write(&state, &head, layout, &encoder.reference.name, Some(&origin))?;

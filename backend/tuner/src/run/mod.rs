@@ -156,11 +156,13 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         data_sha256,
         fingerprint,
     };
-    folder.write_adapter("initial", &best.trainer, settings, best.trainer.initial())?;
+    let write =
+        |name, values| folder.write_adapter(name, &dataset.task, &best.trainer, settings, values);
+    write("initial", best.trainer.initial())?;
     if let Some(early) = &progress.early {
-        folder.write_adapter("early", &best.trainer, settings, early)?;
+        write("early", early)?;
     }
-    folder.write_adapter("late", &best.trainer, settings, late)?;
+    write("late", late)?;
     folder.finish(&record)?;
     Ok(record)
 }

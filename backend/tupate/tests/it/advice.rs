@@ -57,6 +57,7 @@ fn advice_is_followed_as_far_as_the_target_has_what_it_takes() {
         (&late["recipe"]["checkpoint"], &late["similarity"]),
         (&"late".into(), &"cosine".into())
     );
+    assert_eq!(late["target"], "sample_topic");
     let early = rank("--target runs/sample_topic/lora/early");
     assert_eq!(early["sources"], rank(one)["sources"]);
     let chosen = rank(&format!("{both} --method bitfit"));

@@ -107,7 +107,8 @@ fn chosen<'a>(
     match wish.target {
         Target::Task(_) => Ok((choose::set(&sets, wish.method)?.clone(), None)),
         Target::Embeddings(embeddings) => {
-            let (set, own) = choose::matching(&sets, wish.method, embeddings)?;
+            let (set, own) =
+                choose::matching(&sets.iter().collect::<Vec<_>>(), wish.method, embeddings)?;
             match own.values.len() == set.dim {
                 true => Ok((set.clone(), Some(own))),
                 false => Err(lengths(own.values.len(), set.dim)),
