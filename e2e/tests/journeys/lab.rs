@@ -1,6 +1,6 @@
 //! The lab: its figures are those of `tupate evaluate`.
 
-use crate::looks::{SIZES, THEMES, overflow};
+use crate::looks::Look;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fmt::Write;
@@ -183,38 +183,23 @@ async fn a_truth_of_ones_own() -> Result<()> {
 #[tokio::test]
 async fn the_truth_of_a_zoo_at_every_size() -> Result<()> {
     let zoo = settings::zoo()?;
-    let artifacts = settings::artifacts()?;
     let folder = tempfile::TempDir::new()?;
     let journey = Journey::start("lab-looks", &[&zoo]).await?;
     journey
         .travel(Tolerate::Nothing, async |_, page| {
-            let browser = page.browser();
             page.load("").await?;
             let table = folder.path().join("mine.csv");
             std::fs::write(&table, truth(&page.targets().await?))?;
-            for theme in THEMES {
-                browser.prefer_theme(theme).await?;
-                for (width, height) in SIZES {
-                    browser.resize(width, height).await?;
-                    page.visit("lab", "similarity=centred").await?;
-                    page.find("no-truth").await?;
-                    browser.painted().await?;
-                    let name = format!("lab-empty-{theme}-{width}x{height}.png");
-                    browser.picture(&artifacts.join(name)).await?;
-                    let wide = overflow(page).await?;
-                    ensure!(wide.is_empty(), "too wide for {width}: {wide:?}");
-
-                    page.find("own-file").await?.send_keys(table.to_string_lossy()).await?;
-                    judged(page).await?;
-                    browser.execute("window.scrollTo(0, 0);", Vec::new()).await?;
-                    browser.painted().await?;
-                    let name = format!("lab-{theme}-{width}x{height}.png");
-                    browser.picture(&artifacts.join(name)).await?;
-                    let wide = overflow(page).await?;
-                    ensure!(wide.is_empty(), "too wide for {width}: {wide:?}");
-                }
-            }
-            Ok(())
+            Look::each(page, async |look| {
+                page.visit("lab", "similarity=centred").await?;
+                page.find("no-truth").await?;
+                look.picture("lab-empty").await?;
+                page.find("own-file").await?.send_keys(table.to_string_lossy()).await?;
+                judged(page).await?;
+                page.browser().execute("window.scrollTo(0, 0);", Vec::new()).await?;
+                look.picture("lab").await
+            })
+            .await
         })
         .await
 }

@@ -1,17 +1,60 @@
 //! How the page looks: on phones, tablets and screens, by day and by night.
 
+use crate::access::violations;
 use crate::keeping::until_kept;
 use crate::{sha256, zoo_bytes};
 use anyhow::{Context, Result, ensure};
 use thirtyfour::Key;
 use tupate_e2e::{Journey, Page, Tolerate, settings};
 
+/// Phones, tablets and screens, in CSS pixels.
 pub const SIZES: [(u32, u32); 3] = [(360, 780), (768, 1024), (1280, 800)];
-pub const THEMES: [&str; 2] = ["light", "dark"];
+const THEMES: [&str; 2] = ["light", "dark"];
+
+/// The page in one theme at one size.
+pub struct Look<'a> {
+    page: &'a Page,
+    name: String,
+}
+
+impl Look<'_> {
+    /// The page in every theme at every size.
+    pub async fn each(
+        page: &Page,
+        mut what: impl AsyncFnMut(&Look<'_>) -> Result<()>,
+    ) -> Result<()> {
+        for theme in THEMES {
+            page.browser().prefer_theme(theme).await?;
+            for (width, height) in SIZES {
+                page.browser().resize(width, height).await?;
+                what(&Look { page, name: format!("{theme}-{width}x{height}") }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A picture of what the window shows, none of which is wider than it.
+    pub async fn picture(&self, of: &str) -> Result<()> {
+        let (page, name) = (self.page, &self.name);
+        page.browser().painted().await?;
+        page.browser().picture(&settings::artifacts()?.join(format!("{of}-{name}.png"))).await?;
+        let wide = overflow(page).await?;
+        ensure!(wide.is_empty(), "{of}, {name}: too wide: {wide:?}");
+        Ok(())
+    }
+
+    /// [`Look::picture`], with nothing in it that shuts somebody out.
+    pub async fn open_to_all(&self, of: &str) -> Result<()> {
+        self.picture(of).await?;
+        let found = violations(self.page).await?;
+        ensure!(found.is_empty(), "{of}, {}: {found:#?}", self.name);
+        Ok(())
+    }
+}
 
 /// What sticks out of the window at the right, so that one would have to
 /// scroll sideways.
-pub async fn overflow(page: &Page) -> Result<Vec<String>> {
+async fn overflow(page: &Page) -> Result<Vec<String>> {
     let script = "const root = document.documentElement;
          if (root.scrollWidth <= root.clientWidth) return [];
          return [...document.querySelectorAll('body *')]
@@ -31,68 +74,43 @@ async fn background(page: &Page) -> Result<String> {
 #[tokio::test]
 async fn at_every_size_in_both_themes() -> Result<()> {
     let zoo = settings::zoo()?;
-    let artifacts = settings::artifacts()?;
     let journey = Journey::start("looks", &[&zoo]).await?;
     journey
         .travel(Tolerate::Nothing, async |_, page| {
-            let browser = page.browser();
             page.load("").await?;
             let target = page.targets().await?.remove(0);
             let zoo_sha256 = sha256(&zoo_bytes()?);
             let mut seen = Vec::new();
-            for theme in THEMES {
-                browser.prefer_theme(theme).await?;
-                for (width, height) in SIZES {
-                    browser.resize(width, height).await?;
-                    page.load(&format!("target={target}")).await?;
-                    browser.painted().await?;
-                    let picture = artifacts.join(format!("page-{theme}-{width}x{height}.png"));
-                    browser.picture(&picture).await?;
-                    let wide = overflow(page).await?;
-                    ensure!(wide.is_empty(), "too wide for {width}: {wide:?}");
-
-                    page.click("target-input").await?;
-                    page.find("target-option").await?;
-                    browser.painted().await?;
-                    let picture = artifacts.join(format!("targets-{theme}-{width}x{height}.png"));
-                    browser.picture(&picture).await?;
-                    let wide = overflow(page).await?;
-                    ensure!(wide.is_empty(), "the list is too wide for {width}: {wide:?}");
-                    page.press(Key::Escape).await?;
-
-                    page.visit("library", "").await?;
-                    until_kept(page, &zoo_sha256).await?;
-                    browser.painted().await?;
-                    let picture = artifacts.join(format!("library-{theme}-{width}x{height}.png"));
-                    browser.picture(&picture).await?;
-                    let wide = overflow(page).await?;
-                    ensure!(wide.is_empty(), "the library is too wide for {width}: {wide:?}");
-                }
+            Look::each(page, async |look| {
+                page.load(&format!("target={target}")).await?;
+                look.picture("page").await?;
+                page.click("target-input").await?;
+                page.find("target-option").await?;
+                look.picture("targets").await?;
+                page.press(Key::Escape).await?;
+                page.visit("library", "").await?;
+                until_kept(page, &zoo_sha256).await?;
+                look.picture("library").await?;
                 seen.push(background(page).await?);
-            }
-            ensure!(seen[0] != seen[1], "both themes look alike: {}", seen[0]);
+                Ok(())
+            })
+            .await?;
+            ensure!(seen[0] != seen[SIZES.len()], "both themes look alike: {}", seen[0]);
             Ok(())
         })
         .await
 }
 
 #[tokio::test]
-async fn without_a_zoo_on_a_phone() -> Result<()> {
-    let artifacts = settings::artifacts()?;
+async fn without_a_zoo() -> Result<()> {
     let journey = Journey::start("empty", &[]).await?;
     journey
         .travel(Tolerate::Nothing, async |_, page| {
-            let browser = page.browser();
-            for theme in THEMES {
-                browser.prefer_theme(theme).await?;
-                browser.resize(360, 780).await?;
+            Look::each(page, async |look| {
                 page.load("").await?;
-                browser.painted().await?;
-                browser.picture(&artifacts.join(format!("empty-{theme}-360x780.png"))).await?;
-                let wide = overflow(page).await?;
-                ensure!(wide.is_empty(), "too wide: {wide:?}");
-            }
-            Ok(())
+                look.picture("empty").await
+            })
+            .await
         })
         .await
 }

@@ -1,6 +1,6 @@
 //! The map: what it shows is what the command line ranks, and it leads there.
 
-use crate::looks::{SIZES, THEMES, overflow};
+use crate::looks::Look;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use thirtyfour::prelude::*;
@@ -174,28 +174,18 @@ async fn pictures_to_take_away() -> Result<()> {
 
 #[tokio::test]
 async fn at_every_size_in_both_themes() -> Result<()> {
-    let artifacts = settings::artifacts()?;
     let folder = tempfile::TempDir::new()?;
     let zoo = folder.path().join("many.safetensors");
     std::fs::write(&zoo, import(200, 64, 3)?)?;
     let journey = Journey::start("map-looks", &[&zoo]).await?;
     journey
         .travel(Tolerate::Nothing, async |_, page| {
-            let browser = page.browser();
-            for theme in THEMES {
-                browser.prefer_theme(theme).await?;
-                for (width, height) in SIZES {
-                    browser.resize(width, height).await?;
-                    page.visit("map", "similarity=centred").await?;
-                    drawn(page).await?;
-                    browser.painted().await?;
-                    browser
-                        .picture(&artifacts.join(format!("map-{theme}-{width}x{height}.png")))
-                        .await?;
-                    let wide = overflow(page).await?;
-                    ensure!(wide.is_empty(), "too wide for {width}: {wide:?}");
-                }
-            }
+            Look::each(page, async |look| {
+                page.visit("map", "similarity=centred").await?;
+                drawn(page).await?;
+                look.picture("map").await
+            })
+            .await?;
             // Nearer, and back.
             let zoom = async || -> Result<f64> {
                 let zoom = mark(page, "heatmap", "zoom").await?.context("no zoom")?;

@@ -1,15 +1,12 @@
 //! Runs, from a file to a zoo: a real server that tunes the real encoder.
 
-use crate::access::violations;
+use crate::looks::Look;
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;
 use std::path::Path;
 use tempfile::TempDir;
 use thirtyfour::prelude::*;
 use tupate_e2e::{Journey, Page, Program, Tolerate, settings, token, until};
-
-const SIZES: [(u32, u32); 3] = [(360, 780), (768, 1024), (1280, 800)];
-const THEMES: [&str; 2] = ["light", "dark"];
 
 /// Tickets in two queues, in columns whose names say nothing.
 fn tickets(rows: usize) -> String {
@@ -73,24 +70,11 @@ async fn give(page: &Page, secret: &str) -> Result<()> {
 /// Pictures at every size in both themes, none of them wider than the window, and nothing
 /// in them that shuts somebody out.
 async fn pictures(page: &Page, name: &str) -> Result<()> {
-    let (artifacts, browser) = (settings::artifacts()?, page.browser());
-    for theme in THEMES {
-        browser.prefer_theme(theme).await?;
-        for (width, height) in SIZES {
-            browser.resize(width, height).await?;
-            ask::<Option<bool>>(page, "scrollTo(0, 0); return null").await?;
-            browser.painted().await?;
-            let file = artifacts.join(format!("tune-{name}-{theme}-{width}x{height}.png"));
-            browser.picture(&file).await?;
-            let script = "const root = document.documentElement;
-                return root.scrollWidth - root.clientWidth;";
-            let over: i64 = ask(page, script).await?;
-            ensure!(over <= 0, "{name} is {over} px too wide for {width}");
-        }
-        let found = violations(page).await?;
-        ensure!(found.is_empty(), "{name}, {theme}: {found:#?}");
-    }
-    Ok(())
+    Look::each(page, async |look| {
+        ask::<Option<bool>>(page, "scrollTo(0, 0); return null").await?;
+        look.open_to_all(&format!("tune-{name}")).await
+    })
+    .await
 }
 
 /// Types what makes a run of the tickets, and starts it.
