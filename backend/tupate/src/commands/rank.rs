@@ -13,7 +13,7 @@ use tupate_tuner::run::Run;
 use tupate_zoo::shards::Wish;
 use tupate_zoo::{
     EmbeddingSet, Fusion, Preferred, Query, Ranking, SIMILARITIES, Similarity, Target, TaskEntry,
-    Zoo, rank,
+    Zoo, choose, rank,
 };
 
 pub fn run(args: &RankArgs) -> Result<(), Failure> {
@@ -127,9 +127,9 @@ fn target<'a>(args: &'a RankArgs, places: &[PathBuf], outside: &'a [TaskEmbeddin
     }
 }
 
-/// The sets that this is the key of, or the name for all together.
+/// The set that this is a name of, or those of all methods together.
 fn asked<'a>(sets: &'a [EmbeddingSet], method: &str) -> Vec<&'a EmbeddingSet> {
-    if let Some(set) = sets.iter().find(|set| set.key == method) {
+    if let Ok(set) = choose::set(sets, Some(method)) {
         return vec![set];
     }
     let fusion = Fusion::named(method);
@@ -179,7 +179,7 @@ impl By {
         let members = asked(sets, &preferred.method);
         let (mut has, mut lacks) = (Vec::new(), Vec::new());
         for set in &members {
-            match has_set(args, places, set)? {
+            match has_set(args, places, set) {
                 true => has.push(set),
                 false => lacks.push(set.recipe.method.name()),
             }
@@ -209,17 +209,17 @@ impl By {
 
 /// Whether the target has an embedding to compare with those of a set. A run has all that
 /// its parameters can be made into.
-fn has_set(args: &RankArgs, places: &[PathBuf], set: &EmbeddingSet) -> Result<bool, Failure> {
+fn has_set(args: &RankArgs, places: &[PathBuf], set: &EmbeddingSet) -> bool {
     if places.is_empty() {
-        return Ok(set.tasks.contains(&args.target[0]));
+        return set.tasks.contains(&args.target[0]);
     }
-    for place in places {
+    // Why there is none, is said where it is asked for.
+    let own = |place: &PathBuf| -> Result<TaskEmbedding, Failure> {
         let wishes = if Run::is_run(place) { wishes(set)? } else { Wishes::default() };
-        if embedding(place, &wishes)?.recipe.differences(&set.recipe).is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+        embedding(place, &wishes)
+    };
+    let fits = |own: TaskEmbedding| own.recipe.differences(&set.recipe).is_empty();
+    places.iter().any(|place| own(place).is_ok_and(fits))
 }
 
 /// What a set is made of: a run can give all of it, and what the zoo will compare is meant.

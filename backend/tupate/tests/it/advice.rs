@@ -66,6 +66,18 @@ fn advice_is_followed_as_far_as_the_target_has_what_it_takes() {
         rank("--target runs/sample_topic/bitfit --method bitfit")["sources"]
     );
 
+    // Advice that it cannot follow is none: after one epoch there is nothing early.
+    let short = "tune sample_topic --method bitfit --encoder @tiny-bert --epochs 1 --lr 5e-3 --max-train 30";
+    ok(dir, &format!("{short} --threads 1 --out short"));
+    assert_eq!(rank("--target short")["recipe"]["checkpoint"], "late");
+    // It may name a method alone.
+    ok(dir, &format!("{pack} --prefer bitfit,delta --out plain"));
+    for target in ["sample_sentiment", "runs/sample_topic"] {
+        let ranking = json(dir, &format!("rank --zoo plain --json --target {target}"));
+        assert_eq!(ranking["recipe"]["method"]["name"], "bitfit");
+        assert_eq!(ranking["similarity"], "delta");
+    }
+
     let refused =
         |target: &str, part: &str| fails(dir, &format!("rank --zoo z {target}"), 2, &[part]);
     refused(&format!("{one} --method ensemble"), "give that of bitfit, too");
