@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::words;
 use tupate_embedding::folder::{self, AdapterFolder};
 use tupate_embedding::{TaskEmbedding, aggregate};
-use tupate_tasks::{Checkpoint, EncoderRef, Recipe, Values};
+use tupate_tasks::{Checkpoint, EncoderRef, MethodSpec, Recipe, Values};
 use tupate_zoo::link::View;
 use tupate_zoo::{EmbeddingSet, Error, Target};
 
@@ -90,7 +90,10 @@ pub fn read(
     let name = origin.and_then(|origin| origin.task.clone()).or(name.map(str::to_owned));
     let name = words::clipped(&name.unwrap_or_else(|| "your adapter".into()), 100);
     Ok(Guest {
-        kind: format!("{} folder with {}", adapter.format, adapter.state.method()),
+        kind: match adapter.state.method() {
+            MethodSpec::BitFit => "BitFit folder".into(),
+            method => format!("{} folder with {method}", adapter.format),
+        },
         embeddings: vec![TaskEmbedding { task: name.clone(), recipe, values }],
         answer,
         name,

@@ -68,6 +68,8 @@ async fn adapters_by_every_method_are_ranked_together() -> Result<()> {
             // Each is still there alone, and those who are not there are not waited for.
             page.click("set-lora.early").await?;
             page.until_ranked(&by(&own, "lora.early")?).await?;
+            let card = page.find("guest").await?.text().await?;
+            ensure!(card.contains("compared with the zoo's LoRA, early"), "{card}");
             page.click("set-bitfit.early").await?;
             page.until_ranked(&by(&own, "bitfit.early")?).await?;
             // Another task's begins anew.

@@ -18,12 +18,18 @@ pub fn GuestCard() -> impl IntoView {
                 Some(Ok(answer)) => Some(answer.method.clone()),
                 _ => None,
             });
-            let together = ranked.filter(fusion).and_then(label);
+            let together = ranked.as_ref().is_some_and(fusion);
             let asked = store.view.with(|view| view.method.clone());
-            let lacking = asked.filter(fusion).filter(|_| together.is_none()).and_then(label);
-            let compared = match together {
-                Some(all) => format!("Its adapters by every method, compared together: {all}."),
-                None => format!("{}, compared with the zoo's {}.", guest.kind, guest.set),
+            let lacking = asked.filter(fusion).filter(|_| !together).and_then(label);
+            let compared = match ranked.and_then(label) {
+                Some(all) if together => {
+                    format!("Its adapters by every method, compared together: {all}.")
+                }
+                // One that was opened before.
+                Some(set) if set != guest.set => {
+                    format!("Its adapter that is compared with the zoo's {set}.")
+                }
+                _ => format!("{}, compared with the zoo's {}.", guest.kind, guest.set),
             };
             let notes = guest.notes.clone().into_iter().map(|note| view! { <li>{note}</li> });
             view! {

@@ -261,6 +261,7 @@ pub fn TargetPicker() -> impl IntoView {
             </div>
             <p class="hint" id="target-facts">
                 {move || match store.guest.get() {
+                    Some(guest) if guest.embeddings.len() > 1 => None,
                     Some(guest) => Some(format!("{}.", guest.kind)),
                     None => target.with(|target| target.as_ref().map(facts)),
                 }}
