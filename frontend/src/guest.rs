@@ -18,6 +18,8 @@ pub type Answering = fn(&Loaded, &View, &[TaskEmbedding]) -> Result<Answer, Fail
 pub struct Guest {
     /// Its name.
     pub name: String,
+    /// The task that it says it was tuned on.
+    pub task: Option<String>,
     /// What kind of adapter it is, in words.
     pub kind: String,
     /// Its embedding by the recipe of the zoo's set [`Guest::set`]; then those by other
@@ -35,8 +37,9 @@ pub struct Guest {
 
 impl Guest {
     /// With what was opened before of the same task, for rankings by all methods together.
+    /// Names do not tell: two folders may be called alike.
     pub fn with(mut self, earlier: &Self) -> Self {
-        if earlier.name == self.name {
+        if self.task.is_some() && self.task == earlier.task {
             let own = self.embeddings[0].recipe.clone();
             let differs = |other: &&TaskEmbedding| !own.differences(&other.recipe).is_empty();
             self.embeddings.extend(earlier.embeddings.iter().filter(differs).cloned());
@@ -87,7 +90,8 @@ pub fn read(
     let values =
         aggregate(&adapter.state, None, &recipe).map_err(|e| Failure::adapter(&e.to_string()))?;
     let origin = adapter.origin.as_ref();
-    let name = origin.and_then(|origin| origin.task.clone()).or(name.map(str::to_owned));
+    let task = origin.and_then(|origin| origin.task.clone());
+    let name = task.clone().or(name.map(str::to_owned));
     let name = words::clipped(&name.unwrap_or_else(|| "your adapter".into()), 100);
     Ok(Guest {
         kind: match adapter.state.method() {
@@ -97,6 +101,7 @@ pub fn read(
         embeddings: vec![TaskEmbedding { task: name.clone(), recipe, values }],
         answer,
         name,
+        task,
         set: words::set_label(set),
         notes: adapter.notes,
         assumed,

@@ -237,6 +237,30 @@ fn a_guest_is_ranked_by_all_methods_that_it_has() {
 }
 
 #[test]
+fn only_adapters_that_say_the_same_task_go_together() {
+    let guest = |task: Option<&str>, key: &str| {
+        let set = loaded().sets.into_iter().find(|set| set.key == key).unwrap();
+        let own = TaskEmbedding { task: "x".into(), recipe: set.recipe, values: vec![1.0] };
+        guest::Guest {
+            name: "x".into(),
+            task: task.map(str::to_owned),
+            kind: String::new(),
+            embeddings: vec![own],
+            answer: guest::answer,
+            set: String::new(),
+            notes: Vec::new(),
+            assumed: None,
+        }
+    };
+    let together =
+        |task, other, key| guest(task, "lora.early").with(&guest(other, key)).embeddings.len();
+    assert_eq!(together(Some("a"), Some("a"), "bitfit.early"), 2);
+    assert_eq!(together(Some("a"), Some("a"), "lora.early"), 1, "it is opened once more");
+    assert_eq!(together(Some("a"), Some("b"), "bitfit.early"), 1);
+    assert_eq!(together(None, None, "bitfit.early"), 1, "called alike, of what nobody says");
+}
+
+#[test]
 fn a_second_method_ranks_what_passes_the_filters() {
     let loaded = loaded();
     let view = View {
