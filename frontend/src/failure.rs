@@ -307,6 +307,15 @@ impl Failure {
         )
     }
 
+    /// A run's embeddings came in a form that is not known.
+    pub fn zoo_of_run(why: &str) -> Self {
+        Self::new(
+            "The run’s embeddings cannot be read",
+            format!("{}.", words::clipped(why.trim_end_matches('.'), 300)),
+            "Page and server may be of different versions: reload the page.",
+        )
+    }
+
     /// An adapter belongs to another encoder than the zoo.
     pub fn other_encoder(encoder: &str, why: &str) -> Self {
         Self::new(

@@ -1,4 +1,5 @@
-//! An adapter of the visitor's, ranked in the page: read here, sent nowhere.
+//! What a visitor has tuned, ranked in the page: adapters of their device, which are sent
+//! nowhere, and runs of the server.
 
 use crate::answer::{Answer, Asked, Loaded, choose_method, choose_similarity, finish, members};
 use crate::failure::Failure;
@@ -7,20 +8,41 @@ use tupate_embedding::folder::{self, AdapterFolder};
 use tupate_embedding::{TaskEmbedding, aggregate};
 use tupate_tasks::{Checkpoint, EncoderRef, MethodSpec, Recipe, Values};
 use tupate_zoo::link::View;
-use tupate_zoo::{EmbeddingSet, Error, Target};
+use tupate_zoo::{EmbeddingSet, Error, Target, Zoo, choose};
 
 /// What [`answer`] is: with the adapter comes what answers for it, which the page does not
 /// have before.
 pub type Answering = fn(&Loaded, &View, &[TaskEmbedding]) -> Result<Answer, Failure>;
+
+/// Where a guest comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Files of the visitor's device.
+    Device,
+    /// Runs of the server behind the page.
+    Server,
+}
+
+impl Place {
+    /// In words that follow a name.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Device => "from this device",
+            Self::Server => "tuned on this server",
+        }
+    }
+}
 
 /// What is compared with the zoo in place of one of its tasks.
 #[derive(Clone, Debug)]
 pub struct Guest {
     /// Its name.
     pub name: String,
+    /// Where it comes from.
+    pub place: Place,
     /// The task that it says it was tuned on.
     pub task: Option<String>,
-    /// What kind of adapter it is, in words.
+    /// What kind of adapter or run it is, in words.
     pub kind: String,
     /// Its embedding by the recipe of the zoo's set [`Guest::set`]; then those by other
     /// recipes that were opened before.
@@ -101,10 +123,59 @@ pub fn read(
         embeddings: vec![TaskEmbedding { task: name.clone(), recipe, values }],
         answer,
         name,
+        place: Place::Device,
         task,
         set: words::set_label(set),
         notes: adapter.notes,
         assumed,
+    })
+}
+
+/// Reads the zoos that runs of one task make, that of the run which is looked at first, and
+/// takes from them whatever one of the zoo's sets can be compared with.
+///
+/// # Errors
+/// When they cannot be read, or the zoo has nothing to compare the first with.
+pub fn of_runs(runs: &[Vec<u8>], loaded: &Loaded, wish: Option<&str>) -> Result<Guest, Failure> {
+    let mut embeddings = Vec::new();
+    for bytes in runs {
+        let run = Zoo::parse(bytes).map_err(|error| Failure::zoo_of_run(&error.to_string()))?;
+        for set in run.sets() {
+            let of = |(task, values): (&String, _)| TaskEmbedding {
+                task: task.clone(),
+                recipe: set.recipe.clone(),
+                values,
+            };
+            embeddings.extend(set.tasks.iter().zip(run.rows(set)).map(of));
+        }
+    }
+    let Some(TaskEmbedding { task, recipe, .. }) = embeddings.first().cloned() else {
+        return Err(Failure::zoo_of_run("it has no embedding"));
+    };
+    let sets: Vec<_> = loaded.sets.iter().collect();
+    let fitting = choose::matching(&sets, Some(recipe.method.name()), &embeddings);
+    let (mut set, _) = fitting.map_err(|error| Failure::ranking(&error))?;
+    let set_of = |own: &TaskEmbedding| {
+        sets.iter().find(|set| own.recipe.differences(&set.recipe).is_empty()).copied()
+    };
+    embeddings.retain(|own| set_of(own).is_some());
+    // The first is ranked where what is asked for is not there: of the run that is looked at
+    // the one whose set is shown, or the late one.
+    embeddings.sort_by_key(|own| {
+        let shown = set_of(own).is_some_and(|set| Some(&*set.key) == wish);
+        (own.recipe.method != recipe.method, !shown, own.recipe.checkpoint == Checkpoint::Early)
+    });
+    set = embeddings.first().and_then(set_of).unwrap_or(set);
+    Ok(Guest {
+        kind: format!("A run by {}", recipe.method),
+        embeddings,
+        answer,
+        name: words::clipped(&task, 100),
+        place: Place::Server,
+        task: Some(task),
+        set: words::set_label(set),
+        notes: Vec::new(),
+        assumed: None,
     })
 }
 

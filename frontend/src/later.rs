@@ -7,7 +7,8 @@
 use crate::components::around::Around;
 use crate::export::Exports;
 use crate::shards::Handling;
-use crate::state::{adapters, keeping};
+use crate::state::adapters::Adapters;
+use crate::state::keeping;
 use crate::{inline, preparing, trust};
 use leptos::prelude::AnyView;
 use std::pin::Pin;
@@ -38,8 +39,8 @@ pub struct Later {
     pub around: fn() -> Coming<&'static Around>,
     /// What makes files of a ranking.
     pub exports: fn() -> Coming<&'static Exports>,
-    /// What reads an adapter of the visitor's.
-    pub guest: fn() -> Coming<adapters::Open>,
+    /// What reads an adapter or a run of the visitor's.
+    pub guest: fn() -> Coming<&'static Adapters>,
     /// What unpacks the zoo that a link holds.
     pub inline: fn() -> Coming<inline::Unpack>,
     /// What keeps a zoo for later visits.

@@ -8,7 +8,8 @@ use tupate_frontend::components::around::{AROUND, Around};
 use tupate_frontend::export::{EXPORTS, Exports};
 use tupate_frontend::later::{Coming, Draw, Later};
 use tupate_frontend::shards::{HANDLING, Handling};
-use tupate_frontend::state::{adapters, keeping};
+use tupate_frontend::state::adapters::{ADAPTERS, Adapters};
+use tupate_frontend::state::keeping;
 use tupate_frontend::{inline, pages, preparing, trust};
 
 // The pages that draw what a zoo holds have most of what they need in common.
@@ -50,8 +51,8 @@ fn exports() -> Result<&'static Exports, SplitLoaderError> {
 }
 
 #[wasm_split(rest, wasm_split_path = ::leptos::wasm_split, fallible)]
-fn adapter_opener() -> Result<adapters::Open, SplitLoaderError> {
-    Ok(adapters::open)
+fn adapters_handler() -> Result<&'static Adapters, SplitLoaderError> {
+    Ok(&ADAPTERS)
 }
 
 #[wasm_split(rest, wasm_split_path = ::leptos::wasm_split, fallible)]
@@ -87,7 +88,7 @@ fn main() {
         tune: || coming(tune()),
         around: || coming(around()),
         exports: || coming(exports()),
-        guest: || coming(adapter_opener()),
+        guest: || coming(adapters_handler()),
         inline: || coming(unpacker()),
         keep: || coming(keeper()),
         trust: || coming(trust_teller()),

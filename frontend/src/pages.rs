@@ -59,6 +59,7 @@ pub fn turn(shown: RwSignal<&'static Page>, page: &'static Page) {
     if shown.with_untracked(|shown| shown.slug != page.slug) {
         platform::set_address(&(page.address() + &platform::fragment()), true);
         shown.set(page);
+        platform::to_top();
     }
 }
 

@@ -130,6 +130,11 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Shows the beginning of the page.
+pub fn to_top() {
+    window().scroll_to_with_x_and_y(0.0, 0.0);
+}
+
 /// Scrolls an element of a list into view, as little as possible.
 pub fn reveal(id: &str) {
     if let Some(element) = element(id) {

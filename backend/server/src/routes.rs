@@ -65,6 +65,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/api/v1/runs/{id}/finish", post(runs::finish))
         .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/runs/{id}/events", get(runs::events))
+        .route("/api/v1/runs/{id}/zoo", get(runs::zoo))
         .route("/api/v1/uploads/{id}", get(uploads::read).delete(uploads::remove))
         .route("/api/v1/zoos/{name}", delete(zoos::remove))
         .route("/api/openapi.json", get(docs::json))

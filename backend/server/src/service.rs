@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tupate_api::{Event, FieldProblem, NewRun, RunResult, TaskOffer};
+use tupate_zoo::Dtype;
 
 /// Tunes tasks. Everything here may block: it is called off the async threads.
 pub trait TuneService: Send + Sync + 'static {
@@ -26,11 +27,17 @@ pub trait TuneService: Send + Sync + 'static {
     /// When it was stopped, or failed.
     fn tune(&self, job: &Job, watch: &Watch) -> Result<RunResult, TuneError>;
 
-    /// Packs finished runs into a zoo file.
+    /// Packs finished runs into a zoo file whose values are of this type.
     ///
     /// # Errors
     /// Why they do not go together, for people.
-    fn pack(&self, name: &str, description: &str, runs: &[PathBuf]) -> Result<Vec<u8>, String>;
+    fn pack(
+        &self,
+        name: &str,
+        description: &str,
+        runs: &[PathBuf],
+        dtype: Dtype,
+    ) -> Result<Vec<u8>, String>;
 }
 
 /// What a service can be asked for.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use tempfile::TempDir;
 use thirtyfour::prelude::*;
-use tupate_e2e::{Journey, Page, Program, Tolerate, settings, token, until};
+use tupate_e2e::{Journey, Page, Program, Tolerate, preferred, rank, settings, token, until};
 
 /// Tickets in two queues, in columns whose names say nothing.
 fn tickets(rows: usize) -> String {
@@ -171,6 +171,81 @@ async fn from_a_file_to_a_zoo() -> Result<()> {
             page.open(&format!("{}#zoo=/zoos/tickets.safetensors", server.base())).await?;
             let state = page.until("the zoo to be open", |state| state.zoo.is_some()).await?;
             ensure!(state.zoo.as_deref() == Some("tickets"), "{state:?}");
+            Ok(())
+        })
+        .await
+}
+
+/// Whether the runs that are listed are as many as this, and done.
+async fn until_done(page: &Page, runs: usize) -> Result<()> {
+    until("every run to be done", async || {
+        let done = "return document.querySelectorAll('[data-testid=run][data-state=done]').length";
+        let done: usize = ask(page, done).await?;
+        ensure!(done == runs, "{done} of {runs} are done");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn one_task_by_every_method_is_ranked_by_all_together() -> Result<()> {
+    let (zoo, folder) = (settings::real()?, TempDir::new()?);
+    let secret = token(folder.path())?;
+    let file = folder.path().join("tickets.csv");
+    std::fs::write(&file, tickets(48))?;
+    let server = Program::with_runs(&[&zoo], folder.path())?;
+    let journey = Journey::at("tune-every", server.base()).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            page.open(&format!("{}?page=tune", server.base())).await?;
+            page.find("new-run").await?;
+            give(page, &secret).await?;
+            until("the token to be known", async || {
+                ensure!(text(page, "token-card").await?.contains("“me”"));
+                Ok(())
+            })
+            .await?;
+            start(page, &file, "3").await?;
+            page.click("method-every").await?;
+            pictures(page, "every").await?;
+            page.click("start").await?;
+            page.find("run-view").await?;
+            until_done(page, 3).await?;
+            let by = until("what it is ranked by", async || {
+                let by = text(page, "ranked-by").await?;
+                ensure!(by.contains("LoRA") && by.ends_with('.') && by.contains(" and "), "{by}");
+                Ok(by)
+            })
+            .await?;
+            ensure!(!by.contains("Not done yet"), "{by}");
+            Look::each(page, async |look| {
+                let show = "document.querySelector('[data-testid=rank-run]').scrollIntoView(
+                    { block: 'center' }); return null";
+                ask::<Option<bool>>(page, show).await?;
+                look.open_to_all("tune-done-by-every").await
+            })
+            .await?;
+            page.click("rank-run").await?;
+            // What the command line says of the same runs.
+            let own = folder.path().join("tickets");
+            std::fs::create_dir(&own)?;
+            for run in std::fs::read_dir(folder.path().join("runs"))? {
+                let run = run?;
+                std::os::unix::fs::symlink(run.path().join("out"), own.join(run.file_name()))?;
+            }
+            let (method, similarity) = preferred(&zoo)?.context("the zoo advises nothing")?;
+            ensure!(method.starts_with("ensemble"), "the zoo advises {method}");
+            let expected = rank(&zoo, &own.display().to_string(), &method, &similarity)?;
+            page.until_ranked(&expected).await?;
+            let card = page.find("guest").await?.text().await?;
+            ensure!(card.contains("Ranked for tickets, tuned on this server"), "{card}");
+            ensure!(card.contains("Its runs by every method"), "{card}");
+            let focused = "return document.activeElement.id";
+            ensure!(ask::<String>(page, focused).await? == "answer-head");
+            Look::each(page, async |look| look.open_to_all("tune-ranking").await).await?;
+            // The way back leads to the run.
+            page.browser().back().await?;
+            until_state(page, &["done"]).await?;
             Ok(())
         })
         .await

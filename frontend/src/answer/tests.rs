@@ -237,12 +237,61 @@ fn a_guest_is_ranked_by_all_methods_that_it_has() {
 }
 
 #[test]
+fn runs_of_a_server_are_ranked_by_all_that_the_zoo_has_of_them() {
+    let loaded = loaded();
+    let lora = || MethodSpec::Lora { rank: 1, alpha: 1.0, targets: vec!["query".into()] };
+    let run = |embeddings: &[NewEmbedding]| {
+        Zoo::pack("mine", "", embeddings.to_vec()).unwrap().to_bytes(Dtype::F32).unwrap()
+    };
+    // Of BitFit the zoo has the early one alone.
+    let bitfit = run(&[
+        embedding("mine", MethodSpec::BitFit, Checkpoint::Early, &[2.0]),
+        embedding("mine", MethodSpec::BitFit, Checkpoint::Late, &[2.0]),
+    ]);
+    let lora = run(&[
+        embedding("mine", lora(), Checkpoint::Early, &[0.0, 1.0]),
+        embedding("mine", lora(), Checkpoint::Late, &[0.0, 1.0]),
+    ]);
+    let both = [lora, bitfit];
+    let of = |runs: &[Vec<u8>], wish| guest::of_runs(runs, &loaded, wish);
+    let keys = |guest: &guest::Guest| {
+        let key = |own: &TaskEmbedding| {
+            format!("{}.{}", own.recipe.method.name(), own.recipe.checkpoint.name())
+        };
+        guest.embeddings.iter().map(key).collect::<Vec<_>>()
+    };
+    let guest = of(&both, None).unwrap();
+    assert_eq!(keys(&guest), ["lora.late", "lora.early", "bitfit.early"]);
+    assert_eq!((&*guest.name, &*guest.set), ("mine", "LoRA, late"));
+    let ask = |method| {
+        let view = wish(Some("a"), Some(method), None);
+        let answer = (guest.answer)(&loaded, &view, &guest.embeddings).unwrap();
+        (answer.method, answer.ranking.ensemble.len(), answer.ranking.sources.len())
+    };
+    assert_eq!(ask("ensemble"), ("ensemble".into(), 2, 2));
+    assert_eq!(ask("lora.late"), ("lora.late".into(), 0, 3));
+    // What is shown goes first, of the run that is looked at.
+    let guest = of(&both, Some("lora.early")).unwrap();
+    assert_eq!((keys(&guest)[0].as_str(), &*guest.set), ("lora.early", "LoRA, early"));
+    let guest = of(&[both[1].clone(), both[0].clone()], Some("lora.early")).unwrap();
+    assert_eq!((keys(&guest)[0].as_str(), &*guest.set), ("bitfit.early", "BitFit, early"));
+
+    let mut elsewhere = embedding("mine", MethodSpec::BitFit, Checkpoint::Early, &[2.0]);
+    elsewhere.recipe.encoder.weights_sha256 = "ef".repeat(32);
+    let refused = of(&[run(&[elsewhere])], None).unwrap_err();
+    assert!(refused.detail.contains("efefef"), "{refused:?}");
+    let broken = of(&[b"<html>".to_vec()], None).unwrap_err();
+    assert!(broken.title.contains("cannot be read"), "{broken:?}");
+}
+
+#[test]
 fn only_adapters_that_say_the_same_task_go_together() {
     let guest = |task: Option<&str>, key: &str| {
         let set = loaded().sets.into_iter().find(|set| set.key == key).unwrap();
         let own = TaskEmbedding { task: "x".into(), recipe: set.recipe, values: vec![1.0] };
         guest::Guest {
             name: "x".into(),
+            place: guest::Place::Device,
             task: task.map(str::to_owned),
             kind: String::new(),
             embeddings: vec![own],

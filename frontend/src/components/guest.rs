@@ -1,5 +1,6 @@
-//! The adapter of the visitor's whose sources are shown.
+//! What the visitor has tuned and whose sources are shown.
 
+use crate::guest::Place;
 use crate::state::Store;
 use leptos::prelude::*;
 use tupate_zoo::Fusion;
@@ -21,29 +22,30 @@ pub fn GuestCard() -> impl IntoView {
             let together = ranked.as_ref().is_some_and(fusion);
             let asked = store.view.with(|view| view.method.clone());
             let lacking = asked.filter(fusion).filter(|_| !together).and_then(label);
+            let (one, promise, more) = match guest.place {
+                Place::Device => (
+                    "adapter",
+                    " Read in this tab, and nothing was uploaded.",
+                    "open its adapters by the other methods, too.",
+                ),
+                Place::Server => ("run", "", "tune it by the other methods, too."),
+            };
             let compared = match ranked.and_then(label) {
                 Some(all) if together => {
-                    format!("Its adapters by every method, compared together: {all}.")
+                    format!("Its {one}s by every method, compared together: {all}.")
                 }
-                // One that was opened before.
+                // Another than the first.
                 Some(set) if set != guest.set => {
-                    format!("Its adapter that is compared with the zoo's {set}.")
+                    format!("Its {one} that is compared with the zoo's {set}.")
                 }
                 _ => format!("{}, compared with the zoo's {}.", guest.kind, guest.set),
             };
             let notes = guest.notes.clone().into_iter().map(|note| view! { <li>{note}</li> });
             view! {
                 <section class="message note guest" data-testid="guest">
-                    <h2>{format!("Ranked for {}, from this device", guest.name)}</h2>
-                    <p>
-                        {compared}
-                        " Read in this tab, and nothing was uploaded. Links do not carry it."
-                    </p>
-                    {lacking.map(|all| view! {
-                        <p class="weak">
-                            {format!("For {all}, open its adapters by the other methods, too.")}
-                        </p>
-                    })}
+                    <h2>{format!("Ranked for {}, {}", guest.name, guest.place.words())}</h2>
+                    <p>{compared} {promise} " Links do not carry it."</p>
+                    {lacking.map(|all| view! { <p class="weak">{format!("For {all}, {more}")}</p> })}
                     {guest.assumed.clone().map(|assumed| view! { <p class="weak">{assumed}</p> })}
                     {(!guest.notes.is_empty())
                         .then(|| view! { <ul class="hint">{notes.collect_view()}</ul> })}

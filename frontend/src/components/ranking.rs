@@ -106,7 +106,7 @@ pub fn Ranking() -> impl IntoView {
             class:unfinished=move || store.unfinished.get()
             aria-labelledby="answer-head"
         >
-            <h2 id="answer-head" class="hidden">
+            <h2 id="answer-head" class="hidden" tabindex="-1">
                 "Sources, closest first"
             </h2>
             <div aria-live="polite" aria-atomic="true">

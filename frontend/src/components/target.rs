@@ -85,7 +85,7 @@ pub fn TargetPicker() -> impl IntoView {
         store.loaded.with(|l| l.as_ref().and_then(|l| l.zoo.task(&id).cloned()))
     });
     let name = move || match store.guest.get() {
-        Some(guest) => format!("{} (from this device)", guest.name),
+        Some(guest) => format!("{} ({})", guest.name, guest.place.words()),
         None => target.with(|t| t.as_ref().map_or_else(String::new, |t| t.name.clone())),
     };
     let shown = move || found.with(|found| found.len().min(SHOWN));

@@ -11,6 +11,7 @@ mod landing;
 mod outcome;
 mod picture;
 mod preview;
+mod ranked;
 mod rows;
 mod run;
 mod watched;

@@ -16,7 +16,7 @@ pub struct Reply {
     /// The HTTP status code.
     pub status: u16,
     /// The body.
-    pub text: String,
+    pub body: Vec<u8>,
 }
 
 /// What is sent along.
@@ -76,9 +76,9 @@ pub async fn ask(
     let (request, headers) = request(method, token, &body).ok_or(Trouble::Unreachable)?;
     request.set_headers(&headers);
     let response = answer(path, &request).await?;
-    let text = response.text().map_err(|_| Trouble::Broken { received: 0 })?;
-    let text = JsFuture::from(text).await.map_err(|_| Trouble::Broken { received: 0 })?;
-    Ok(Reply { status: response.status(), text: text.as_string().unwrap_or_default() })
+    let body = response.array_buffer().map_err(|_| Trouble::Broken { received: 0 })?;
+    let body = JsFuture::from(body).await.map_err(|_| Trouble::Broken { received: 0 })?;
+    Ok(Reply { status: response.status(), body: Uint8Array::new(&body).to_vec() })
 }
 
 /// Listens to a stream of events after the one with the id `last`; `hear` gets bytes as

@@ -212,7 +212,7 @@ impl Store {
         let turn = self.turn.get_value();
         spawn_local(async move {
             match (self.later.guest)().await {
-                Some(open) => drop(open(self, folder, files, turn).await),
+                Some(adapters) => drop((adapters.open)(self, folder, files, turn).await),
                 None => self.failure.set(Some(Failure::no_part("Reading an adapter"))),
             }
         });

@@ -24,7 +24,8 @@ use utoipa::{Modify, OpenApi};
     ),
     paths(
         info::info, info::offers, info::token, uploads::create, uploads::list, uploads::read, uploads::remove, runs::create,
-        runs::list, runs::read, runs::events, runs::cancel, runs::finish, runs::resume, runs::remove,
+        runs::list, runs::read, runs::events, runs::zoo, runs::cancel, runs::finish, runs::resume,
+        runs::remove,
         zoos::publish, zoos::remove,
     ),
     modifiers(&Token),

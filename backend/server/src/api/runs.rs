@@ -6,7 +6,7 @@ use crate::body;
 use crate::ids::RunId;
 use crate::problem::{Failure, shortened};
 use crate::routes::Shared;
-use crate::runs::Inner;
+use crate::runs::{Inner, off_thread};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::sync::Arc;
 use tupate_api::{FieldProblem, NewRun, Problem, Run, Runs, Scope, StoredEvent};
+use tupate_zoo::Dtype;
 
 /// Which runs to list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -139,13 +140,13 @@ async fn own<'a>(
     shared: &'a Shared,
     caller: &Caller,
     id: Id,
-) -> Result<(&'a Arc<Inner>, RunId), Failure> {
+) -> Result<(&'a Arc<Inner>, RunId, Run), Failure> {
     let runs = shared.runs()?;
     // Who may do nothing here is not told which runs there are.
     caller.with(Scope::Tune)?;
     let (id, owned) = runs.run(&text(id, Failure::UnknownRun)?).await?;
     caller.may_change(Scope::Tune, &owned.owner)?;
-    Ok((runs, id))
+    Ok((runs, id, owned.run))
 }
 
 /// Stops a run: at once where it waits, else after the step that it is taking.
@@ -159,7 +160,7 @@ pub(crate) async fn cancel(
     caller: Caller,
     id: Id,
 ) -> Result<Response, Failure> {
-    let (runs, id) = own(&shared, &caller, id).await?;
+    let (runs, id, _) = own(&shared, &caller, id).await?;
     Ok(([NOT_STORED], Json(runs.cancel(&id).await?)).into_response())
 }
 
@@ -176,7 +177,7 @@ pub(crate) async fn finish(
     caller: Caller,
     id: Id,
 ) -> Result<Response, Failure> {
-    let (runs, id) = own(&shared, &caller, id).await?;
+    let (runs, id, _) = own(&shared, &caller, id).await?;
     Ok(([NOT_STORED], Json(runs.finish(&id).await?)).into_response())
 }
 
@@ -191,8 +192,32 @@ pub(crate) async fn resume(
     caller: Caller,
     id: Id,
 ) -> Result<Response, Failure> {
-    let (runs, id) = own(&shared, &caller, id).await?;
+    let (runs, id, _) = own(&shared, &caller, id).await?;
     Ok(([NOT_STORED], Json(runs.resume(&id).await?)).into_response())
+}
+
+/// The zoo that a finished run makes, with its early and its late embedding as they were tuned
+/// (F32): for whoever may change the run, who ranks by it before or without publishing it.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/zoo", tag = "runs", operation_id = "read_zoo_of_run", security(("token" = [])),
+    params(("id" = String, Path)), responses(
+    (status = 200, description = "a zoo file", content_type = "application/octet-stream"),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn zoo(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    id: Id,
+) -> Result<Response, Failure> {
+    let (runs, id, run) = own(&shared, &caller, id).await?;
+    let Some(result) = run.result else {
+        return Err(Failure::State(id.to_string(), "is not done: it has no embedding yet"));
+    };
+    let artefacts = Arc::clone(&runs.artefacts);
+    let folder = off_thread(move || artefacts.open_run(&id)).await?.out();
+    let (_, bytes) =
+        super::zoos::pack(runs, result.task, String::new(), vec![folder], Dtype::F32).await?;
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    Ok(([NOT_STORED, kind], bytes).into_response())
 }
 
 /// Removes a run that is done, failed or cancelled, with its files. Zoos that it was
@@ -207,7 +232,7 @@ pub(crate) async fn remove(
     caller: Caller,
     id: Id,
 ) -> Result<Response, Failure> {
-    let (runs, id) = own(&shared, &caller, id).await?;
+    let (runs, id, _) = own(&shared, &caller, id).await?;
     runs.remove(&id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

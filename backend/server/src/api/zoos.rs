@@ -8,7 +8,7 @@ use crate::body;
 use crate::ids::{Digest, is_plain_name};
 use crate::problem::{Failure, shortened};
 use crate::routes::Shared;
-use crate::runs::off_thread;
+use crate::runs::{Inner, off_thread};
 use crate::store::{Owner, PublishedZoo};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tupate_api::{FieldProblem, NewZoo, Problem, RunState, Scope, ZooFile};
-use tupate_zoo::Zoo;
+use tupate_zoo::{Dtype, Zoo};
 
 /// Publishes finished runs as a zoo. Asked again with the same runs, it is the same
 /// zoo; what a name stands for does not change.
@@ -36,20 +36,29 @@ pub(crate) async fn publish(
     let owner = caller.owner(Scope::Publish)?;
     let new: NewZoo = body::json(request, shared.pace).await?;
     let folders = check(&shared, &new).await?;
-    let service = Arc::clone(&runs.service);
-    let (name, description) = (new.name.clone(), new.description.clone());
-    let packed = tokio::task::spawn_blocking(move || {
-        let bytes = service.pack(&name, &description, &folders)?;
-        // What is served opens: nothing else becomes a zoo.
-        let zoo = Zoo::parse(&bytes).map_err(|e| e.to_string())?;
-        Ok::<_, String>((zoo.tasks().len() as u64, bytes))
-    });
-    let (tasks, bytes) =
-        packed.await.map_err(|_| Failure::Panicked)?.map_err(Failure::Unpackable)?;
+    let (tasks, bytes) = pack(runs, new.name.clone(), new.description, folders, Dtype::F16).await?;
     let (zoo, new) = keep(&shared, owner, &new.name, tasks, bytes).await?;
     let location = HeaderValue::from_str(&zoo.url).map_err(|_| Failure::Panicked)?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, [NOT_STORED, (header::LOCATION, location)], Json(zoo)).into_response())
+}
+
+/// A zoo of finished runs, and how many tasks it has.
+pub(super) async fn pack(
+    runs: &Inner,
+    name: String,
+    description: String,
+    folders: Vec<PathBuf>,
+    dtype: Dtype,
+) -> Result<(u64, Vec<u8>), Failure> {
+    let service = Arc::clone(&runs.service);
+    let packed = tokio::task::spawn_blocking(move || {
+        let bytes = service.pack(&name, &description, &folders, dtype)?;
+        // What is served opens: nothing else becomes a zoo.
+        let zoo = Zoo::parse(&bytes).map_err(|e| e.to_string())?;
+        Ok::<_, String>((zoo.tasks().len() as u64, bytes))
+    });
+    packed.await.map_err(|_| Failure::Panicked)?.map_err(Failure::Unpackable)
 }
 
 /// The folders of the runs, or what is wrong with the request.

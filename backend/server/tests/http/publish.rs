@@ -1,9 +1,9 @@
 //! `/api/v1/zoos`: runs become zoos, which are served as those given at start.
 
-use crate::support::{Tuning, header, problem, run_limits, whole_problem};
+use crate::support::{Tuning, header, problem, run_limits, token, whole_problem};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tupate_api::{Info, RunState, ZooFile};
+use tupate_api::{Info, RunState, Scope, ZooFile};
 use tupate_zoo::{Zoo, sha256_hex};
 
 #[tokio::test]
@@ -56,6 +56,47 @@ async fn runs_are_published_and_served_for_ever() {
     let urls: Vec<_> = info.zoos.iter().map(|zoo| zoo.url.as_str()).collect();
     assert_eq!(urls, ["/zoos/glue.safetensors", "/zoos/ours.safetensors"]);
     assert_eq!(tuning.server.get(&forever).await.bytes().await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_run_is_read_as_a_zoo_by_those_who_may_change_it() {
+    let tuning = Tuning::start().await;
+    let spec = json!({ "data": { "task": "quick" }, "name": "mine" });
+    let run: tupate_api::Run = tuning.post("/api/v1/runs", &spec).await.json().await.unwrap();
+    tuning.until(&run.id, &[RunState::Done]).await;
+    let path = format!("/api/v1/runs/{}/zoo", run.id);
+    let response = tuning.send(Method::GET, &path, None).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(header(response.headers(), "cache-control"), "no-store");
+    assert_eq!(header(response.headers(), "content-type"), "application/octet-stream");
+    let zoo = Zoo::parse(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!((zoo.name(), zoo.tasks()[0].id.as_str()), ("mine", "mine"));
+    // It is what would be published, and is not published by that.
+    let info: Info = tuning.server.get("/api/v1/info").await.json().await.unwrap();
+    assert_eq!(info.zoos.len(), 1);
+    let body = json!({ "name": "mine", "runs": [run.id] });
+    let published: ZooFile = tuning.post("/api/v1/zoos", &body).await.json().await.unwrap();
+    let bytes = tuning.server.get(&published.url).await.bytes().await.unwrap();
+    assert_eq!(Zoo::parse(&bytes).unwrap(), zoo);
+
+    problem(tuning.server.get(&path).await, StatusCode::UNAUTHORIZED).await;
+    for (name, scopes, status) in [
+        ("reader", &[Scope::Read][..], StatusCode::FORBIDDEN),
+        ("other", &crate::support::USER, StatusCode::FORBIDDEN),
+        ("admin", &[Scope::Admin], StatusCode::OK),
+    ] {
+        let secret = token(&tuning.store, name, scopes).await;
+        let request = tuning.server.client.get(tuning.server.url(&path)).bearer_auth(secret);
+        assert_eq!(request.send().await.unwrap().status(), status, "{name}");
+    }
+
+    let id = tuning.create("flaky", 3).await.id;
+    tuning.until(&id, &[RunState::Failed]).await;
+    let response = tuning.send(Method::GET, &format!("/api/v1/runs/{id}/zoo"), None).await;
+    let detail = problem(response, StatusCode::CONFLICT).await;
+    assert!(detail.contains("has no embedding yet"), "{detail}");
+    let response = tuning.send(Method::GET, "/api/v1/runs/x/zoo", None).await;
+    problem(response, StatusCode::NOT_FOUND).await;
 }
 
 #[tokio::test]

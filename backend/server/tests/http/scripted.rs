@@ -146,7 +146,13 @@ impl TuneService for Scripted {
         })
     }
 
-    fn pack(&self, name: &str, description: &str, runs: &[PathBuf]) -> Result<Vec<u8>, String> {
+    fn pack(
+        &self,
+        name: &str,
+        description: &str,
+        runs: &[PathBuf],
+        dtype: Dtype,
+    ) -> Result<Vec<u8>, String> {
         let encoder = EncoderRef {
             name: "tiny".into(),
             weights_sha256: "0".repeat(64),
@@ -174,6 +180,6 @@ impl TuneService for Scripted {
             NewEmbedding { task, recipe: recipe.clone(), values, initial: None }
         });
         let zoo = Zoo::pack(name, description, embeddings).map_err(|e| e.to_string())?;
-        zoo.to_bytes(Dtype::F32).map_err(|e| e.to_string())
+        zoo.to_bytes(dtype).map_err(|e| e.to_string())
     }
 }

@@ -158,12 +158,18 @@ impl TuneService for Tuner {
         })
     }
 
-    fn pack(&self, name: &str, description: &str, runs: &[PathBuf]) -> Result<Vec<u8>, String> {
+    fn pack(
+        &self,
+        name: &str,
+        description: &str,
+        runs: &[PathBuf],
+        dtype: Dtype,
+    ) -> Result<Vec<u8>, String> {
         let mut embeddings = Vec::new();
         for root in runs {
             embeddings.extend(embeddings_of(root, &[Vec::new()]).map_err(|e| e.to_string())?);
         }
         let zoo = Zoo::pack(name, description, embeddings).map_err(|e| e.to_string())?;
-        zoo.to_bytes(Dtype::F16).map_err(|e| e.to_string())
+        zoo.to_bytes(dtype).map_err(|e| e.to_string())
     }
 }

@@ -2,9 +2,12 @@
 
 use super::answers::read;
 use super::desk::Desk;
+use super::form::method_label;
 use crate::failure::Failure;
-use crate::platform::LocalFile;
+use crate::pages::Turn;
 use crate::platform::server::{self, Body};
+use crate::platform::{self, LocalFile};
+use crate::state::Store;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use tupate_api::{Data, NewRun, NewZoo, Run, Upload, UploadFormat};
@@ -25,8 +28,8 @@ impl Desk {
         });
     }
 
-    /// Sends the file, if there is one, and asks for the run.
-    pub fn start(self, file: Option<(LocalFile, UploadFormat)>, mut spec: NewRun) {
+    /// Sends the file, if there is one, and asks for runs on it, the first of which is shown.
+    pub fn start(self, file: Option<(LocalFile, UploadFormat)>, mut specs: Vec<NewRun>) {
         self.act("Starting", async move {
             if let Some((file, format)) = file {
                 let name = server::escaped(&file.name());
@@ -37,15 +40,58 @@ impl Desk {
                     UploadFormat::Jsonl => "application/jsonl",
                 };
                 let what = "The file was not taken";
-                let text = self.ask(what, "POST", &path, Body::File(&file, kind)).await?;
-                spec.data = Data::Upload(read::<Upload>(&text)?.id);
+                let answer = self.ask(what, "POST", &path, Body::File(&file, kind)).await?;
+                let data = Data::Upload(read::<Upload>(&answer)?.id);
+                specs.iter_mut().for_each(|spec| spec.data = data.clone());
             }
-            let body = Body::Json(serde_json::to_string(&spec).unwrap_or_default());
-            let text = self.ask("The run was not started", "POST", "api/v1/runs", body).await?;
-            let run: Run = read(&text)?;
-            let id = run.id.clone();
-            let _ = self.runs.try_update(|runs| runs.insert(0, run));
-            self.choose(Some(id));
+            let mut first = None;
+            let mut outcome = Ok(());
+            for spec in &specs {
+                match self.ask_for(spec).await {
+                    Ok(id) => drop(first.get_or_insert(id)),
+                    Err(failure) => {
+                        outcome = Err(failure);
+                        break;
+                    }
+                }
+            }
+            if first.is_some() {
+                self.choose(first);
+            }
+            outcome
+        });
+    }
+
+    /// Asks for one run, whose id it gives.
+    async fn ask_for(self, spec: &NewRun) -> Result<String, Failure> {
+        let what = match &spec.method {
+            Some(method) => format!("The run by {} was not started", method_label(method)),
+            None => "The run was not started".to_owned(),
+        };
+        let body = Body::Json(serde_json::to_string(spec).unwrap_or_default());
+        let run: Run = read(&self.ask(&what, "POST", "api/v1/runs", body).await?)?;
+        let id = run.id.clone();
+        let _ = self.runs.try_update(|runs| runs.insert(0, run));
+        Ok(id)
+    }
+
+    /// Ranks a task by finished runs, of which the first is the one that is shown, and turns
+    /// to that page.
+    pub fn rank(self, store: Store, turn: Turn, runs: Vec<String>) {
+        self.act("Ranking", async move {
+            let mut zoos = Vec::new();
+            for id in runs {
+                let path = format!("api/v1/runs/{id}/zoo");
+                zoos.push(self.ask("The run was not ranked", "GET", &path, Body::None).await?);
+            }
+            let no_part = || Failure::no_part("Ranking");
+            let adapters = (store.later.guest)().await.ok_or_else(no_part)?;
+            (adapters.rank_runs)(store, zoos).await.ok_or_else(no_part)??;
+            if !self.is_gone() {
+                turn.to("");
+                platform::sleep(0).await;
+                platform::focus("answer-head");
+            }
             Ok(())
         });
     }

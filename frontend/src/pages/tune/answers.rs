@@ -29,8 +29,8 @@ pub fn refused(what: &str, status: u16, problem: Option<&Problem>) -> Failure {
 }
 
 /// Reads an answer.
-pub fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| other_version(&error.to_string()))
+pub fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| other_version(&error.to_string()))
 }
 
 /// The answer is not one that this page knows.

@@ -1,6 +1,7 @@
 //! Beside the instrument: the runs there are, and the token.
 
 use super::desk::{Desk, state_word};
+use super::form::method_label;
 use crate::words;
 use leptos::prelude::*;
 use tupate_api::Run;
@@ -90,6 +91,9 @@ fn line(run: &Run) -> String {
             line.push_str(&format!(" · {part:.0} %"));
         }
         _ => {}
+    }
+    if let Some(method) = &run.spec.method {
+        line.push_str(&format!(" · {}", method_label(method)));
     }
     line.push_str(&format!(" · {}", words::clipped(&run.owner, 30)));
     line

@@ -117,12 +117,13 @@ impl Desk {
         method: &str,
         path: &str,
         body: Body<'_>,
-    ) -> Result<String, Failure> {
+    ) -> Result<Vec<u8>, Failure> {
         let token = self.token.try_get_untracked().flatten();
         match server::ask(method, path, token.as_deref(), body).await {
-            Ok(reply) if (200..300).contains(&reply.status) => Ok(reply.text),
+            Ok(reply) if (200..300).contains(&reply.status) => Ok(reply.body),
             Ok(reply) => {
-                Err(refused(what, reply.status, serde_json::from_str(&reply.text).ok().as_ref()))
+                let problem = serde_json::from_slice(&reply.body).ok();
+                Err(refused(what, reply.status, problem.as_ref()))
             }
             Err(trouble) => Err(Failure::transport(path, "the server", &trouble)),
         }
@@ -134,7 +135,7 @@ impl Desk {
         let info = server::ask("GET", "api/v1/info", token.as_deref(), Body::None).await;
         let found = match info {
             Ok(reply) if reply.status == 401 || reply.status == 403 => Found::Closed,
-            Ok(reply) => match serde_json::from_str::<Info>(&reply.text) {
+            Ok(reply) => match serde_json::from_slice::<Info>(&reply.body) {
                 Ok(info) if info.runs => {
                     let _ = self.zoos.try_set(info.zoos);
                     Found::Here
@@ -155,7 +156,7 @@ impl Desk {
             self.look_at_token().await;
         }
         let offers = self.ask("No offers", "GET", "api/v1/offers", Body::None).await;
-        match offers.map(|text| serde_json::from_str(&text)) {
+        match offers.map(|text| serde_json::from_slice(&text)) {
             Ok(Ok(offers)) => {
                 let _ = self.offers.try_set(offers);
                 self.look_at_runs().await;
@@ -175,7 +176,7 @@ impl Desk {
 
     async fn look_at_token(self) {
         let who = self.ask("", "GET", "api/v1/token", Body::None).await;
-        let who = who.ok().and_then(|text| serde_json::from_str(&text).ok());
+        let who = who.ok().and_then(|text| serde_json::from_slice(&text).ok());
         let _ = self.who.try_set(who);
     }
 
@@ -187,7 +188,7 @@ impl Desk {
         let path = format!("api/v1/runs/{id}");
         match self.ask("There is no such run", "GET", &path, Body::None).await {
             Ok(text) => {
-                let _ = self.alone.try_set(serde_json::from_str(&text).ok());
+                let _ = self.alone.try_set(serde_json::from_slice(&text).ok());
             }
             Err(failure) => {
                 let _ = self.failure.try_set(Some(failure));
@@ -200,7 +201,7 @@ impl Desk {
         let Ok(text) = self.ask("", "GET", "api/v1/runs?limit=50", Body::None).await else {
             return;
         };
-        let Ok(page) = serde_json::from_str::<Runs>(&text) else { return };
+        let Ok(page) = serde_json::from_slice::<Runs>(&text) else { return };
         // Those that were asked for beyond the first page stay.
         let oldest = page.runs.last().map_or(0, |run| run.created);
         let known = self.runs.try_get_untracked().unwrap_or_default();
@@ -221,7 +222,7 @@ impl Desk {
         spawn_local(async move {
             let path = format!("api/v1/runs?limit=50&before={before}");
             let page = self.ask("No further runs", "GET", &path, Body::None).await;
-            match page.map(|text| serde_json::from_str::<Runs>(&text)) {
+            match page.map(|text| serde_json::from_slice::<Runs>(&text)) {
                 Ok(Ok(page)) => {
                     let _ = self.runs.try_update(|runs| runs.extend(page.runs));
                     let _ = self.more.try_set(page.next);

@@ -39,6 +39,12 @@ struct Typed {
 /// A field that cannot be used: its id, and why.
 type Wrong = (&'static str, String);
 
+/// A file to send, and what is to be tuned on it.
+type Asked = (Option<(LocalFile, UploadFormat)>, Vec<NewRun>);
+
+/// In place of a method's name: a run by each.
+const EVERY: &str = "every";
+
 impl Typed {
     fn new(desk: Desk) -> Self {
         let first = |list: &[String]| list.first().cloned().unwrap_or_default();
@@ -63,8 +69,8 @@ impl Typed {
         }
     }
 
-    /// The request, with the file to send before it.
-    fn request(self, desk: Desk) -> Result<(Option<(LocalFile, UploadFormat)>, NewRun), Wrong> {
+    /// A request for each method that is wanted, with the file to send before.
+    fn requests(self, desk: Desk) -> Result<Asked, Wrong> {
         let (mut file, mut columns) = (None, None);
         let data = if self.own.get_untracked() {
             let Some(chosen) = self.file.get_untracked() else {
@@ -130,7 +136,13 @@ impl Typed {
             init_seed: 0,
             ranking,
         };
-        Ok((file, spec))
+        let mut specs = vec![spec];
+        if self.method.with_untracked(|method| method == EVERY) {
+            let methods = desk.offers.with_untracked(|offers| offers.methods.clone());
+            let of = |method| NewRun { method: Some(method), ..specs[0].clone() };
+            specs = methods.into_iter().map(of).collect();
+        }
+        Ok((file, specs))
     }
 }
 
@@ -147,8 +159,8 @@ pub fn NewRunForm(desk: Desk) -> impl IntoView {
             platform::focus("token");
             return;
         }
-        match typed.request(desk) {
-            Ok((file, spec)) => desk.start(file, spec),
+        match typed.requests(desk) {
+            Ok((file, specs)) => desk.start(file, specs),
             Err(found) => {
                 platform::focus(found.0);
                 wrong.set(Some(found));
@@ -169,6 +181,8 @@ pub fn NewRunForm(desk: Desk) -> impl IntoView {
         (true, None) => "Nothing is sent before you start.".to_owned(),
         (false, _) => "The data is on the server already.".to_owned(),
     };
+    let methods = desk.offers.get_untracked().methods;
+    let every = (methods.len() > 1).then(|| EVERY.to_owned());
     view! {
         <form class="new-run" novalidate on:submit=submit data-testid="new-run">
             <h2 class="hidden">"A new run"</h2>
@@ -189,11 +203,9 @@ pub fn NewRunForm(desk: Desk) -> impl IntoView {
             <fieldset class="switch">
                 <legend>"Method"</legend>
                 <div class="segments">
-                    {desk
-                        .offers
-                        .get_untracked()
-                        .methods
+                    {methods
                         .into_iter()
+                        .chain(every)
                         .map(|method| {
                             let (own, picked) = (method.clone(), method.clone());
                             view! {
@@ -208,6 +220,9 @@ pub fn NewRunForm(desk: Desk) -> impl IntoView {
                         })
                         .collect_view()}
                 </div>
+                <p class="hint" hidden=move || typed.method.with(|method| method != EVERY)>
+                    "A run by each method, one after the other; when they are done, sources are ranked by all together."
+                </p>
             </fieldset>
             <div class="fields">
                 <Picked id="encoder" label="Encoder" value=typed.encoder options=desk.offers.get_untracked().encoders.into_iter().map(|e| (e.clone(), e)).collect() />
@@ -242,8 +257,10 @@ pub fn NewRunForm(desk: Desk) -> impl IntoView {
     }
 }
 
-fn method_label(name: &str) -> &'static str {
+/// What a method is called.
+pub fn method_label(name: &str) -> &'static str {
     match name {
+        EVERY => "All of them",
         "lora" => "LoRA",
         "bitfit" => "BitFit",
         "ptuning-v2" => "P-Tuning v2",

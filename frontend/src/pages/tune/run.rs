@@ -5,6 +5,7 @@ use super::curves::Curves;
 use super::desk::{Desk, state_word};
 use super::landing::Landing;
 use super::outcome::{Notes, Publish, Settings};
+use super::ranked::Rank;
 use crate::words;
 use leptos::prelude::*;
 use tupate_api::{Progress, Run, RunState, Scope};
@@ -62,6 +63,7 @@ pub fn RunView(desk: Desk, id: String) -> impl IntoView {
             <Buttons desk id=id.clone() state finishing />
             <Curves watched=desk.watched asked name=title />
             <Landing desk run state />
+            <Rank desk state run />
             <Publish desk id state run />
             <Settings run />
             <Notes desk />
