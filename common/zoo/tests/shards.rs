@@ -302,6 +302,8 @@ fn what_shards_cannot_answer_is_said() {
     assert!(fails(Target::Embeddings(std::slice::from_ref(&short)), None).contains("has 3 values"));
     let other = guest(Recipe { init_seed: 7, ..recipe(Checkpoint::Late) }, 8);
     assert!(fails(Target::Embeddings(std::slice::from_ref(&other)), None).contains("differ in"));
+    let several = fails(Target::Embeddings(&[short, other]), None);
+    assert!(several.contains("is ranked by one: choose it"), "{several}");
 }
 
 /// Some of a zoo's tasks on their way into another.

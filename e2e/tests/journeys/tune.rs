@@ -243,9 +243,15 @@ async fn one_task_by_every_method_is_ranked_by_all_together() -> Result<()> {
             let focused = "return document.activeElement.id";
             ensure!(ask::<String>(page, focused).await? == "answer-head");
             Look::each(page, async |look| look.open_to_all("tune-ranking").await).await?;
-            // The way back leads to the run.
+            // The way back leads to the run, and from there all of them go into a zoo.
             page.browser().back().await?;
             until_state(page, &["done"]).await?;
+            page.click("publish").await?;
+            page.find("open-zoo").await?;
+            page.open(&format!("{}#zoo=/zoos/tickets.safetensors", server.base())).await?;
+            let state = page.until("the zoo to be open", |state| state.zoo.is_some()).await?;
+            ensure!(state.zoo.as_deref() == Some("tickets"), "{state:?}");
+            page.find("set-ensemble.early").await?;
             Ok(())
         })
         .await

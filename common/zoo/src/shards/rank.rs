@@ -106,6 +106,11 @@ fn chosen<'a>(
     }
     match wish.target {
         Target::Task(_) => Ok((choose::set(&sets, wish.method)?.clone(), None)),
+        Target::Embeddings([_, _, ..]) if wish.method.is_none() => Err(Error::Ambiguous(
+            "the target has embeddings of several methods, and a zoo in shards is ranked by one: \
+             choose it"
+                .into(),
+        )),
         Target::Embeddings(embeddings) => {
             let (set, own) =
                 choose::matching(&sets.iter().collect::<Vec<_>>(), wish.method, embeddings)?;

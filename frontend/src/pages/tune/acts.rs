@@ -126,10 +126,10 @@ impl Desk {
         });
     }
 
-    /// Publishes a run as a zoo.
-    pub fn publish(self, id: String, name: String, description: String) {
+    /// Publishes runs as a zoo, which is shown with the run of this id.
+    pub fn publish(self, id: String, name: String, runs: Vec<String>) {
         self.act("Publishing", async move {
-            let zoo = NewZoo { name, description, runs: vec![id.clone()] };
+            let zoo = NewZoo { name, description: String::new(), runs };
             let body = Body::Json(serde_json::to_string(&zoo).unwrap_or_default());
             let text = self.ask("The zoo was not published", "POST", "api/v1/zoos", body).await?;
             let _ = self.published.try_set(Some((id, read(&text)?)));

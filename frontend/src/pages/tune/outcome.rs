@@ -2,17 +2,19 @@
 
 use super::aside::name;
 use super::desk::Desk;
+use super::ranked::Together;
 use crate::words;
 use leptos::prelude::*;
 use tupate_api::{Run, RunState, Scope};
 
-/// A finished run becomes a zoo.
+/// A finished run becomes a zoo, with those on the same data by other methods.
 #[component]
 pub fn Publish(
     desk: Desk,
     id: String,
     state: Memo<Option<RunState>>,
     run: Memo<Option<Run>>,
+    together: Memo<Option<Together>>,
 ) -> impl IntoView {
     let typed = RwSignal::new(None::<String>);
     let value = move || {
@@ -58,7 +60,9 @@ pub fn Publish(
                                 class="joined"
                                 on:submit=move |event| {
                                     event.prevent_default();
-                                    desk.publish(id.get_value(), value(), String::new());
+                                    if let Some(together) = together.get_untracked() {
+                                        desk.publish(id.get_value(), value(), together.runs);
+                                    }
                                 }
                             >
                                 <input
@@ -78,6 +82,10 @@ pub fn Publish(
                                 </button>
                             </form>
                             <p class="hint">
+                                {move || {
+                                    let methods = together.get()?.methods?;
+                                    Some(format!("Its runs with {methods} go into it. "))
+                                }}
                                 "Whoever may read this server may open it then. What a name stands for does not change."
                             </p>
                         }

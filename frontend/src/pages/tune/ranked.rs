@@ -44,35 +44,65 @@ fn labels(runs: &[&Run], offered: &[String]) -> String {
     }
 }
 
-/// What is ranked with a run: the ids of the runs, and in words which they are.
-fn together(runs: &[Run], run: &Run, offered: &[String]) -> (Vec<String>, String) {
-    let others = companions(runs, run, offered);
-    let (done, waiting): (Vec<_>, Vec<_>) =
-        others.into_iter().partition(|other| other.state == RunState::Done);
-    let all: Vec<_> = std::iter::once(run).chain(done).collect();
-    let mut text = match all.as_slice() {
-        [_] if waiting.is_empty() => {
-            "By this run alone; runs on the same data by other methods would be ranked with it."
-                .to_owned()
+/// The finished runs of one task that go together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Together {
+    /// Their ids, that of the run which is shown first.
+    pub runs: Vec<String>,
+    /// By which methods, if there are several.
+    pub methods: Option<String>,
+    /// The methods whose runs are not done yet.
+    waiting: Option<String>,
+}
+
+impl Together {
+    fn of(runs: &[Run], run: &Run, offered: &[String]) -> Self {
+        let others = companions(runs, run, offered);
+        let (done, waiting): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|other| other.state == RunState::Done);
+        let all: Vec<_> = std::iter::once(run).chain(done).collect();
+        Self {
+            runs: all.iter().map(|run| run.id.clone()).collect(),
+            methods: (all.len() > 1).then(|| labels(&all, offered)),
+            waiting: (!waiting.is_empty()).then(|| labels(&waiting, offered)),
         }
-        _ => format!("By its runs with {}.", labels(&all, offered)),
-    };
-    if !waiting.is_empty() {
-        text.push_str(&format!(" Not done yet: {}.", labels(&waiting, offered)));
     }
-    (all.iter().map(|run| run.id.clone()).collect(), text)
+
+    /// Those of the run that is shown.
+    pub fn with(desk: Desk, run: Memo<Option<Run>>) -> Memo<Option<Self>> {
+        Memo::new(move |_| {
+            let (run, offered) = (run.get()?, desk.offers.with(|offers| offers.methods.clone()));
+            Some(desk.runs.with(|runs| Self::of(runs, &run, &offered)))
+        })
+    }
+
+    /// By what it is ranked.
+    fn said(&self) -> String {
+        let by = match (&self.methods, &self.waiting) {
+            (Some(methods), _) => format!("By its runs with {methods}."),
+            (None, Some(_)) => "By this run alone.".to_owned(),
+            (None, None) => {
+                "By this run alone; runs on the same data by other methods would be ranked with it."
+                    .to_owned()
+            }
+        };
+        match &self.waiting {
+            Some(methods) => format!("{by} Not done yet: {methods}."),
+            None => by,
+        }
+    }
 }
 
 /// Leads from a finished run to the ranking.
 #[component]
-pub fn Rank(desk: Desk, state: Memo<Option<RunState>>, run: Memo<Option<Run>>) -> impl IntoView {
+pub fn Rank(
+    desk: Desk,
+    state: Memo<Option<RunState>>,
+    together: Memo<Option<Together>>,
+) -> impl IntoView {
     let (store, turn) = (expect_context::<Store>(), expect_context::<Turn>());
     let zoo = Memo::new(move |_| {
         store.loaded.with(|l| l.as_ref().map(|l| words::clipped(l.zoo.name(), 60)))
-    });
-    let ranked = Memo::new(move |_| {
-        let (run, offered) = (run.get()?, desk.offers.with(|offers| offers.methods.clone()));
-        Some(desk.runs.with(|runs| together(runs, &run, &offered)))
     });
     let done = Memo::new(move |_| state.get() == Some(RunState::Done));
     let unable = move || desk.busy.with(Option::is_some) || !desk.may(Scope::Tune);
@@ -84,8 +114,8 @@ pub fn Rank(desk: Desk, state: Memo<Option<RunState>>, run: Memo<Option<Run>>) -
                 data-testid="rank-run"
                 disabled=unable
                 on:click=move |_| {
-                    if let Some((runs, _)) = ranked.get_untracked() {
-                        desk.rank(store, turn, runs);
+                    if let Some(together) = together.get_untracked() {
+                        desk.rank(store, turn, together.runs);
                     }
                 }
             >
@@ -95,7 +125,7 @@ pub fn Rank(desk: Desk, state: Memo<Option<RunState>>, run: Memo<Option<Run>>) -
                 }}
             </button>
             <p class="hint" data-testid="ranked-by">
-                {move || ranked.get().map(|(_, text)| text)}
+                {move || together.get().map(|together| together.said())}
             </p>
         }
         .into_any()
@@ -154,7 +184,10 @@ mod tests {
             own.clone(),
         ];
         let offered = ["lora", "bitfit", "ptuning-v2"].map(String::from);
-        let told = |runs: &[Run]| together(runs, &own, &offered);
+        let told = |runs: &[Run]| {
+            let together = Together::of(runs, &own, &offered);
+            (together.runs.clone(), together.said())
+        };
         let (ids, text) = told(&runs);
         assert_eq!(
             (ids, &*text),

@@ -5,7 +5,7 @@ use super::curves::Curves;
 use super::desk::{Desk, state_word};
 use super::landing::Landing;
 use super::outcome::{Notes, Publish, Settings};
-use super::ranked::Rank;
+use super::ranked::{Rank, Together};
 use crate::words;
 use leptos::prelude::*;
 use tupate_api::{Progress, Run, RunState, Scope};
@@ -39,6 +39,7 @@ pub fn RunView(desk: Desk, id: String) -> impl IntoView {
             desk.watched.with(|w| w.ranking.as_ref().map(|r| (r.settled, r.sources.len())));
         told(run.as_ref(), state.get(), finishing.get(), best, settled)
     };
+    let together = Together::with(desk, run);
     let word = move || state.get().map_or("looking", state_word);
     view! {
         <article class="run" data-testid="run-view" data-state=move || state.get().map(RunState::name)>
@@ -63,8 +64,8 @@ pub fn RunView(desk: Desk, id: String) -> impl IntoView {
             <Buttons desk id=id.clone() state finishing />
             <Curves watched=desk.watched asked name=title />
             <Landing desk run state />
-            <Rank desk state run />
-            <Publish desk id state run />
+            <Rank desk state together />
+            <Publish desk id state run together />
             <Settings run />
             <Notes desk />
         </article>
