@@ -11,7 +11,7 @@ mod resample;
 mod seeds;
 
 use super::plan::{Plan, Task, embeddings};
-use super::table::{Ranked, Row, Table, Tuned, rounded, to_csv};
+use super::table::{Ranked, Row, Scores, Table, Tuned, rounded, to_csv};
 use crate::{context::Context, files, program, steps::Steps};
 use anyhow::{Context as _, Result, ensure};
 use measured::Measured;
@@ -224,9 +224,13 @@ impl<'a> Report<'a> {
                 let title = "all-class, targets with several seeds";
                 judged.push((title, self.write(&file, &repeated.to_string())?));
             }
+            let others = truths.iter().filter(|other| other.truth.setting != *setting);
+            let others: Vec<_> = others
+                .filter_map(|other| Some((&*other.truth.setting, other.foretells(measured)?)))
+                .collect();
             for (title, truth) in &judged {
                 writeln!(text, "\n#### {setting}, {title}: every method, cosine\n")?;
-                text += &self.every_method(truth, &methods, &tables)?;
+                text += &self.every_method(truth, &methods, &tables, &others)?;
             }
             writeln!(text, "\n#### {setting}, all-class: against the baselines\n")?;
             text += &self.against(&whole, &methods, &tables)?;
@@ -293,7 +297,13 @@ impl<'a> Report<'a> {
         Ok(text)
     }
 
-    fn every_method(&self, truth: &Path, methods: &[String], tables: &[String]) -> Result<String> {
+    fn every_method(
+        &self,
+        truth: &Path,
+        methods: &[String],
+        tables: &[String],
+        others: &[(&str, Scores)],
+    ) -> Result<String> {
         let titles = MEASURES.map(|(title, ..)| title).join(" | ");
         let mut text = format!("| | {titles} |\n|---|{}\n", "--:|".repeat(MEASURES.len()));
         let mut last = Value::Null;
@@ -302,6 +312,11 @@ impl<'a> Report<'a> {
             let cells = MEASURES.map(|measure| with_interval(&judged, measure));
             writeln!(text, "| {method} | {} |", cells.join(" | "))?;
             last = judged;
+        }
+        for (setting, scores) in others {
+            let judged = chosen::judge(self, truth, scores, None)?;
+            let cells = MEASURES.map(|measure| with_interval(&judged, measure));
+            writeln!(text, "| *{setting} as measured* | {} |", cells.join(" | "))?;
         }
         for (title, part) in [("random order", "random"), ("ceiling by seeds", "ceiling")] {
             let of = &last[part];

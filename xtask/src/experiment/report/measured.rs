@@ -1,8 +1,8 @@
 //! What was measured of transfer: the matrices of whole seeds, and what is still missing.
 
 use super::super::plan::{Task, Truth};
-use super::super::table::Transferred;
-use super::{Report, counted};
+use super::super::table::{Scores, Transferred};
+use super::{Report, counted, resample::mean};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::{
@@ -124,6 +124,25 @@ impl Measured<'_> {
         )
     }
 
+    /// What was measured, as a ranking of the sources for another setting's targets: the means
+    /// over seeds. Nothing if not all of them are targets here.
+    pub fn foretells(&self, other: &Self) -> Option<Scores> {
+        let mut scores: BTreeMap<&str, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
+        for cell in &self.cells {
+            if let Some(source) = &cell.source {
+                let row = scores.entry(&cell.target).or_default();
+                row.entry(source).or_default().push(cell.score);
+            }
+        }
+        let targets: BTreeSet<&str> = other.cells.iter().map(|cell| &*cell.target).collect();
+        let row = |target: &str| -> Option<(String, BTreeMap<String, f64>)> {
+            let means = scores.get(target)?.iter();
+            let means = means.map(|(source, seeds)| ((*source).to_owned(), mean(seeds)));
+            Some((target.to_owned(), means.collect()))
+        };
+        targets.into_iter().map(row).collect()
+    }
+
     /// The matrix without transfer between tasks of different classes.
     pub fn in_class(&self, classes: &BTreeMap<String, String>) -> Value {
         let matrix = &self.matrix;
@@ -184,4 +203,45 @@ fn matrix(setting: &str, cells: &[Transferred]) -> Value {
         "setting": setting, "metric": "each target's own", "seeds": seeds, "targets": targets,
         "sources": sources, "scores": scores, "no_transfer": alone,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured<'a>(truth: &'a Truth, cells: &[(u64, &str, Option<&str>, f64)]) -> Measured<'a> {
+        let cell = |(seed, target, source, score): &(u64, &str, Option<&str>, f64)| {
+            serde_json::from_value(json!({
+                "seed": seed, "target": target, "source": source, "metric": "accuracy",
+                "score": score, "majority": 0.5, "curve": [], "train_examples": 1, "seconds": 1.0,
+                "ledger": {
+                    "ok": true, "tensors": 1, "least_moved": 0.5, "keys_loaded": 1,
+                    "truncated_train": 0, "truncated_dev": 0, "beats_majority": true,
+                },
+                "version": "", "options": "",
+                "encoder_sha256": "", "data_sha256": "", "source_sha256": null,
+            }))
+        };
+        let cells: Vec<Transferred> = cells.iter().map(|one| cell(one).unwrap()).collect();
+        Measured { truth, matrix: matrix(&truth.setting, &cells), cells }
+    }
+
+    #[test]
+    fn one_setting_foretells_another_of_whose_targets_it_has_all() {
+        let truth = Truth { setting: "full-limited".into(), part: vec![], options: vec![] };
+        let many = measured(
+            &truth,
+            &[
+                (0, "a", None, 0.9),
+                (0, "a", Some("b"), 0.5),
+                (1, "a", Some("b"), 0.75),
+                (0, "a", Some("c"), 0.25),
+                (0, "b", Some("a"), 0.5),
+            ],
+        );
+        let few = measured(&truth, &[(0, "a", None, 0.5), (0, "a", Some("b"), 0.5)]);
+        let of_b: BTreeMap<String, f64> = [("b".into(), 0.625), ("c".into(), 0.25)].into();
+        assert_eq!(many.foretells(&few), Some([("a".to_owned(), of_b)].into()));
+        assert_eq!(few.foretells(&many), None);
+    }
 }
