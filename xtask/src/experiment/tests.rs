@@ -404,7 +404,7 @@ fn a_pending_task_is_run_and_reported_later() {
     // It is not waited for by those that are reported. Of one sweep, calls come in any order.
     let transfers: Vec<_> = calls.iter().filter(|call| call.starts_with("transfer")).collect();
     let with_it = |call: &&String| call.contains("--sources d ") || call.contains("--targets d ");
-    assert_eq!(transfers.iter().position(|call| with_it(call)), Some(3), "{calls:#?}");
+    assert_eq!(transfers.iter().position(with_it), Some(3), "{calls:#?}");
     assert!(
         calls
             .iter()
