@@ -205,9 +205,10 @@ pub struct Gains {
 }
 
 impl Gains {
-    /// What the zoo knows of a target, from the first setting in which it was measured.
+    /// What the zoo knows of a target, from the setting with the most targets in which it was
+    /// measured.
     pub fn find(zoo: &Zoo, target: &str) -> Option<Self> {
-        zoo.transfer().iter().find_map(|matrix| {
+        let found = zoo.transfer().iter().filter_map(|matrix| {
             let row = matrix.targets.iter().position(|name| name == target)?;
             let baseline = matrix.baseline(row);
             let mut of = BTreeMap::new();
@@ -219,8 +220,13 @@ impl Gains {
                 }
             }
             let (setting, metric) = (matrix.setting.clone(), matrix.metric.clone());
-            (!of.is_empty()).then_some(Self { setting, metric, baseline, of })
-        })
+            let targets = matrix.targets.len();
+            (!of.is_empty()).then_some((targets, Self { setting, metric, baseline, of }))
+        });
+        let wider = |one: (usize, Self), other: (usize, Self)| {
+            if other.0 > one.0 { other } else { one }
+        };
+        Some(found.reduce(wider)?.1)
     }
 }
 

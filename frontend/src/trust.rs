@@ -29,7 +29,7 @@ pub fn tell(loaded: Arc<Loaded>, answer: Answer, pause: Pause) -> Coming<String>
 /// measured, in a sentence; `None` where the zoo does not know. Awaits `pause` between
 /// pieces of a few milliseconds.
 pub async fn sentence(loaded: &Loaded, answer: &Answer, pause: &impl AsyncFn()) -> Option<String> {
-    let truth = loaded.zoo.transfer().first()?;
+    let truth = loaded.zoo.widest_transfer()?;
     let similarity = choose_similarity(Some(answer.similarity)).ok()?;
     let settings = Settings { method: Some(&answer.method), similarity, exclude: &[], seed: SEED };
     let report = evaluate_in_pieces(&loaded.zoo, truth, &settings, pause).await.ok()?;

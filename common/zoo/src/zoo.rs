@@ -232,6 +232,12 @@ impl Zoo {
         &self.beside.transfer
     }
 
+    /// The matrix with the most targets, of equals the first: what speaks where nobody chose a
+    /// setting.
+    pub fn widest_transfer(&self) -> Option<&TransferMatrix> {
+        self.beside.transfer.iter().rev().max_by_key(|matrix| matrix.targets.len())
+    }
+
     /// What others than the zoo's embeddings say of its tasks, such as baselines; may be
     /// empty.
     pub fn scores(&self) -> &[ScoreTable] {

@@ -357,6 +357,35 @@ fn gains_are_against_the_score_without_transfer() {
 }
 
 #[test]
+fn gains_are_those_of_the_setting_with_the_most_targets() {
+    let matrix = |setting: &str, targets: &[&str], score: f64| TransferMatrix {
+        setting: setting.into(),
+        metric: "accuracy".into(),
+        seeds: vec![0],
+        targets: targets.iter().map(|target| (*target).into()).collect(),
+        sources: vec!["c".into()],
+        scores: targets.iter().map(|_| vec![vec![Some(score)]]).collect(),
+        no_transfer: targets.iter().map(|_| vec![Some(0.0)]).collect(),
+    };
+    let few = matrix("full-limited", &["a", "c"], 0.25);
+    let many = matrix("limited-limited", &["a", "b"], 0.5);
+    let alike = loaded().zoo.with_transfer(vec![few.clone(), many]).unwrap();
+    let setting = |zoo: &Zoo, target: &str| Gains::find(zoo, target).unwrap().setting;
+    // Of equals the first.
+    assert_eq!(setting(&alike, "a"), "full-limited");
+    assert_eq!(alike.widest_transfer().unwrap().setting, "full-limited");
+    let many = matrix("limited-limited", &["a", "b", "c"], 0.5);
+    let wider = loaded().zoo.with_transfer(vec![few, many]).unwrap();
+    assert_eq!(setting(&wider, "a"), "limited-limited");
+    assert_eq!(wider.widest_transfer().unwrap().setting, "limited-limited");
+    let few = matrix("full-limited", &["a", "c"], 0.25);
+    let other = matrix("limited-limited", &["b", "c", "x"], 0.5);
+    let elsewhere = loaded().zoo.with_transfer(vec![few, other]).unwrap();
+    assert_eq!(setting(&elsewhere, "a"), "full-limited", "where it was measured");
+    assert_eq!(loaded().zoo.widest_transfer(), None);
+}
+
+#[test]
 fn what_is_on_its_way_is_told_from_what_is_not_there() {
     let mut part = loaded();
     part.whole = false;

@@ -120,13 +120,16 @@ fn settings(store: Store) -> Vec<String> {
     })
 }
 
-/// The setting that is judged by: the wish, or else the visitor's own, or the first.
+/// The setting that is judged by: the wish, or else the zoo's with the most targets, or the
+/// visitor's own.
 fn setting(store: Store, own: Own) -> Option<String> {
     let (known, has_own) = (settings(store), own.truth.with(|truth| !truth.is_empty()));
     let wish = store.view.with(|view| view.truth.clone());
     let is_there = |wish: &String| (wish == OWN && has_own) || known.contains(wish);
     wish.filter(is_there).or_else(|| {
-        if known.is_empty() { has_own.then(|| OWN.to_owned()) } else { known.first().cloned() }
+        let widest = |loaded: &Arc<Loaded>| Some(loaded.zoo.widest_transfer()?.setting.clone());
+        let widest = store.loaded.with(|loaded| loaded.as_ref().and_then(widest));
+        widest.or_else(|| has_own.then(|| OWN.to_owned()))
     })
 }
 
