@@ -18,7 +18,8 @@ fn by_score(scores: &[f64], ties: &dyn Fn(usize, usize) -> Ordering) -> Vec<usiz
     // Scores beside their places: an order of places alone would jump through memory.
     let mut order: Vec<(f64, usize)> = scores.iter().copied().zip(0..).collect();
     order.sort_unstable_by(|(x, i), (y, j)| {
-        y.total_cmp(x).then_with(|| ties(*i, *j)).then(i.cmp(j))
+        // 0 is added because −0 and 0 are equal scores.
+        (y + 0.0).total_cmp(&(x + 0.0)).then_with(|| ties(*i, *j)).then(i.cmp(j))
     });
     order.into_iter().map(|(_, place)| place).collect()
 }
@@ -34,8 +35,9 @@ mod tests {
     }
 
     #[test]
-    fn negative_zero_ties_with_zero_only_by_value_order() {
-        assert_eq!(descending(&[-0.5, -0.1], &["a", "b"]), [1, 0]);
+    fn negative_zero_ties_with_zero() {
+        assert_eq!(descending(&[-0.0, 0.0, -0.1], &["a", "b", "c"]), [0, 1, 2]);
+        assert_eq!(descending(&[0.0, -0.0, -0.1], &["b", "a", "c"]), [1, 0, 2]);
     }
 
     proptest! {

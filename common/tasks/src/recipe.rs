@@ -310,8 +310,11 @@ impl Recipe {
             }
         };
         if self.encoder.weights_sha256 != other.encoder.weights_sha256 {
+            let short = |e: &EncoderRef| e.weights_sha256.get(..12).map(str::to_owned);
+            let alike = short(&self.encoder) == short(&other.encoder);
             let show = |e: &EncoderRef| {
-                format!("{} ({})", e.name, &e.weights_sha256.get(..12).unwrap_or(""))
+                let hash = short(e).filter(|_| !alike).unwrap_or(e.weights_sha256.clone());
+                format!("{} ({hash})", e.name)
             };
             compare("encoder", show(&self.encoder), show(&other.encoder));
         }
@@ -366,6 +369,17 @@ mod tests {
         let mut renamed = recipe();
         renamed.encoder.name = "elsewhere".into();
         assert_eq!(recipe().differences(&renamed), []);
+    }
+
+    #[test]
+    fn the_whole_hash_of_an_encoder_counts() {
+        let mut other = recipe();
+        other.encoder.weights_sha256 = format!("{}cd", "ab".repeat(31));
+        let mut own = recipe();
+        own.encoder.weights_sha256 = "ab".repeat(32);
+        let found = own.differences(&other);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].left.ends_with("abab)") && found[0].right.ends_with("abcd)"), "{found:?}");
     }
 
     #[test]

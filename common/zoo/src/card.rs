@@ -86,9 +86,10 @@ fn write_card(text: &mut String, zoo: &Zoo, file: &str, sha256: &str) -> std::fm
             writeln!(text, "| {} | {targets} | {sources} |", plain(&table.name))?;
         }
     }
-    let target = zoo.tasks().first().map_or("TASK", |task| task.id.as_str());
+    // A stranger's words are not for a shell.
+    let mut ids = zoo.tasks().iter().map(|task| task.id.as_str());
+    let target = ids.find(|id| is_word(id)).unwrap_or("TASK");
     let preferred = match zoo.preferred() {
-        // A stranger's words are not for a shell.
         Some(Preferred { method, similarity }) if is_word(method) && is_word(similarity) => {
             format!(" --method {method} --similarity {similarity}")
         }
@@ -125,7 +126,8 @@ fn set_row(text: &mut String, set: &EmbeddingSet) -> std::fmt::Result {
 
 /// Whether it is one word to a shell and to Markdown.
 fn is_word(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    !text.starts_with('-') && text.chars().all(plain)
 }
 
 /// Text that stays text in a Markdown table, whatever a stranger's file says.

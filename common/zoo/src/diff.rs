@@ -3,6 +3,7 @@
 use crate::{Error, Query, Similarity, Target, Zoo, rank};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use tupate_tasks::FieldDifference;
 
 /// The differences between an old and a new zoo.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,6 +18,8 @@ pub struct Difference {
     pub sets_added: Vec<String>,
     /// Embedding sets that only the old one has.
     pub sets_removed: Vec<String>,
+    /// Sets of both that are made otherwise, and in what: they cannot be compared.
+    pub sets_changed: BTreeMap<String, Vec<FieldDifference>>,
     /// Sources that moved, over the sets and tasks of both.
     pub moved: Vec<Move>,
     /// Sets of both that could not be ranked by this similarity, and why.
@@ -46,6 +49,7 @@ impl Difference {
             && self.changed.is_empty()
             && self.sets_added.is_empty()
             && self.sets_removed.is_empty()
+            && self.sets_changed.is_empty()
             && self.moved.is_empty()
             && self.not_ranked.is_empty()
     }
@@ -64,8 +68,17 @@ pub fn diff(old: &Zoo, new: &Zoo, similarity: &Similarity) -> Difference {
     };
     let changed = old.tasks().iter().filter(|t| new.task(&t.id).is_some_and(|n| n != *t));
     let (mut moved, mut not_ranked) = (Vec::new(), BTreeMap::new());
+    let mut sets_changed = BTreeMap::new();
     for set in old.sets() {
         let Some(theirs) = new.sets().find(|s| s.key == set.key) else { continue };
+        let mut differences = set.recipe.differences(&theirs.recipe);
+        if set.dim != theirs.dim {
+            let [left, right] = [set.dim, theirs.dim].map(|dim| dim.to_string());
+            differences.push(FieldDifference { field: "dim".into(), left, right });
+        }
+        if !differences.is_empty() {
+            sets_changed.insert(set.key.clone(), differences);
+        }
         let both = |id: &&String| set.tasks.contains(id) && theirs.tasks.contains(id);
         let tasks = old.tasks().iter().chain(new.tasks()).map(|t| &t.id);
         let rest: Vec<String> = tasks.filter(|id| !both(id)).cloned().collect();
@@ -96,6 +109,7 @@ pub fn diff(old: &Zoo, new: &Zoo, similarity: &Similarity) -> Difference {
         changed: changed.map(|t| t.id.clone()).collect(),
         sets_added: sets_only(new, old),
         sets_removed: sets_only(old, new),
+        sets_changed,
         moved,
         not_ranked,
     }

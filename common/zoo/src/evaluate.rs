@@ -30,8 +30,8 @@ pub struct Settings<'a> {
 pub struct Judgement {
     /// The target.
     pub target: String,
-    /// Number of sources that were ranked.
-    pub sources: usize,
+    /// The sources that were ranked, in the truth's order.
+    pub sources: Vec<String>,
     /// The values of [`MEASURES`].
     pub values: Values,
 }
@@ -211,7 +211,8 @@ async fn judge(
         random.push(floors(&judged));
         ceiling.extend(by_seed(truth, row, &columns, &ids, baseline));
         let values = measures(&judged);
-        targets.push(Judgement { target: target.clone(), sources: ids.len(), values });
+        let sources = ids.iter().copied().map(str::to_owned).collect();
+        targets.push(Judgement { target: target.clone(), sources, values });
         pause().await;
     }
     if targets.is_empty() {
@@ -260,8 +261,8 @@ fn by_seed(
 }
 
 impl Report {
-    /// Compares two methods over the targets that both reports have: one test a
-    /// measure, in the order of [`MEASURES`].
+    /// Compares two methods over the targets for which both ranked the same sources: one
+    /// test a measure, in the order of [`MEASURES`].
     pub fn compare(&self, other: &Self, seed: u64) -> Vec<Option<PairedTest>> {
         (0..MEASURES.len()).map(|measure| self.compare_by(other, measure, seed)).collect()
     }
@@ -292,8 +293,12 @@ impl Report {
 
     /// The figures as the JSON of `tupate evaluate --json`, but for `settings`.
     pub fn to_json(&self) -> Map<String, Value> {
+        // A measure without a value is null; relevance by gain is only there where scores
+        // without transfer are.
+        let gain = format!("ndcg.{}", Relevance::Gain.name());
+        let there = |m: usize| MEASURES[m].name != gain || self.mean[m].is_some();
         let number = |values: &Values, rank: &str| {
-            nest(rank, |m| values[m].map(Value::from).or(self.mean[m].map(|_| Value::Null)))
+            nest(rank, |m| there(m).then(|| values[m].map_or(Value::Null, Value::from)))
         };
         let targets: Vec<Value> = self
             .targets
@@ -301,8 +306,12 @@ impl Report {
             .map(|judgement| {
                 let mut row = Map::new();
                 row.insert("target".into(), judgement.target.clone().into());
-                row.insert("sources".into(), judgement.sources.into());
+                row.insert("sources".into(), judgement.sources.len().into());
                 row.append(&mut number(&judgement.values, "rank_of_best"));
+                // A place, but between two of equal scores.
+                if let Some(place) = row["rank_of_best"].as_f64().filter(|p| p.fract() == 0.0) {
+                    row.insert("rank_of_best".into(), (place as u64).into());
+                }
                 Value::Object(row)
             })
             .collect();
@@ -313,7 +322,7 @@ impl Report {
         if let Some(ceiling) = &self.ceiling {
             all.insert("ceiling".into(), number(ceiling, "rho").into());
         }
-        let interval = nest("rho", |m| self.mean[m].map(|_| json!(self.interval[m])));
+        let interval = nest("rho", |m| there(m).then(|| json!(self.interval[m])));
         all.insert("interval95".into(), interval.into());
         all
     }

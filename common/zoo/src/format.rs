@@ -18,7 +18,8 @@
 //! are sorted and there is no time stamp: equal zoos are equal files.
 
 use crate::manifest::TensorDigest;
-use crate::{Error, Zoo, int8};
+use crate::outline::MAX_HEADER;
+use crate::{EmbeddingSet, Error, Zoo, int8};
 use half::f16;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -101,7 +102,7 @@ pub(crate) fn write(zoo: &Zoo, dtype: Dtype) -> Result<Vec<u8>, Error> {
         match dtype {
             Dtype::F32 => blobs.push(f32s(set.tensor(), shape, &rows)),
             Dtype::F16 => {
-                let bytes = to_f16(&set.key, &rows)?;
+                let bytes = to_f16(set, &rows)?;
                 blobs.push(Blob { name: set.tensor(), dtype: "F16", shape, bytes });
             }
             Dtype::Int8 => {
@@ -149,6 +150,14 @@ pub(crate) fn write(zoo: &Zoo, dtype: Dtype) -> Result<Vec<u8>, Error> {
     let mut header = serde_json::to_vec(&header)
         .map_err(|e| Error::Inconsistent(format!("the header cannot be written: {e}")))?;
     header.resize(header.len().next_multiple_of(8), b' ');
+    if header.len() as u64 > MAX_HEADER {
+        return Err(Error::Inconsistent(format!(
+            "what the zoo says of its {} tasks takes {} bytes, and {MAX_HEADER} are allowed; make \
+             shards of it",
+            zoo.tasks().len(),
+            header.len()
+        )));
+    }
     let mut file = Vec::with_capacity(8 + header.len() + offset);
     file.extend_from_slice(&(header.len() as u64).to_le_bytes());
     file.extend_from_slice(&header);
@@ -158,16 +167,32 @@ pub(crate) fn write(zoo: &Zoo, dtype: Dtype) -> Result<Vec<u8>, Error> {
     Ok(file)
 }
 
-fn to_f16(key: &str, rows: &[f32]) -> Result<Vec<u8>, Error> {
+/// Greatest share of its squared length that an embedding may lose to rounding: of values that
+/// f16 holds to all its digits it is some 10⁻⁷.
+const MOST_LOST: f64 = 1e-5;
+
+fn to_f16(set: &EmbeddingSet, rows: &[f32]) -> Result<Vec<u8>, Error> {
+    let key = &set.key;
     let mut bytes = Vec::with_capacity(2 * rows.len());
-    for &value in rows {
-        let half = f16::from_f32(value);
-        if !half.is_finite() {
+    for (task, row) in set.tasks.iter().zip(rows.chunks(set.dim)) {
+        let (mut length, mut lost) = (0.0, 0.0);
+        for &value in row {
+            let half = f16::from_f32(value);
+            if !half.is_finite() {
+                return Err(Error::Inconsistent(format!(
+                    "a value of {key} is {value}, beyond what f16 holds (65504); store it as f32"
+                )));
+            }
+            bytes.extend_from_slice(&half.to_le_bytes());
+            length += f64::from(value).powi(2);
+            lost += f64::from(value - half.to_f32()).powi(2);
+        }
+        if lost > MOST_LOST * length {
             return Err(Error::Inconsistent(format!(
-                "a value of {key} is {value}, beyond what f16 holds (65504); store it as f32"
+                "values of the {key} embedding of {task} are so small that f16 does not hold them \
+                 (they should exceed 0.00006); store it as f32"
             )));
         }
-        bytes.extend_from_slice(&half.to_le_bytes());
     }
     Ok(bytes)
 }

@@ -233,9 +233,15 @@ impl Manifest {
         ] {
             Error::within(what, found as u64, limit as u64)?;
         }
+        check_text(&self.name)?;
+        // Paragraphs it may have.
+        self.description.lines().try_for_each(check_text)?;
         let mut ids = BTreeSet::new();
         for task in &self.tasks {
             check_id(&task.id)?;
+            let facts = [Some(&task.name), Some(&task.family)].into_iter();
+            let facts = facts.chain([task.licence.as_ref(), task.link.as_ref()]);
+            facts.flatten().try_for_each(|text| check_text(text))?;
             if !ids.insert(task.id.as_str()) {
                 return Err(Error::Inconsistent(format!("task {} is listed twice", task.id)));
             }
@@ -260,6 +266,9 @@ impl Manifest {
                     set.key
                 )));
             }
+            check_text(&set.key)?;
+            check_text(&set.recipe.encoder.name)?;
+            check_text(&set.recipe.method.to_string())?;
             if set.tasks.is_empty() || set.dim == 0 {
                 return Err(Error::Inconsistent(format!("embedding set {} is empty", set.key)));
             }
@@ -285,6 +294,8 @@ impl Manifest {
         }
         let mut settings = BTreeSet::new();
         for matrix in &self.transfer {
+            check_text(&matrix.setting)?;
+            check_text(&matrix.metric)?;
             matrix.check()?;
             if !settings.insert(matrix.setting.as_str()) {
                 return Err(Error::Inconsistent(format!(
@@ -311,6 +322,14 @@ fn check_name(what: &str, name: &str) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+/// Refuses what would move a terminal's cursor, or more, where it is printed.
+fn check_text(text: &str) -> Result<(), Error> {
+    match text.chars().any(char::is_control) {
+        true => Err(Error::Inconsistent(format!("{text:?} has control characters"))),
+        false => Ok(()),
+    }
 }
 
 fn parse_version(version: &str) -> Option<(u32, u32)> {

@@ -197,7 +197,7 @@ impl Outline {
         }
         for tensor in self.manifest.tensors.iter().filter(|t| !of_sets.contains(t.name.as_str())) {
             let bytes = self.part(&tensor.name, self.info(&tensor.name)?, &[(0, file)])?;
-            self.check_tensor(&tensor.name, format::sha256_hex(bytes))?;
+            check_digest(&tensor.name, &tensor.sha256, format::sha256_hex(bytes))?;
         }
         Ok(())
     }

@@ -6,9 +6,9 @@ mod common;
 use common::{embedding, zoo};
 use serde_json::{Value, json};
 use tupate_tasks::Checkpoint;
-use tupate_zoo::evaluate::{Report, Settings, evaluate};
+use tupate_zoo::evaluate::{Report, Settings, evaluate, evaluate_scores};
 use tupate_zoo::npy::Array;
-use tupate_zoo::{Dtype, Error, Reduce, Similarity, TransferMatrix, Zoo, import};
+use tupate_zoo::{Dtype, Error, Reduce, ScoreTable, Similarity, TransferMatrix, Zoo, import};
 
 const TRUTH: &[u8] = include_bytes!("golden/truth.csv");
 
@@ -106,7 +106,7 @@ fn the_shape_of_the_json() {
     assert!(low <= mean && mean <= high && low < high, "{low} {mean} {high}");
     assert!(json.get("ceiling").is_none(), "one table has no seeds");
     // Targets have 6, 6, 5, … sources left: the mean of (n + 1)/2.
-    let n: f64 = report.targets.iter().map(|t| (t.sources + 1) as f64 / 2.0).sum();
+    let n: f64 = report.targets.iter().map(|t| (t.sources.len() + 1) as f64 / 2.0).sum();
     within(&json["random"]["rho"], &json!(n / 6.0), "random");
     assert_eq!(json["targets"][0]["rank_of_best"], report.targets[0].values[0].unwrap());
 }
@@ -143,7 +143,7 @@ fn a_set_may_lack_tasks_that_the_zoo_has() {
     let error = evaluate(&zoo(), &truth, &settings).unwrap_err().to_string();
     assert!(error.contains("no target"), "{error}");
     let late = evaluate(&zoo(), &truth, &Settings { method: Some("lora.late"), ..settings });
-    assert_eq!(late.unwrap().targets[0].sources, 3);
+    assert_eq!(late.unwrap().targets[0].sources, ["b", "c", "d"]);
 }
 
 #[test]
@@ -184,6 +184,42 @@ fn two_methods_are_compared_over_the_same_targets() {
     let test = report.compare(&other, 0)[0].unwrap();
     let difference = report.mean[0].unwrap() - other.mean[0].unwrap();
     assert!((test.difference - difference).abs() < 1e-12 && test.exact);
+}
+
+#[test]
+fn two_methods_that_ranked_other_sources_are_not_compared() {
+    let truth = TransferMatrix::from_csv(b"t,a,b,c\nx,.1,.2,.3\ny,.1,.2,.3\n", "s", "m").unwrap();
+    let scored = |csv: &str| {
+        let scores = ScoreTable::from_csv(csv.as_bytes(), "s").unwrap();
+        evaluate_scores(&scores, &truth, &[], 0).unwrap()
+    };
+    let own = scored("t,a,b,c\nx,1,2,\ny,1,2,3\n");
+    let other = scored("t,a,b,c\nx,,2,3\ny,3,2,1\n");
+    // Of x both ranked two sources, and not the same.
+    assert_eq!(own.compare(&own, 0)[0].unwrap().targets, 2);
+    assert!(own.compare(&other, 0)[0].is_none_or(|test| test.targets == 1));
+}
+
+#[test]
+fn a_measure_without_a_value_is_null_and_a_place_is_whole() {
+    // Equal true scores have no correlation with anything.
+    let truth = TransferMatrix::from_csv(b"t,a,b,c\na,,.5,.5\n", "s", "m").unwrap();
+    let json = judge(&zoo_of_late(), &truth, &[]).unwrap().to_json();
+    for part in [&json["targets"][0], &json["mean"], &json["random"], &json["interval95"]] {
+        let fields = part.as_object().unwrap();
+        assert!(fields["kendall_tau"].is_null() && fields["spearman"].is_null(), "{part}");
+        // Without scores without transfer there is no gain.
+        assert!(!fields["ndcg"].as_object().unwrap().contains_key("gain"), "{part}");
+    }
+    let truth = TransferMatrix::from_csv(b"t,a,b,c\na,,.4,.5\n", "s", "m").unwrap();
+    let json = judge(&zoo_of_late(), &truth, &[]).unwrap().to_json();
+    assert_eq!(json["targets"][0]["rank_of_best"].to_string(), "2");
+}
+
+/// The plane, by one set.
+fn zoo_of_late() -> Zoo {
+    let rows = [("a", [1.0, 0.0]), ("b", [2.0, 0.5]), ("c", [0.25, 1.0])];
+    Zoo::pack("plane", "", rows.map(|(id, row)| embedding(id, Checkpoint::Late, &row))).unwrap()
 }
 
 #[test]

@@ -184,6 +184,70 @@ fn an_index_opens_the_very_files_that_it_names() {
 }
 
 #[test]
+fn a_zoo_that_begins_as_json_might_is_a_zoo() {
+    // A header of 31,520 bytes: the file begins with a space and `{`.
+    let length = |zoo: &Zoo| {
+        let bytes = zoo.to_bytes(Dtype::F32).unwrap();
+        u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
+    };
+    let zoo = large(9, 8, 5);
+    let missing = 31_520 - length(&zoo.clone().described(""));
+    let zoo = zoo.described(&"x".repeat(missing));
+    let bytes = zoo.to_bytes(Dtype::F32).unwrap();
+    assert_eq!(&bytes[..2], b" {");
+    assert!(!Index::is_begun_by(&bytes));
+}
+
+#[test]
+fn shards_tuned_from_elsewhere_do_not_come_together() {
+    let part = |id: &str, initial: f32| {
+        let mut new = embedding(id, Checkpoint::Late, &[1.0, 2.0]);
+        new.initial = Some(vec![initial; 2]);
+        let zoo = Zoo::pack("z", "", [new]).unwrap();
+        (zoo.to_bytes(Dtype::F32).unwrap(), zoo)
+    };
+    let [(a, first), (b, other), (c, alike)] = [part("a", 0.5), part("b", 0.25), part("c", 0.5)];
+    let mut index = Index::new("z", "");
+    index.add("a.safetensors", &a, &first).unwrap();
+    let error = index.add("b.safetensors", &b, &other).unwrap_err().to_string();
+    assert!(error.contains("tuned from other initial parameters"), "{error}");
+    index.add("c.safetensors", &c, &alike).unwrap();
+    // One that was changed afterwards, by its index's leave.
+    let text = String::from_utf8(index.to_bytes().unwrap()).unwrap();
+    let sly = text
+        .replace(&sha256_hex(&c), &sha256_hex(&b))
+        .replace(&format!("\"bytes\": {}", c.len()), &format!("\"bytes\": {}", b.len()));
+    let sly = Index::parse(sly.as_bytes()).unwrap();
+    let error = sly.open(&sly.shards[1], &b).unwrap_err().to_string();
+    assert!(error.contains("tuned from other initial parameters"), "{error}");
+    // An index that says nothing of them is of an earlier version.
+    let digest = text.lines().find(|line| line.contains("initial_sha256")).unwrap();
+    let older = text.replace(&format!("{digest}\n"), "");
+    let older = older.replace("\"has_initial\": true,", "\"has_initial\": true");
+    let older = Index::parse(older.as_bytes()).unwrap();
+    assert!(older.open(&older.shards[0], &a).is_ok());
+}
+
+#[test]
+fn a_target_from_elsewhere_stands_in_the_place_of_its_name() {
+    let zoo = large(12, 9, 1);
+    let shards = split(&zoo, 5);
+    let set = zoo.sets().next().unwrap();
+    let mut values = zoo.row(set, "t003").unwrap();
+    values.iter_mut().step_by(2).for_each(|value| *value += 0.4);
+    let guest = TaskEmbedding { task: "t003".into(), recipe: set.recipe.clone(), values };
+    let target = Target::Embeddings(std::slice::from_ref(&guest));
+    let similarity = Similarity::named("centred").unwrap();
+    let many = over(&index_of(&shards), &shards, target, similarity, &[], 20).unwrap().ranking;
+    let one = rank(&zoo, &Query { target, method: None, similarity }).unwrap();
+    assert_eq!(many.sources.len(), 11);
+    for (many, one) in many.sources.iter().zip(&one.sources) {
+        assert_eq!(many.task, one.task);
+        assert!((many.score - one.score).abs() < 1e-6, "{} and {}", many.score, one.score);
+    }
+}
+
+#[test]
 fn what_contradicts_itself_is_no_index() {
     let text = String::from_utf8(halves().0.to_bytes().unwrap()).unwrap();
     for (from, to, says) in [

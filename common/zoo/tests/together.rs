@@ -92,8 +92,20 @@ fn what_differs_is_listed() {
         [step("a", "b", 1, 2), step("a", "c", 2, 1), step("c", "a", 2, 1), step("c", "b", 1, 2)];
     assert_eq!(found.moved, moved);
     assert!(diff(&old, &old, cosine()).is_empty());
+    let recipe = old.sets().next().unwrap().recipe.clone();
     let found = diff(&old, &zoo(), cosine());
     assert_eq!(found.sets_added, ["lora.early"]);
+    assert!(found.sets_changed.is_empty());
+    let encoder = tupate_tasks::EncoderRef { weights_sha256: "cd".repeat(32), ..recipe.encoder };
+    let other = [("a", [1.0, 0.0, 0.0]), ("b", [1.0, 0.5, 0.0])].map(|(id, row)| {
+        let mut new = embedding(id, Checkpoint::Late, &row);
+        new.recipe.encoder = encoder.clone();
+        new
+    });
+    let found = diff(&old, &Zoo::pack("z", "", other).unwrap(), cosine());
+    let fields: Vec<_> = found.sets_changed["lora.late"].iter().map(|d| &*d.field).collect();
+    assert_eq!(fields, ["encoder", "dim"]);
+    assert!(!found.is_empty());
     let gauge = diff(&old, &old, Similarity::named("gauge").unwrap());
     assert!(gauge.not_ranked["lora.late"].contains("flatten") && !gauge.is_empty());
 }
@@ -112,9 +124,15 @@ fn a_card_says_what_is_in_the_file() {
     }
     assert!(!text.contains("Measured transfer"));
     let mut sly = embedding("a", Checkpoint::Late, &[1.0, 1.0]);
-    sly.task.name = "x | y\n# <script>".into();
-    let text = card(&Zoo::pack("z", "", [sly]).unwrap(), "z", "0");
+    sly.task.name = "x | y # <script>".into();
+    sly.task.id = "a`; ls; `".into();
+    let plain = embedding("b", Checkpoint::Late, &[1.0, 1.0]);
+    let text = card(&Zoo::pack("z", "", [sly.clone(), plain]).unwrap(), "z", "0");
     assert!(text.contains("x \\| y \\# \\<script\\>"), "{text}");
+    assert!(text.contains("--zoo z --target b\n"), "{text}");
+    sly.task.id = "-rf".into();
+    let text = card(&Zoo::pack("z", "", [sly]).unwrap(), "z", "0");
+    assert!(text.contains("--zoo z --target TASK\n"), "{text}");
 }
 
 /// A zoo of one tuning: `a` by both checkpoints, with this score.

@@ -1,6 +1,7 @@
 //! The index of a zoo in shards: one small JSON file.
 
 use crate::link::is_sha256;
+use crate::outline::FIRST;
 use crate::{EmbeddingSet, Error, MAX_SETS, MAX_TASKS, Zoo, sha256_hex};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -49,6 +50,10 @@ pub struct ShardedSet {
     pub dim: usize,
     /// Whether the shards also hold the embedding of the untrained parameters.
     pub has_initial: bool,
+    /// sha256 of its values, lower-case hex over little-endian f32: they are the same in every
+    /// shard. Indices that say nothing of it are older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_sha256: Option<String>,
 }
 
 /// One shard's file.
@@ -65,13 +70,18 @@ pub struct ShardFile {
 }
 
 impl ShardedSet {
-    fn of(set: &EmbeddingSet) -> Self {
-        Self {
+    fn all(zoo: &Zoo) -> Vec<Self> {
+        let digest = |values: &[f32]| {
+            sha256_hex(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
+        };
+        let of = |set: &EmbeddingSet| Self {
             key: set.key.clone(),
             recipe: set.recipe.clone(),
             dim: set.dim,
             has_initial: set.has_initial,
-        }
+            initial_sha256: zoo.initial(set).map(digest),
+        };
+        zoo.sets().map(of).collect()
     }
 
     fn set(&self) -> EmbeddingSet {
@@ -110,7 +120,10 @@ impl Index {
 
     /// Whether a file begins as an index does, and not as a zoo.
     pub fn is_begun_by(file: &[u8]) -> bool {
-        file.trim_ascii_start().first() == Some(&b'{')
+        // A header of 31,520 bytes makes a zoo begin with ` {`, too; but the upper bytes of
+        // its length are 0, as no byte of JSON is.
+        let zoo = file.iter().take(FIRST).any(|byte| *byte == 0);
+        !zoo && file.trim_ascii_start().first() == Some(&b'{')
     }
 
     /// Adds a shard, whose file's bytes and name these are.
@@ -119,7 +132,7 @@ impl Index {
     /// When its recipes or initial values are not those of the shards before, or a limit
     /// is passed. That no task is in two shards is for the caller to see to.
     pub fn add(&mut self, file: &str, bytes: &[u8], zoo: &Zoo) -> Result<(), Error> {
-        let sets: Vec<_> = zoo.sets().map(ShardedSet::of).collect();
+        let sets = ShardedSet::all(zoo);
         match self.shards.first() {
             None => self.embeddings = sets,
             Some(first) => self.same_sets(file, &first.file, &sets)?,
@@ -181,7 +194,7 @@ impl Index {
             return Err(Error::Checksum { what, expected, found });
         }
         let zoo = Zoo::parse(bytes)?;
-        let sets: Vec<_> = zoo.sets().map(ShardedSet::of).collect();
+        let sets = ShardedSet::all(&zoo);
         self.same_sets(&shard.file, "the index", &sets)?;
         if zoo.tasks().len() as u64 != shard.tasks {
             return Err(Error::Inconsistent(format!(
@@ -208,10 +221,13 @@ impl Index {
             if !differences.is_empty() {
                 return Err(Error::Incomparable { differences });
             }
-            if set != known {
+            let told = known.initial_sha256.is_some();
+            if (set.dim, set.has_initial) != (known.dim, known.has_initial)
+                || told && set.initial_sha256 != known.initial_sha256
+            {
                 return Err(Error::Inconsistent(format!(
-                    "{} of {file} is not what it is in {other}: other lengths, or only one of them \
-                     has initial values",
+                    "{} of {file} is not what it is in {other}: of another length, or tuned from \
+                     other initial parameters",
                     set.key
                 )));
             }

@@ -43,27 +43,34 @@ pub async fn rank<E: From<Error>>(
     let target = wish.target.task()?;
     let (set, guest) = chosen(index, wish)?;
     let key = set.key.clone();
-    let own = guest.is_none();
-    let vector = match guest {
-        Some(embedding) => embedding.values.clone(),
-        None => {
+    let of_all = wish.similarity.of_all;
+    let row = match guest.is_none() || of_all {
+        true => {
             let find = Question::Find { set: key.clone(), task: target.to_owned() };
-            let Reply::Find(Some(vector)) = answer(find).await? else {
-                return Err(Error::Ambiguous(format!(
-                    "no task {target} has {key} embeddings in the {} tasks of {}",
-                    index.tasks, index.name
-                ))
-                .into());
-            };
-            vector
+            match answer(find).await? {
+                Reply::Find(row) => row,
+                _ => return Err(strange().into()),
+            }
         }
+        false => None,
     };
-    let mean = match wish.similarity.of_all {
+    let Some(vector) = guest.map(|guest| &guest.values).or(row.as_ref()).cloned() else {
+        return Err(Error::Ambiguous(format!(
+            "no task {target} has {key} embeddings in the {} tasks of {}",
+            index.tasks, index.name
+        ))
+        .into());
+    };
+    let mean = match of_all {
         false => None,
         true => match answer(Question::Total { set: key.clone() }).await? {
-            Reply::Total(total) if total.sum.len() == vector.len() => {
-                // A target from elsewhere stands among the rows, too.
-                Some(total.mean((!own).then_some(&vector)))
+            Reply::Total(mut total) if total.sum.len() == vector.len() => {
+                // A target from elsewhere stands among the rows, too: in the place of the
+                // row of its name.
+                if let (Some(_), Some(row)) = (guest, &row) {
+                    total.take_out(row);
+                }
+                Some(total.mean(guest.map(|guest| &*guest.values)))
             }
             _ => return Err(lengths(vector.len(), set.dim).into()),
         },
@@ -78,7 +85,7 @@ pub async fn rank<E: From<Error>>(
     };
     let question = Question::Nearest { ask, filters: wish.filters.to_vec(), most: wish.most };
     let Reply::Nearest(nearest) = answer(question).await? else {
-        return Err(Error::Inconsistent("the shards answer another question".into()).into());
+        return Err(strange().into());
     };
     let ranking = Ranking {
         target: target.to_owned(),
@@ -120,6 +127,10 @@ fn chosen<'a>(
             }
         }
     }
+}
+
+fn strange() -> Error {
+    Error::Inconsistent("the shards answer another question".into())
 }
 
 pub(super) fn lengths(found: usize, wanted: usize) -> Error {

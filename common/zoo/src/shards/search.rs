@@ -47,6 +47,16 @@ impl Total {
         self.rows += other.rows;
     }
 
+    /// Takes out one of the rows.
+    ///
+    /// # Panics
+    /// When it is of another length.
+    pub fn take_out(&mut self, row: &[f32]) {
+        assert_eq!(self.sum.len(), row.len(), "a row of another length");
+        self.sum.iter_mut().zip(row).for_each(|(sum, value)| *sum -= f64::from(*value));
+        self.rows -= 1;
+    }
+
     /// The mean of the rows and, if it is not among them, of a target, `[D]`.
     pub fn mean(&self, target: Option<&[f32]>) -> Vec<f32> {
         let rows = self.rows + u64::from(target.is_some());
@@ -133,7 +143,8 @@ fn place(text: &str, wanted: &str) -> Option<usize> {
 
 /// Descending score, ties by id.
 fn order(a: f64, a_id: &str, b: f64, b_id: &str) -> Ordering {
-    b.total_cmp(&a).then_with(|| a_id.cmp(b_id))
+    // 0 is added because −0 and 0 are equal scores.
+    (b + 0.0).total_cmp(&(a + 0.0)).then_with(|| a_id.cmp(b_id))
 }
 
 /// What a shard can be asked.
