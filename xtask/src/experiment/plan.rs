@@ -142,6 +142,8 @@ pub struct Task {
     pub pending: bool,
     /// The data's licence.
     pub licence: String,
+    /// Where the data can be had.
+    pub link: Option<String>,
     /// What was cut, and what stands in for what.
     pub note: Option<String>,
 }

@@ -277,18 +277,19 @@ impl<'a> Report<'a> {
             let own = |row: &&Tuned| row.task == task.id && seeds.contains(&row.seed);
             let of: Vec<&Tuned> = tuned.iter().filter(own).collect();
             let Some(first) = of.first() else { continue };
+            let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
             let score = |method: &&str| {
-                let scores: Vec<f64> =
-                    of.iter().filter(|row| row.method == **method).map(|row| row.score).collect();
-                format!("{:.3}", scores.iter().sum::<f64>() / scores.len() as f64)
+                let by = of.iter().filter(|row| row.method == **method);
+                format!("{:.3}", mean(by.map(|row| row.score).collect()))
             };
+            // Of other subsets another class is the commonest.
+            let majority = mean(of.iter().map(|row| row.majority).collect());
             writeln!(
                 text,
-                "| {} | {} | {} | {:.3} | {} | {}; {} |",
+                "| {} | {} | {} | {majority:.3} | {} | {}; {} |",
                 task.id,
                 classes.get(&task.id).map_or("", String::as_str),
                 first.metric,
-                first.majority,
                 methods.iter().map(score).collect::<Vec<_>>().join(" | "),
                 task.licence,
                 task.note.as_deref().unwrap_or("whole")
@@ -396,7 +397,7 @@ impl<'a> Report<'a> {
 /// What the plan says of its tasks, for the zoo.
 fn facts(plan: &Plan) -> Value {
     let of = |task: &Task| {
-        let named = [("name", &task.name), ("family", &task.family)];
+        let named = [("name", &task.name), ("family", &task.family), ("link", &task.link)];
         let mut facts: Map<String, Value> = named
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value.as_deref()?.into())))

@@ -76,7 +76,8 @@ fn a_report_has_a_table_for_every_question() {
         assert!(merged.contains(part), "{part} in {merged}");
     }
     let facts = files::json(&report.work.join("facts.json")).unwrap();
-    let bees = json!({ "name": "Bees", "family": "flight", "licence": "MIT" });
+    let link = "https://example.org/bees";
+    let bees = json!({ "name": "Bees", "family": "flight", "licence": "MIT", "link": link });
     assert_eq!((&facts["b"], &facts["a"]), (&bees, &json!({ "licence": "MIT" })));
     let csv = fs::read_to_string(report.work.join("textemb.csv")).unwrap();
     assert_eq!(csv, "target,a,b,c\na,,1,0.5\nb,2,,1\nc,0,-0.001,\n");
