@@ -80,6 +80,24 @@ pub struct Tokenised<'a> {
     pub truncated: usize,
 }
 
+impl Tokenised<'_> {
+    /// Questions that have an answer, and no window that holds all of it: they are
+    /// learnt as questions without one.
+    pub fn unmarked(&self) -> usize {
+        let mut marked = vec![false; self.examples.len()];
+        for tokens in &self.sequences {
+            if let Target::Span(window) = &tokens.target {
+                marked[tokens.example] |= window.gold != (0, 0);
+            }
+        }
+        let located = |example: &Example| match &example.label {
+            Label::Answers(answers) => answers.iter().any(|answer| answer.start.is_some()),
+            _ => false,
+        };
+        self.examples.iter().zip(marked).filter(|(e, marked)| !marked && located(e)).count()
+    }
+}
+
 /// `B` sequences padded to the longest of them, `S` tokens; row-major `[B, S]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
@@ -206,13 +224,27 @@ fn window(encoding: &Encoding, answers: &[Answer]) -> Window {
     let first = sequences.iter().position(inside).unwrap_or(sequences.len());
     let end = sequences.iter().rposition(inside).map_or(first, |last| last + 1);
     let offsets = encoding.get_offsets()[first..end].to_vec();
-    let gold = answers.iter().find_map(|a| Some((a.start?, a.start? + a.text.len())));
+    let gold = answers.iter().find_map(visible);
     let gold = gold.and_then(|(start, end)| {
         let from = offsets.iter().position(|(s, e)| *s <= start && start < *e)?;
         let to = offsets.iter().rposition(|(s, e)| *s < end && end <= *e)?;
         (from <= to).then_some((first + from, first + to))
     });
     Window { gold: gold.unwrap_or((0, 0)), context: first..end, offsets }
+}
+
+/// Where an answer begins and ends, without what may lie in no token at its ends:
+/// spaces, and characters that are not seen, which many tokenizers leave out.
+fn visible(answer: &Answer) -> Option<(usize, usize)> {
+    let unseen = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{2064}' | '\u{feff}')
+    };
+    let begun = answer.text.trim_start_matches(unseen);
+    let start = answer.start? + answer.text.len() - begun.len();
+    Some((start, start + begun.trim_end_matches(unseen).len()))
 }
 
 fn labelled(encoding: &Encoding, tags: &[u32]) -> Vec<Tag> {
@@ -377,6 +409,27 @@ mod tests {
         let missed: String =
             context.char_indices().filter(|(i, _)| !covered[*i]).map(|(_, c)| c).collect();
         assert_eq!(missed.trim(), "", "only spaces lie in no token");
+    }
+
+    #[test]
+    fn what_is_not_seen_at_an_answer_s_ends_is_no_part_of_it() {
+        let context = "é ab\u{200b} cd\u{ad} ef gh ij kl mn op";
+        let span = |answer: &str, max_length| {
+            let examples = [question("q", context, Some(answer))];
+            let tokenised = tokenise(&encoder(), &examples, limits(max_length)).unwrap();
+            let found = tokenised.sequences.iter().filter_map(|sequence| {
+                let Target::Span(window) = &sequence.target else { panic!("no span") };
+                let at = |token: usize| window.offsets[token - window.context.start];
+                let (from, to) = window.gold;
+                (from > 0).then(|| context[at(from).0..at(to).1].to_owned())
+            });
+            (found.collect::<Vec<_>>(), tokenised.unmarked())
+        };
+        for answer in [" cd\u{ad} ", "\u{200b} cd", "cd\u{ad}", " cd", "cd"] {
+            assert_eq!(span(answer, 64), (vec!["cd".to_owned()], 0), "{answer:?}");
+        }
+        assert_eq!(span(" ", 64), (vec![], 1), "nothing of it is seen");
+        assert_eq!(span(&context[3..], 16), (vec![], 1), "no window is long enough");
     }
 
     #[test]

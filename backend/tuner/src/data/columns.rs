@@ -42,6 +42,35 @@ pub(super) fn guess(
     })
 }
 
+/// Refuses a table's first row where its columns were said by their places and it is a
+/// header: the label's name would be a class of its own.
+pub(super) fn refuse_header(
+    file: &Path,
+    records: &Records,
+    columns: &Columns,
+) -> Result<(), Error> {
+    let cell = |row: &Record, column: &Column| match (row, column) {
+        (Record::Cells(cells), Column::At(place)) => cells.get(*place).map(|c| c.trim().to_owned()),
+        _ => None,
+    };
+    let (None, Some((Spot::Line(line), first))) = (&records.header, records.rows.first()) else {
+        return Ok(());
+    };
+    let parts = columns.parts();
+    let names: Option<Vec<_>> = parts.iter().map(|(_, column)| cell(first, column)).collect();
+    let (Some(names), Some(label)) = (names, cell(first, columns.label())) else { return Ok(()) };
+    let again = records
+        .rows
+        .iter()
+        .skip(1)
+        .any(|(_, row)| cell(row, columns.label()).is_some_and(|other| other == label));
+    let is_number = label.parse::<f64>().is_ok();
+    if again || is_number || !names.iter().any(|name| columns::is_usual(name)) {
+        return Ok(());
+    }
+    Err(Error::HeaderByPlace { file: file.into(), line: *line, names })
+}
+
 /// What is left of a file's columns, to be said after those that are used.
 pub(super) fn unused(records: &Records, columns: &Columns) -> String {
     // Of a wide table, enough to see what it is about.

@@ -55,7 +55,8 @@ pub enum Error {
     #[error("{}: no such file{}", .file.display(), listing(.there))]
     NoFile { file: PathBuf, there: Vec<String> },
     #[error(
-        "{}: no {split} file for task {task} (looked for {}){}; name it with --{split} FILE",
+        "{}: no {split} file for task {task} (looked for {}){}; put it there under such a name, \
+         or, where the command has it, name it with --{split} FILE",
         .folder.display(), .wanted.join(", "), listing(.there)
     )]
     NoSplit {
@@ -66,7 +67,8 @@ pub enum Error {
         there: Vec<String>,
     },
     #[error(
-        "{}: more than one {split} file fits: {}; name one with --{split} FILE",
+        "{}: more than one {split} file fits: {}; keep one of them in the folder, or, where the \
+         command has it, name it with --{split} FILE",
         .folder.display(), .found.join(", ")
     )]
     AmbiguousSplit { folder: PathBuf, split: &'static str, found: Vec<String> },
@@ -77,7 +79,9 @@ pub enum Error {
     NotAFolder { path: PathBuf },
     #[error(
         "{}: the name does not say how to read it; end it in .csv, .tsv, .jsonl, .json, .conll, \
-         .conllu or .parquet, all but the last optionally followed by .gz", .file.display()
+         .conllu or .parquet, all but the last optionally followed by .gz; a table of any name is \
+         read where --columns says what its columns hold, such as --columns text=NAME,label=NAME",
+        .file.display()
     )]
     UnknownFormat { file: PathBuf },
     #[error("{}: cannot be read: {source}", .file.display())]
@@ -109,10 +113,15 @@ pub enum Error {
          close it, and double every quote inside a quoted field", .file.display()
     )]
     OpenQuote { file: PathBuf, line: usize },
+    #[error(
+        "{}:{line}: a quoted field goes on after its closing quote; double every quote inside",
+        .file.display()
+    )]
+    QuoteGoesOn { file: PathBuf, line: usize },
     #[error("{}:{line}: {detail}", .file.display())]
     Csv { file: PathBuf, line: usize, detail: String },
-    #[error("{}{at}: two columns are named {name:?}; rename one", .file.display())]
-    DuplicateColumn { file: PathBuf, at: Spot, name: String },
+    #[error("{}{at}: two columns are named {name:?}; rename one{}", .file.display(), places_help(.table))]
+    DuplicateColumn { file: PathBuf, at: Spot, name: String, table: bool },
     #[error(
         "{}:{line}: no column {}; the columns are {}", .file.display(), or(.wanted), quoted(.columns)
     )]
@@ -162,10 +171,10 @@ pub enum Error {
     )]
     FractionalLabel { file: PathBuf, at: Spot, column: String, label: String },
     #[error(
-        "{}: column {column} holds {classes} different labels in {rows} examples; that looks like \
-         free text, but classes are needed", .file.display()
+        "{}: column {column} holds {classes} different labels in {rows} examples; {}",
+        .file.display(), classes_help(.column, .numbers)
     )]
-    TooManyClasses { file: PathBuf, column: String, classes: usize, rows: usize },
+    TooManyClasses { file: PathBuf, column: String, classes: usize, rows: usize, numbers: bool },
     #[error(
         "{}: {classes} different labels in {words} words; that looks like text, but the labels of \
          words are classes; say which column holds them with --columns tag=PLACE", .file.display()
@@ -288,6 +297,11 @@ pub enum Error {
          from 1, or all by name", .file.display()
     )]
     MixedColumns { file: PathBuf, line: usize, given: String },
+    #[error(
+        "{}:{line}: this looks like a header: {}; give the columns by their names instead of their \
+         places", .file.display(), quoted(.names)
+    )]
+    HeaderByPlace { file: PathBuf, line: usize, names: Vec<String> },
     #[error("{}:{line}: no column {place}; there are {columns}", .file.display())]
     NoPlace { file: PathBuf, line: usize, place: usize, columns: usize },
     #[error("{}: --columns {given} does not fit {what}; {help}", .file.display())]
@@ -349,9 +363,31 @@ fn words_help(expected: &usize, found: &usize) -> String {
 
 fn role_help(role: &str) -> String {
     match role {
-        "label" => "it \"label\"".to_owned(),
-        "text" => "it \"text\", or a pair \"sentence1\" and \"sentence2\"".to_owned(),
+        "label" => "it \"label\", or say --columns label=NAME or score=NAME".to_owned(),
+        "text" => "it \"text\", or a pair \"sentence1\" and \"sentence2\", or say --columns \
+                   text=NAME; if this is no header, give places, such as --columns \
+                   text=1,label=2, or word=1,tag=2 for a word a line"
+            .to_owned(),
         _ => format!("it with --columns {role}=NAME"),
+    }
+}
+
+fn places_help(table: &bool) -> &'static str {
+    if !table {
+        return "";
+    }
+    "; if this is no header, give places, such as --columns text=1,label=2, or word=1,tag=2 for a \
+     word a line"
+}
+
+fn classes_help(column: &str, numbers: &bool) -> String {
+    match numbers {
+        true => format!(
+            "to have numbers predicted, say --columns score={}, and if these are classes, there \
+             are too many",
+            column.trim_matches('"')
+        ),
+        false => "that looks like free text, but classes are needed".to_owned(),
     }
 }
 

@@ -3,8 +3,9 @@
 use super::columns::{Column, Columns, is_missing};
 use super::counted;
 use super::error::Spot;
-use super::questions::Collector;
-use super::raw::{Extracted, Raw, Target};
+use super::parquet::BYTES;
+use super::questions::{Collector, Listed, listed};
+use super::raw::{Extracted, Group, Raw, Target};
 use super::records::{Record, Records};
 use super::{Error, Input};
 use serde_json::Value;
@@ -101,6 +102,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Number(_) => "a number",
         Value::String(_) => "a string",
         Value::Array(_) => "a list",
+        Value::Object(fields) if fields.contains_key(BYTES) => BYTES,
         Value::Object(_) => "an object",
     }
 }
@@ -199,7 +201,8 @@ fn texts(
         let (field, value) = values.take(label, places[2])?;
         let spelled = match value {
             Value::String(text) => text.trim().to_owned(),
-            Value::Number(number) if *score || !number.is_f64() => number.to_string(),
+            // Whether fractions are classes is decided by all of them together.
+            Value::Number(number) => number.to_string(),
             Value::Bool(truth) if !score => truth.to_string(),
             Value::Null if leniency.unlabelled.is_some() => {
                 unlabelled += 1;
@@ -241,7 +244,7 @@ fn texts(
             Some(b) => Input::Pair(a, b),
             None => Input::Single(a),
         };
-        found.rows.push(Raw { at, input, target, group: 0 });
+        found.rows.push(Raw { at, input, target, group: Group::NONE });
     }
     for (count, what) in
         [(broken, "with a broken or an empty text"), (unlabelled, "without a label")]
@@ -263,8 +266,9 @@ fn number(file: &Path, at: &Spot, column: &Column, spelled: &str) -> Result<f32,
     })
 }
 
-/// Questions of flat records: the answer is a text, a list of texts, or
-/// SQuAD's `{"text": […], "answer_start": […]}`; none is no answer.
+/// Questions of flat records: the answer is a text, a list of texts or of texts
+/// with their places, or SQuAD's `{"text": […], "answer_start": […]}`; none is no
+/// answer.
 fn questions(
     file: &Path,
     records: Records,
@@ -287,15 +291,10 @@ fn questions(
         match value {
             value if is_missing(&value) => questions.unanswerable(at, asked, text)?,
             Value::String(answer) => questions.standing(at, asked, text, &[answer.trim()])?,
-            Value::Array(list) => {
-                let texts: Option<Vec<_>> = list.iter().map(Value::as_str).collect();
-                match texts {
-                    Some(texts) => questions.standing(at, asked, text, &texts)?,
-                    None => {
-                        return Err(values.wrong(field, &Value::Array(list), "a list of strings"));
-                    }
-                }
-            }
+            Value::Array(list) => match listed(file, &at, &field, &list)? {
+                Listed::Texts(texts) => questions.standing(at, asked, text, &texts)?,
+                Listed::Offsets(answers) => questions.at_offsets(at, asked, text, answers)?,
+            },
             value @ Value::Object(_) => questions.squad_row(at, asked, text, value)?,
             other => {
                 let expected =
@@ -345,7 +344,7 @@ fn lists(file: &Path, records: Records, words: &Column, tags: &Column) -> Result
             at,
             input: Input::Words(words),
             target: Target::Tags(tags, Vec::new()),
-            group: 0,
+            group: Group::NONE,
         });
     }
     if empty > 0 {

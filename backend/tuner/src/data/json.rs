@@ -66,6 +66,16 @@ pub(super) fn json_lines<T: DeserializeOwned>(
     parsed.collect()
 }
 
+/// Whether a text is JSON lines and no document, although both begin with a
+/// brace: the first line is whole by itself, and more follows.
+pub(super) fn is_lines(text: &str) -> bool {
+    let mut filled = lines(text).map(|(_, line)| line).filter(|line| !line.trim().is_empty());
+    let first = filled.next().unwrap_or("");
+    first.trim_start().starts_with('{')
+        && filled.next().is_some()
+        && serde_json::from_str::<IgnoredAny>(first).is_ok()
+}
+
 /// One object on each line.
 pub(super) fn lines_of_objects(file: &Path, text: &str) -> Result<Vec<(Spot, Object)>, Error> {
     let rows = json_lines(file, text)?;
@@ -74,7 +84,8 @@ pub(super) fn lines_of_objects(file: &Path, text: &str) -> Result<Vec<(Spot, Obj
 
 /// The objects of a document that is a list of them.
 pub(super) fn items(file: &Path, text: &str) -> Result<Vec<(Spot, Object)>, Error> {
-    let items: Vec<Object> = document(file, text, "a list of objects")?;
+    let form = "a list of objects, or one object a line (.jsonl)";
+    let items: Vec<Object> = document(file, text, form)?;
     Ok(items.into_iter().enumerate().map(|(i, item)| (Spot::Item(i + 1), item)).collect())
 }
 

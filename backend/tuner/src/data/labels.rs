@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::known::Known;
-use super::raw::{Raw, Target};
+use super::raw::{Group, Raw, Target};
 use super::{Error, Example, Label, Objective, counted};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -18,10 +18,12 @@ pub(super) struct Part {
     pub(super) rows: Vec<Raw>,
 }
 
-/// By example of all parts: which are about one text.
-pub(super) fn groups(parts: &[Part]) -> Vec<(usize, u32)> {
+/// By example of all parts: which are about one text. A number is one of its
+/// file, given with it; a text may go on in the next file.
+pub(super) fn groups(parts: &[Part]) -> Vec<(usize, Group)> {
+    let file_of = |group, i| if matches!(group, Group::Nth(_)) { i } else { 0 };
     let of = |(i, part): (usize, &Part)| -> Vec<_> {
-        part.rows.iter().map(|row| (i, row.group)).collect()
+        part.rows.iter().map(|row| (file_of(row.group, i), row.group)).collect()
     };
     parts.iter().enumerate().flat_map(of).collect()
 }
@@ -80,6 +82,10 @@ impl Labels {
         let spelled = || parts.iter().flat_map(|part| &part.rows).flat_map(|r| r.target.spelled());
         let distinct: BTreeSet<&str> = spelled().map(String::as_str).collect();
         let (classes, rows) = (distinct.len(), spelled().count());
+        let numbers = distinct.iter().all(|name| number(name).is_some());
+        if numbers {
+            refuse_fractions(parts, columns)?;
+        }
         if classes > MANY_CLASSES && classes * 2 > rows {
             if objective == Objective::TokenClassification {
                 return Err(Error::TooManyTags { file: file(), classes, words: rows });
@@ -89,11 +95,11 @@ impl Labels {
                 column: columns.map_or_else(String::new, |columns| columns.label().shown()),
                 classes,
                 rows,
+                numbers,
             });
         }
         let mut names: Vec<String> = distinct.into_iter().map(str::to_owned).collect();
-        if names.iter().all(|name| number(name).is_some()) {
-            refuse_fractions(parts, columns)?;
+        if numbers {
             // A stable sort: 1 and 1.0 keep the order of their spelling.
             names.sort_by(|a, b| number(a).partial_cmp(&number(b)).unwrap_or(Ordering::Equal));
         }

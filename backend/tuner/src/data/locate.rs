@@ -180,9 +180,12 @@ fn split(
     }
 }
 
-/// `train-00001-of-00003.parquet` → `train`, 1 and 3.
+/// `train-00001-of-00003.parquet` → `train`, 1 and 3. The hub once wrote a
+/// shard's hash behind the number of all.
 fn shard(name: &str) -> Option<(&str, usize, usize)> {
     let (rest, total) = name.strip_suffix(".parquet")?.rsplit_once("-of-")?;
+    let is_hash = |hash: &str| !hash.is_empty() && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    let total = total.split_once('-').filter(|(_, hash)| is_hash(hash)).map_or(total, |(n, _)| n);
     let (split, number) = rest.rsplit_once('-')?;
     Some((split, number.parse().ok()?, total.parse().ok()?))
 }

@@ -25,6 +25,7 @@ mod locate;
 mod parquet;
 mod questions;
 mod raw;
+mod reading;
 mod records;
 mod samples;
 mod summary;
@@ -41,6 +42,7 @@ pub use known::{DATASETS, Hub, Known, Layout, Tree, find, known};
 pub use locate::own_folders;
 pub use questions::Form;
 pub use summary::{AnswerCount, ClassCount, ScoreRange, Source, Summary, about, source};
+pub use text::at_most;
 pub use tupate_tasks::columns::{ChoiceError, ColumnChoice, Role};
 pub use words::TagColumn;
 

@@ -5,7 +5,8 @@ use super::error::Spot;
 use super::json::{Object, Ordered};
 use super::text::unreadable;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use serde_json::Value;
+use parquet::record::Field;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +14,10 @@ use std::path::Path;
 
 /// Where the hub's library keeps the columns' types, in the file's metadata.
 const FEATURES: &str = "huggingface";
+
+/// What stands for bytes that are no text, as the name of an object's only field:
+/// no reader takes it for a value, and messages say it.
+pub(super) const BYTES: &str = "bytes that are not UTF-8";
 
 /// The rows of a file. Numbers of classes become their names where the file
 /// says them, and -1, which is the hub's "no label", becomes null.
@@ -35,8 +40,8 @@ fn rows(file: &Path, opened: File) -> Result<Vec<(Spot, Object)>, Error> {
     let mut objects = Vec::new();
     for (i, row) in rows.enumerate() {
         let row = row.map_err(|error| broken(error.to_string()))?;
-        let field = |(name, field): (&String, &parquet::record::Field)| {
-            let value = field.to_json_value();
+        let field = |(name, field): (&String, &Field)| {
+            let value = value(field);
             let value = match names.get(name) {
                 Some(names) => named(value, names),
                 None => value,
@@ -50,6 +55,22 @@ fn rows(file: &Path, opened: File) -> Result<Vec<(Spot, Object)>, Error> {
         return Err(Error::NoExamples { file: file.into() });
     }
     Ok(objects)
+}
+
+/// A value as JSON. Some writers do not say of their texts that they are texts, and
+/// the library would give their bytes in base64.
+fn value(field: &Field) -> Value {
+    match field {
+        Field::Bytes(bytes) => match str::from_utf8(bytes.data()) {
+            Ok(text) => Value::String(text.to_owned()),
+            Err(_) => json!({ BYTES: null }),
+        },
+        Field::Group(row) => {
+            Value::Object(row.get_column_iter().map(|(name, f)| (name.clone(), value(f))).collect())
+        }
+        Field::ListInternal(list) => list.elements().iter().map(value).collect(),
+        other => other.to_json_value(),
+    }
 }
 
 /// By column: the classes' names.

@@ -9,9 +9,23 @@ pub(super) struct Raw {
     pub(super) at: Spot,
     pub(super) input: Input,
     pub(super) target: Target,
-    /// Questions about one article or text have the same number, so that a
+    /// Questions about one article or text have the same group, so that a
     /// held-out split does not share its texts with training.
-    pub(super) group: u32,
+    pub(super) group: Group,
+}
+
+/// Which examples are about one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Group {
+    /// The nth article or text of its file.
+    Nth(u32),
+    /// The text or title of this hash, in whichever file.
+    About(u64),
+}
+
+impl Group {
+    /// The examples of a file that are about nothing in common.
+    pub(super) const NONE: Self = Self::Nth(0);
 }
 
 /// What is to be predicted, before classes have numbers.

@@ -115,7 +115,7 @@ fn check_header(file: &Path, line: usize, names: &[String], delimiter: char) -> 
     let twice = |i: &usize| !names[*i].is_empty() && names[..*i].contains(&names[*i]);
     if let Some(i) = (0..names.len()).find(twice) {
         let (at, name) = (Spot::Line(line), names[i].clone());
-        return Err(Error::DuplicateColumn { file: file.into(), at, name });
+        return Err(Error::DuplicateColumn { file: file.into(), at, name, table: true });
     }
     match names {
         [only] if only.contains([',', ';', '\t']) => {
@@ -146,16 +146,29 @@ fn csv_rows(file: &Path, text: &str) -> Result<Vec<(usize, Vec<String>)>, Error>
         if !more {
             return Ok(rows);
         }
-        if reader.position().byte() as usize >= text.len() && ends_inside_quotes(&text[start..]) {
-            return Err(Error::OpenQuote { file: file.into(), line });
+        match quotes(&text[start..reader.position().byte() as usize]) {
+            Quotes::Sound => {}
+            Quotes::Open => return Err(Error::OpenQuote { file: file.into(), line }),
+            Quotes::GoesOn => return Err(Error::QuoteGoesOn { file: file.into(), line }),
         }
         rows.push((line, record.iter().map(str::to_owned).collect()));
     }
 }
 
-/// Whether the last record, read from its start, leaves a quote open: the CSV
-/// reader takes the rest of the file for one field then, without a word.
-fn ends_inside_quotes(record: &str) -> bool {
+/// How the quotes of a record stand.
+#[derive(Debug, PartialEq)]
+enum Quotes {
+    Sound,
+    /// A quoted field has no end.
+    Open,
+    /// Something stands between a quoted field's end and the next delimiter.
+    GoesOn,
+}
+
+/// The quotes of a record, read from its start. The CSV reader takes all that
+/// follows an open quote, other records and all, for one field, and what follows
+/// a closing one for a part of it, both without a word.
+fn quotes(record: &str) -> Quotes {
     let (mut quoted, mut at_start) = (false, true);
     let mut chars = record.chars().peekable();
     while let Some(c) = chars.next() {
@@ -163,13 +176,18 @@ fn ends_inside_quotes(record: &str) -> bool {
             '"' if quoted && chars.peek() == Some(&'"') => {
                 chars.next();
             }
-            '"' if quoted => quoted = false,
+            '"' if quoted => {
+                quoted = false;
+                if chars.peek().is_some_and(|next| !matches!(next, ',' | '\r' | '\n')) {
+                    return Quotes::GoesOn;
+                }
+            }
             '"' if at_start => quoted = true,
             _ => {}
         }
         at_start = !quoted && matches!(c, ',' | '\r' | '\n');
     }
-    quoted
+    if quoted { Quotes::Open } else { Quotes::Sound }
 }
 
 /// Records of JSON objects, none of which may have a field twice.
@@ -179,7 +197,7 @@ pub(super) fn objects(file: &Path, rows: Vec<(Spot, Object)>) -> Result<Records,
         let twice = |i: &usize| (0..*i).any(|j| name(j) == name(*i));
         if let Some(i) = (0..object.0.len()).find(twice) {
             let (file, at, name) = (file.into(), at.clone(), name(i).clone());
-            return Err(Error::DuplicateColumn { file, at, name });
+            return Err(Error::DuplicateColumn { file, at, name, table: false });
         }
     }
     let rows = rows.into_iter().map(|(at, object)| (at, Record::Fields(object))).collect();
@@ -204,17 +222,23 @@ mod tests {
     }
 
     #[test]
-    fn open_quotes_are_seen_and_closed_ones_are_not() {
-        for (record, open) in [
-            ("\"a,b", true),
-            ("a,\"b", true),
-            ("a,\"b\"\"", true),
-            ("\"a\",b", false),
-            ("a,b\"c", false),
-            ("a,\"b\"\n", false),
-            ("a,\"\"", false),
+    fn open_quotes_and_text_behind_closed_ones_are_seen() {
+        for (record, expected) in [
+            ("\"a,b", Quotes::Open),
+            ("a,\"b", Quotes::Open),
+            ("a,\"b\"\"", Quotes::Open),
+            ("\"a\",b", Quotes::Sound),
+            ("a,b\"c", Quotes::Sound),
+            ("a,\"b\"\n", Quotes::Sound),
+            ("a,\"b\"\r\n", Quotes::Sound),
+            ("a,\"\"", Quotes::Sound),
+            ("a,\"b \"\"c\"\"\"", Quotes::Sound),
+            ("\"a\"b,c", Quotes::GoesOn),
+            ("\"a\" ,c", Quotes::GoesOn),
+            ("\"a \\\"b\\\" c\",d", Quotes::GoesOn),
+            ("\"a\nb\"c\",d", Quotes::GoesOn),
         ] {
-            assert_eq!(ends_inside_quotes(record), open, "{record}");
+            assert_eq!(quotes(record), expected, "{record}");
         }
     }
 }

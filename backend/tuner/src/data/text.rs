@@ -2,8 +2,8 @@
 
 use super::Error;
 use flate2::read::MultiGzDecoder;
-use std::fs;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 /// Gzip's two magic bytes. The content decides, not the file's name: tasks
@@ -21,6 +21,25 @@ pub(super) fn read(file: &Path) -> Result<String, Error> {
     checked(file, bytes)
 }
 
+/// Refuses a file that holds more than this many bytes of text, as [`read`] would read it,
+/// and keeps nothing of it: a look at a file of strangers before it is read.
+///
+/// # Errors
+/// When it holds more, or cannot be read.
+pub fn at_most(file: &Path, limit: u64) -> Result<(), Error> {
+    let unreadable = |source| unreadable(file, source);
+    let mut raw = BufReader::new(File::open(file).map_err(unreadable)?);
+    let bytes = match raw.fill_buf().map_err(unreadable)?.starts_with(&GZIP) {
+        true => io::copy(&mut MultiGzDecoder::new(raw).take(limit + 1), &mut io::sink())
+            .map_err(|error| damaged(file, &error))?,
+        false => raw.get_ref().metadata().map_err(unreadable)?.len(),
+    };
+    match bytes > limit {
+        true => Err(Error::TooLarge { file: file.into(), limit }),
+        false => Ok(()),
+    }
+}
+
 /// Why a file cannot be opened or read.
 pub(super) fn unreadable(file: &Path, source: io::Error) -> Error {
     match source.kind() {
@@ -32,17 +51,21 @@ pub(super) fn unreadable(file: &Path, source: io::Error) -> Error {
 
 fn gunzip(file: &Path, raw: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::with_capacity(raw.len().saturating_mul(4));
-    MultiGzDecoder::new(raw).take(limit + 1).read_to_end(&mut bytes).map_err(|error| {
-        let detail = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
-            _ => error.to_string(),
-        };
-        Error::Gzip { file: file.into(), detail }
-    })?;
+    let decoded = MultiGzDecoder::new(raw).take(limit + 1).read_to_end(&mut bytes);
+    decoded.map_err(|error| damaged(file, &error))?;
     if bytes.len() as u64 > limit {
         return Err(Error::TooLarge { file: file.into(), limit });
     }
     Ok(bytes)
+}
+
+/// Why gzip data cannot be decompressed.
+fn damaged(file: &Path, error: &io::Error) -> Error {
+    let detail = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
+        _ => error.to_string(),
+    };
+    Error::Gzip { file: file.into(), detail }
 }
 
 fn checked(file: &Path, bytes: Vec<u8>) -> Result<String, Error> {
@@ -134,10 +157,24 @@ mod tests {
     fn a_small_archive_that_expands_without_end_is_refused() {
         let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
         gz.write_all(&vec![b'a'; 100_000]).unwrap();
-        let error = gunzip(Path::new("a.csv"), &gz.finish().unwrap(), 1000).unwrap_err();
+        let archive = gz.finish().unwrap();
+        let error = gunzip(Path::new("a.csv"), &archive, 1000).unwrap_err();
         assert_eq!(
             error.to_string(),
             "a.csv: more than 1000 bytes of text; split it or use a smaller file"
         );
+        // The same before it is read, for text as it is, too.
+        let dir = tempfile::tempdir().unwrap();
+        for (name, content) in [("a.csv.gz", archive), ("a.csv", vec![b'a'; 100_000])] {
+            let file = dir.path().join(name);
+            fs::write(&file, content).unwrap();
+            assert!(at_most(&file, 100_000).is_ok());
+            let error = at_most(&file, 99_999).unwrap_err();
+            assert!(matches!(error, Error::TooLarge { limit: 99_999, .. }), "{error}");
+        }
+        let cut = dir.path().join("cut.csv");
+        fs::write(&cut, GZIP).unwrap();
+        assert!(at_most(&cut, 100).unwrap_err().to_string().contains("ends too early"));
+        assert!(matches!(at_most(dir.path(), 100), Err(Error::IsFolder { .. })));
     }
 }

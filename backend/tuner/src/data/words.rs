@@ -2,7 +2,7 @@
 
 use super::columns::Column;
 use super::error::Spot;
-use super::raw::{Extracted, Raw, Target};
+use super::raw::{Extracted, Group, Raw, Target};
 use super::text::lines;
 use super::{ColumnChoice, Role};
 use super::{Error, Input};
@@ -51,7 +51,7 @@ impl Sentences {
             at: Spot::Line(*first),
             input: Input::Words(std::mem::take(&mut self.words)),
             target: Target::Tags(std::mem::take(&mut self.tags), std::mem::take(&mut self.lines)),
-            group: 0,
+            group: Group::NONE,
         });
     }
 
@@ -67,15 +67,15 @@ impl Sentences {
 /// Reads a word and its label a line, columns separated by one tab each or by
 /// any spaces, and a blank line (or one of spaces) after each sentence.
 ///
-/// A line that begins with `#` and has not as many columns as the words do is
-/// a comment: `#` is a word, too.
+/// `#` is a word, too. A line that begins with it is a comment where it has not as
+/// many columns as the words do, where it alone has a tab, and in front of a sentence
+/// if every sentence has such a line in front.
 pub(super) fn conll(
     file: &Path,
     text: &str,
     word: usize,
     tag: TagColumn,
 ) -> Result<Extracted, Error> {
-    let is_document = |line: &str| line.split_whitespace().next() == Some(DOCUMENT);
     let first = lines(text)
         .map(|(_, line)| line)
         .find(|line| !line.trim().is_empty() && !line.starts_with('#') && !is_document(line))
@@ -86,15 +86,20 @@ pub(super) fn conll(
         TagColumn::Last => word + 1,
         TagColumn::At(tag) => tag.max(word),
     };
+    let in_front = if tabs { 0 } else { comments_in_front(text) };
     let mut sentences = Sentences::default();
+    let mut passed = 0;
     for (line, content) in lines(text) {
         if content.trim().is_empty() || is_document(content) {
             sentences.end();
+            passed = 0;
             continue;
         }
+        passed += 1;
         let cells = columns(content, tabs);
         let found = cells.len();
-        if content.starts_with('#') && found != width {
+        let alone = found != width || passed <= in_front || (!tabs && content.contains('\t'));
+        if content.starts_with('#') && alone {
             continue;
         }
         let cell = |place: usize| cells.get(place).map_or("", |cell| cell.trim());
@@ -122,6 +127,34 @@ pub(super) fn conll(
         sentences.word(line, word, tag);
     }
     sentences.finish(file)
+}
+
+fn is_document(line: &str) -> bool {
+    line.split_whitespace().next() == Some(DOCUMENT)
+}
+
+/// How many lines in front of every sentence begin as comments do.
+fn comments_in_front(text: &str) -> usize {
+    let (mut fewest, mut before, mut counting) = (usize::MAX, 0, true);
+    for (_, line) in lines(text) {
+        if line.trim().is_empty() || is_document(line) {
+            (before, counting) = (0, true);
+        } else if counting && line.starts_with("# ") {
+            before += 1;
+        } else if counting {
+            (fewest, counting) = (fewest.min(before), false);
+        }
+    }
+    if fewest == usize::MAX { 0 } else { fewest }
+}
+
+/// Whether the first word's line is one of CoNLL-U, whatever the file is called.
+pub(super) fn is_conllu(text: &str) -> bool {
+    let mut words = lines(text).map(|(_, line)| line);
+    let first = words.find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let cells: Vec<_> = first.unwrap_or("").split('\t').collect();
+    let is_first = |id: &str| id == "1" || id.starts_with("1-");
+    cells.len() == CONLLU_WIDTH && is_first(cells[0])
 }
 
 fn columns(line: &str, tabs: bool) -> Vec<&str> {

@@ -42,6 +42,9 @@ const TEXTS: &[&str] = &[
     "passage",
     "body",
     "query",
+    "reviewtext",
+    "tweettext",
+    "fulltext",
     "title",
 ];
 
@@ -133,7 +136,7 @@ impl Column {
 
 impl Columns {
     /// Each column with what it is for.
-    fn parts(&self) -> Vec<(&'static str, &Column)> {
+    pub fn parts(&self) -> Vec<(&'static str, &Column)> {
         match self {
             Self::Texts { first, second: None, label, score } => {
                 vec![("text", first), (target(*score), label)]
@@ -181,9 +184,19 @@ fn target(score: bool) -> &'static str {
     if score { "score" } else { "label" }
 }
 
-/// Lower case, letters and digits only: `Sentence_1` and `sentence1` are one.
+/// Lower case, letters and digits only: `Sentence_1` and `sentence1` are one. So is `#`:
+/// `Text #` is a number, and no text.
 fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    let kept = |c: &char| c.is_alphanumeric() || *c == '#';
+    name.chars().filter(kept).flat_map(char::to_lowercase).collect()
+}
+
+/// Whether this is a name that columns of texts, questions or labels go by.
+pub fn is_usual(name: &str) -> bool {
+    let name = plain(name);
+    let mut pairs = PAIRS.iter().flat_map(|(a, b)| [a, b]);
+    let lists = [TEXTS, LABELS, QUESTIONS, CONTEXTS, ANSWERS];
+    pairs.any(|usual| *usual == name) || lists.concat().contains(&name.as_str()) || name == "score"
 }
 
 /// Why the columns of a file cannot be told.
@@ -227,7 +240,9 @@ pub fn guess(
     }
     // Names mean nothing in a file without a header.
     let names = if choice.is_some_and(ColumnChoice::by_place) { &[][..] } else { names };
-    let find = |wanted: &str| names.iter().find(|name| plain(name) == wanted);
+    // The very name before one that differs in its signs.
+    let very = |wanted: &str| names.iter().find(|name| name.trim().to_lowercase() == wanted);
+    let find = |wanted: &str| very(wanted).or_else(|| names.iter().find(|n| plain(n) == wanted));
     let first_of = |wanted: &[&str]| wanted.iter().find_map(|name| find(name));
     let unknown = |role| NoGuess::Unknown { role };
     let or_found = |role: Role, word, wanted: &[&str]| {
@@ -327,6 +342,9 @@ mod tests {
         for (names, choice, expected) in [
             ("id text label", "", "text = \"text\", label = \"label\""),
             ("Review Stars", "", "text = \"Review\", label = \"Stars\""),
+            ("text_ text label", "", "text = \"text\", label = \"label\""),
+            ("Review# Review Rating", "", "text = \"Review\", label = \"Rating\""),
+            ("Title Review_Text Rating", "", "text = \"Review_Text\", label = \"Rating\""),
             ("x y", "text=x", "text = \"x\", label = \"y\""),
             ("a b c", "text=b,score=c", "text = \"b\", score = \"c\""),
             (

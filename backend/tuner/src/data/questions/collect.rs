@@ -4,13 +4,12 @@
 use super::find::{Match, find};
 use crate::data::error::Spot;
 use crate::data::json;
-use crate::data::raw::{Extracted, Raw, Target};
+use crate::data::raw::{Extracted, Group, Raw, Target};
 use crate::data::{Answer, Error, Input, counted, grouped};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::hash_map::{DefaultHasher, Entry};
-use std::collections::{HashMap, HashSet};
-use std::hash::{Hash, Hasher};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::path::Path;
 
@@ -23,12 +22,9 @@ pub(in crate::data) struct Collector<'a> {
     file: &'a Path,
     rows: Vec<Raw>,
     ids: HashSet<String>,
-    group: u32,
-    /// By a text's hash: its group. Tables need not keep questions about one
-    /// text together.
-    groups: HashMap<u64, u32>,
-    /// The last group that was begun.
-    last_group: u32,
+    group: Group,
+    /// The number of articles or texts that were begun.
+    begun: u32,
     questions: usize,
     nowhere: usize,
     others: Vec<(&'static str, usize)>,
@@ -43,15 +39,42 @@ pub(in crate::data) struct Offset {
     pub(in crate::data) answer_start: Option<i64>,
 }
 
+/// The answers of a list.
+pub(in crate::data) enum Listed<'a> {
+    /// Texts whose places are not said.
+    Texts(Vec<&'a str>),
+    /// Texts with their places.
+    Offsets(Vec<Offset>),
+}
+
+/// The answers in the list that `field` holds: all texts, or all with a place.
+pub(in crate::data) fn listed<'a>(
+    file: &Path,
+    at: &Spot,
+    field: &str,
+    list: &'a [Value],
+) -> Result<Listed<'a>, Error> {
+    if let Some(texts) = list.iter().map(Value::as_str).collect() {
+        return Ok(Listed::Texts(texts));
+    }
+    if !list.iter().all(Value::is_object) {
+        let (file, at, field) = (file.into(), at.clone(), field.to_owned());
+        let expected = "a list of strings, or of {\"text\": …, \"answer_start\": …}";
+        return Err(Error::FieldType { file, at, field, found: "a list", expected });
+    }
+    let form = "{\"text\": …, \"answer_start\": …}";
+    let offset = |value: &Value| json::entry(file, at, value.clone(), form);
+    Ok(Listed::Offsets(list.iter().map(offset).collect::<Result<_, _>>()?))
+}
+
 impl<'a> Collector<'a> {
     pub(in crate::data) fn new(file: &'a Path) -> Self {
         Self {
             file,
             rows: Vec::new(),
             ids: HashSet::new(),
-            group: 0,
-            groups: HashMap::new(),
-            last_group: 0,
+            group: Group::NONE,
+            begun: 0,
             questions: 0,
             nowhere: 0,
             others: Vec::new(),
@@ -61,21 +84,16 @@ impl<'a> Collector<'a> {
 
     /// What follows is about another article or text.
     pub(super) fn next_group(&mut self) {
-        self.last_group += 1;
-        self.group = self.last_group;
+        self.begun += 1;
+        self.group = Group::Nth(self.begun);
     }
 
-    /// What follows is about this text.
+    /// What follows is about this text, or the article of this title. Neither
+    /// tables nor their shards need keep questions about one text together.
     pub(in crate::data) fn about(&mut self, text: &str) {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
-        match self.groups.entry(hasher.finish()) {
-            Entry::Occupied(known) => self.group = *known.get(),
-            Entry::Vacant(new) => {
-                self.last_group += 1;
-                self.group = *new.insert(self.last_group);
-            }
-        }
+        self.group = Group::About(hasher.finish());
     }
 
     /// The place called `id`, which no other question may have; without an
@@ -109,7 +127,7 @@ impl<'a> Collector<'a> {
     }
 
     /// A question whose answers come with offsets, in characters.
-    pub(super) fn at_offsets(
+    pub(in crate::data) fn at_offsets(
         &mut self,
         at: Spot,
         question: String,

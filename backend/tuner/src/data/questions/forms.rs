@@ -1,6 +1,6 @@
 //! One reader for each form of questions.
 
-use super::collect::{Collector, Offset};
+use super::collect::{Collector, Listed, Offset, listed};
 use super::converted::{mrqa, multiqa};
 use super::find::Match;
 use super::{Content, Form, Wanted};
@@ -33,7 +33,7 @@ pub(super) fn read(
         Form::Squad => squad(file, content, all)?,
         Form::NewsQa => newsqa(file, content, wanted, all)?,
         Form::Drop => drop(file, content, all)?,
-        Form::SquadRow => each(file, form, content, |at, row| squad_row(at, row, all))?,
+        Form::SquadRow => each(file, form, content, |at, row| squad_row(file, at, row, all))?,
         Form::Mrqa => each(file, form, content, |at, row| mrqa(&at, row, all))?,
         Form::MultiQa => each(file, form, content, |at, row| multiqa(&at, row, all))?,
         Form::HotpotQa => each(file, form, content, |at, row| hotpotqa(at, row, all))?,
@@ -156,20 +156,20 @@ struct SquadRow {
     answers: Value,
 }
 
-fn squad_row(at: Spot, row: SquadRow, all: &mut Collector<'_>) -> Result<(), Error> {
+fn squad_row(file: &Path, at: Spot, row: SquadRow, all: &mut Collector<'_>) -> Result<(), Error> {
     let at = all.spot(Id::shown(row.id.as_ref()).as_deref(), at)?;
     match row.title.filter(|title| !title.is_empty()) {
         Some(title) => all.about(&title),
         None => all.about(&row.context),
     }
     match row.answers {
-        Value::Array(list) => {
-            let texts: Vec<_> = list.iter().filter_map(Value::as_str).collect();
-            match texts.is_empty() {
-                true => all.unanswerable(at, row.question, row.context),
-                false => all.looked_for(at, row.question, row.context, &texts, &[], Match::Words),
+        Value::Array(list) if list.is_empty() => all.unanswerable(at, row.question, row.context),
+        Value::Array(list) => match listed(file, &at, "answers", &list)? {
+            Listed::Texts(texts) => {
+                all.looked_for(at, row.question, row.context, &texts, &[], Match::Words)
             }
-        }
+            Listed::Offsets(answers) => all.at_offsets(at, row.question, row.context, answers),
+        },
         answers => all.squad_row(at, row.question, row.context, answers),
     }
 }

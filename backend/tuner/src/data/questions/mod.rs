@@ -9,7 +9,7 @@ mod converted;
 mod find;
 mod forms;
 
-pub(super) use collect::Collector;
+pub(super) use collect::{Collector, Listed, listed};
 
 use super::error::Spot;
 use super::json::{self, Outline};
@@ -129,13 +129,7 @@ pub(super) fn read(file: &Path, text: &str, wanted: Wanted<'_>) -> Result<Extrac
     if !matches!(begins, Some('{' | '[')) {
         return Err(not_json(file, text, wanted));
     }
-    // JSON lines and a document both begin with a brace; only of the former
-    // is the first line whole by itself, with more to follow.
-    let mut filled = lines(text).filter(|(_, line)| !line.trim().is_empty());
-    let first = filled.next().map_or("", |(_, line)| line);
-    let named_lines = Format::of(file) == Some(Format::JsonLines);
-    let whole = || serde_json::from_str::<serde::de::IgnoredAny>(first).is_ok();
-    if named_lines || (begins == Some('{') && filled.next().is_some() && whole()) {
+    if Format::of(file) == Some(Format::JsonLines) || json::is_lines(text) {
         let rows = json::json_lines::<Value>(file, text)?;
         let rows = rows.into_iter().map(|(line, row)| (Spot::Line(line), row)).collect();
         return read_rows(file, rows, wanted);

@@ -11,6 +11,11 @@ fn message(name: &str, content: &[u8]) -> String {
 fn own_files() {
     let many: String = (0..40).map(|i| format!("text {i},tag {i}\n")).collect();
     let many = format!("text,tag\n{many}");
+    let numbers = |by: f64| -> String {
+        let rows = (0..40).map(|i| format!("text {i},{}\n", f64::from(i) * by)).collect::<String>();
+        format!("text,grade\n{rows}")
+    };
+    let (fractions, grades) = (numbers(0.5), numbers(1.0));
     let mut cut = gz(&format!("text,label\n{}", csv_lines(500)));
     cut.truncate(cut.len() / 2);
     for (name, content, expected) in [
@@ -37,6 +42,22 @@ fn own_files() {
         ),
         (
             "a.csv",
+            b"text,label\n\"Open he wrote,neg\nlost one,pos\nlost two,neg\n\"Third\" one,pos\nd,x\n",
+            "a.csv:2: a quoted field goes on after its closing quote; double every quote inside",
+        ),
+        (
+            "a.csv",
+            b"text,label\na,x\n\"He said \\\"hi\\\" to me\",y\nb,x\n",
+            "a.csv:3: a quoted field goes on after its closing quote; double every quote inside",
+        ),
+        (
+            "a.json",
+            b"{\"text\": {\"0\": \"a\"}, \"label\": {\"0\": \"x\"}}",
+            "a.json:1: malformed JSON at column 1: invalid type: map, expected a sequence; expected a list \
+             of objects, or one object a line (.jsonl)",
+        ),
+        (
+            "a.csv",
             b"text;label\na;x\n",
             "a.csv:1: the header is the one column \"text;label\"; columns are separated by commas, \
              and a field with a comma or a line break in it needs double quotes around it",
@@ -44,7 +65,8 @@ fn own_files() {
         (
             "a.csv",
             b"text,label,text\na,x,b\n",
-            "a.csv:1: two columns are named \"text\"; rename one",
+            "a.csv:1: two columns are named \"text\"; rename one; if this is no header, give places, such \
+             as --columns text=1,label=2, or word=1,tag=2 for a word a line",
         ),
         (
             "a.jsonl",
@@ -55,13 +77,15 @@ fn own_files() {
             "a.csv",
             b"when,what,label\na,b,x\n",
             "a.csv:1: cannot tell which column is the text; the columns are \"when\", \"what\", \
-             \"label\"; name it \"text\", or a pair \"sentence1\" and \"sentence2\"",
+             \"label\"; name it \"text\", or a pair \"sentence1\" and \"sentence2\", or say --columns \
+             text=NAME; if this is no header, give places, such as --columns text=1,label=2, or \
+             word=1,tag=2 for a word a line",
         ),
         (
             "a.csv",
             b"id,text,flavour\n1,a,x\n",
             "a.csv:1: cannot tell which column is the label; the columns are \"id\", \"text\", \
-             \"flavour\"; name it \"label\"",
+             \"flavour\"; name it \"label\", or say --columns label=NAME or score=NAME",
         ),
         (
             "a.jsonl",
@@ -88,7 +112,8 @@ fn own_files() {
         (
             "a.jsonl",
             b"{\"text\": \"a\", \"label\": 0.5}\n",
-            "a.jsonl:1: field \"label\" is a number; expected a string, an integer, true or false",
+            "a.jsonl:1: label 0.5 in column \"label\" is a number with a fraction; to have numbers \
+             predicted, say --columns score=label, and if these are classes, write them as words",
         ),
         (
             "a.csv",
@@ -124,6 +149,18 @@ fn own_files() {
         ),
         (
             "a.csv",
+            fractions.as_bytes(),
+            "a.csv:3: label 0.5 in column \"grade\" is a number with a fraction; to have numbers predicted, \
+             say --columns score=grade, and if these are classes, write them as words",
+        ),
+        (
+            "a.csv",
+            grades.as_bytes(),
+            "a.csv: column \"grade\" holds 40 different labels in 40 examples; to have numbers predicted, \
+             say --columns score=grade, and if these are classes, there are too many",
+        ),
+        (
+            "a.csv",
             b"text,score\na,1\nb,2.5\nc,3\n",
             "a.csv:3: label 2.5 in column \"score\" is a number with a fraction; to have numbers predicted, \
              say --columns score=score, and if these are classes, write them as words",
@@ -155,13 +192,15 @@ fn own_files() {
             "a",
             b"text,label\na,x\n",
             "a: the name does not say how to read it; end it in .csv, .tsv, .jsonl, .json, .conll, .conllu \
-             or .parquet, all but the last optionally followed by .gz",
+             or .parquet, all but the last optionally followed by .gz; a table of any name is read where \
+             --columns says what its columns hold, such as --columns text=NAME,label=NAME",
         ),
         (
             "a.xlsx",
             b"PK",
             "a.xlsx: the name does not say how to read it; end it in .csv, .tsv, .jsonl, .json, .conll, \
-             .conllu or .parquet, all but the last optionally followed by .gz",
+             .conllu or .parquet, all but the last optionally followed by .gz; a table of any name is \
+             read where --columns says what its columns hold, such as --columns text=NAME,label=NAME",
         ),
     ] {
         assert_eq!(message(name, content), expected);
@@ -206,22 +245,24 @@ fn known_tasks() {
         ),
         (
             "qnli",
-            "qnli: more than one train file fits: train.tsv, train.tsv.gz; name one with --train FILE",
+            "qnli: more than one train file fits: train.tsv, train.tsv.gz; keep one of them in the folder, \
+             or, where the command has it, name it with --train FILE",
         ),
         (
             "mnli",
-            "mnli: more than one train file fits: train.a.tsv, train.b.tsv; name one with --train \
-             FILE",
+            "mnli: more than one train file fits: train.a.tsv, train.b.tsv; keep one of them in the \
+             folder, or, where the command has it, name it with --train FILE",
         ),
         (
             "mrpc",
             "mrpc: no dev file for task mrpc (looked for dev.tsv, dev*); there: test.tsv, train.tsv; \
-             name it with --dev FILE",
+             put it there under such a name, or, where the command has it, name it with --dev FILE",
         ),
         (
             "cola",
             "cola: no train file for task cola (looked for train.tsv, in_domain_train.tsv, train*); \
-             there: other.md; name it with --train FILE",
+             there: other.md; put it there under such a name, or, where the command has it, name it with \
+             --train FILE",
         ),
         ("snli", "DIR: more than one folder fits task snli: SNLI, Snli; keep one"),
         ("qqp", "qqp/train.tsv: no example left: every line was passed over"),

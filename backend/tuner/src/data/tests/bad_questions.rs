@@ -208,6 +208,16 @@ fn questions_by_the_line_and_row() {
              context, from 0, as \"answer_start\"",
         ),
         (
+            format!("{good}{{\"question\": \"q\", \"context\": \"a b\", \"answers\": [\"a\", 3]}}\n"),
+            "f.jsonl:2: field \"answers\" is a list; expected a list of strings, or of {\"text\": …, \
+             \"answer_start\": …}",
+        ),
+        (
+            format!("{good}{{\"question\": \"q\", \"context\": \"a b\", \"answers\": [{{\"text\": \"b\"}}]}}\n"),
+            "f.jsonl:2: the answer \"b\" has no offset; give its first character's place in the \
+             context, from 0, as \"answer_start\"",
+        ),
+        (
             format!("{good}{{\"question\": \"q\", \"context\": \"a b\", \"answers\": 3}}\n"),
             "f.jsonl:2: field \"answers\" is a number; expected a string, a list of strings, or \
              {\"text\": […], \"answer_start\": […]}",
@@ -230,6 +240,21 @@ fn questions_by_the_line_and_row() {
         ),
     ] {
         assert_eq!(message("own", "f.jsonl", content.as_bytes(), ""), expected);
+    }
+    for (answers, expected) in [
+        (
+            "[0]",
+            "f.jsonl:1: field \"answers\" is a list; expected a list of strings, or of {\"text\": …, \
+             \"answer_start\": …}",
+        ),
+        (
+            "[{\"answer_start\": 2}]",
+            "f.jsonl:1: missing field `text`; expected {\"text\": …, \"answer_start\": …}",
+        ),
+    ] {
+        let row =
+            format!("{{\"question\": \"q\", \"context\": \"a b\", \"answers\": {answers}}}\n");
+        assert_eq!(message("squad_v2", "f.jsonl", row.as_bytes(), ""), expected);
     }
     let table = b"question,context,answer\nq,a b,a\nq,a b,z\n";
     assert_eq!(
@@ -265,7 +290,8 @@ fn splits_that_do_not_go_together() {
         (
             "mnli",
             "mnli: more than one train file fits: train-00000-of-00001.parquet, \
-             train-00000-of-00002.parquet; name one with --train FILE",
+             train-00000-of-00002.parquet; keep one of them in the folder, or, where the command has it, \
+             name it with --train FILE",
         ),
     ] {
         assert_eq!(plain(&dir, &from(&dir, task).unwrap_err()), expected);

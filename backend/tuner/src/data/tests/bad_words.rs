@@ -208,6 +208,22 @@ fn columns_that_do_not_fit() {
             "text=x,label=b",
             "f.csv:1: no column \"x\"; the columns are \"a\", \"b\"",
         ),
+        (
+            "own",
+            "f.csv",
+            "body,queue\na,x\nb,y\nc,x\n",
+            "text=1,label=2",
+            "f.csv:1: this looks like a header: \"body\", \"queue\"; give the columns by their names \
+             instead of their places",
+        ),
+        (
+            "own",
+            "f.tsv",
+            "remark\tscore\na\t1\nb\t2.5\n",
+            "text=1,score=2",
+            "f.tsv:1: this looks like a header: \"remark\", \"score\"; give the columns by their names \
+             instead of their places",
+        ),
         ("own", "f.csv", "a,x\nc,y\n", "text=1,label=3", "f.csv:1: no column 3; there are 2"),
         (
             "own",

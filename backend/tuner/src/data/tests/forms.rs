@@ -4,7 +4,7 @@ use super::*;
 use serde_json::json;
 
 /// A question, its context, and its answers with the text at their places.
-type Asked<'a> = (&'a str, &'a str, Vec<(&'a str, Option<&'a str>)>);
+pub(super) type Asked<'a> = (&'a str, &'a str, Vec<(&'a str, Option<&'a str>)>);
 
 fn asked(example: &Example) -> Asked<'_> {
     let (Input::Question { question, context }, Label::Answers(answers)) =
@@ -17,12 +17,12 @@ fn asked(example: &Example) -> Asked<'_> {
     (question, context, answers.iter().map(|a| (a.text.as_str(), there(a))).collect())
 }
 
-fn questions(examples: &[Example]) -> Vec<Asked<'_>> {
+pub(super) fn questions(examples: &[Example]) -> Vec<Asked<'_>> {
     examples.iter().map(asked).collect()
 }
 
 /// A file as it is distributed, in two splits of the same content.
-fn both(task: &str, train: &str, dev: &str, content: &str) -> Dataset {
+pub(super) fn both(task: &str, train: &str, dev: &str, content: &str) -> Dataset {
     let (train, dev) = (format!("{task}/{train}"), format!("{task}/{dev}"));
     let dir = folder(&[(&train, &gz(content)), (&dev, content.as_bytes())]);
     let dataset = from(&dir, task).map_err(|error| plain(&dir, &error)).unwrap();
@@ -31,7 +31,7 @@ fn both(task: &str, train: &str, dev: &str, content: &str) -> Dataset {
     dataset
 }
 
-fn has_note(dataset: &Dataset, wanted: &str) {
+pub(super) fn has_note(dataset: &Dataset, wanted: &str) {
     assert!(dataset.notes.iter().any(|note| note.ends_with(wanted)), "{:?}", dataset.notes);
 }
 
@@ -288,7 +288,7 @@ fn scitail_comes_in_two_formats() {
 }
 
 /// The words and labels of sentences.
-fn sentences(dataset: &Dataset, examples: &[Example]) -> Vec<Vec<(String, String)>> {
+pub(super) fn sentences(dataset: &Dataset, examples: &[Example]) -> Vec<Vec<(String, String)>> {
     let of = |example: &Example| match (&example.input, &example.label) {
         (Input::Words(words), Label::Tags(tags)) => {
             assert_eq!(words.len(), tags.len());
@@ -300,7 +300,7 @@ fn sentences(dataset: &Dataset, examples: &[Example]) -> Vec<Vec<(String, String
     examples.iter().map(of).collect()
 }
 
-fn owned(sentence: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(super) fn owned(sentence: &[(&str, &str)]) -> Vec<(String, String)> {
     sentence.iter().map(|(word, tag)| ((*word).to_owned(), (*tag).to_owned())).collect()
 }
 
@@ -378,7 +378,7 @@ fn errors_are_the_positive_class() {
     assert_eq!(dataset.metric, Metric::F05);
 }
 
-const CONLLU: &str = "# sent_id = 1\n# text = Don't go\n\
+pub(super) const CONLLU: &str = "# sent_id = 1\n# text = Don't go\n\
     1-2\tDon't\t_\t_\t_\t_\t_\t_\t_\t_\n\
     1\tDo\tdo\tAUX\tVBP\t_\t3\taux\t_\t_\n\
     2\tn't\tnot\tPART\tRB\t_\t3\tadvmod\t_\t_\n\

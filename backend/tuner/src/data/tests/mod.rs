@@ -13,6 +13,7 @@ mod bad_words;
 mod forms;
 mod good;
 mod own;
+mod own_forms;
 mod parquet_files;
 
 /// A folder with these files; `/` in a name makes folders.

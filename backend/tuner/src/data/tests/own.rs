@@ -3,14 +3,14 @@
 use super::*;
 
 /// Loads one own file with this choice of columns.
-fn chosen(name: &str, content: &str, columns: &str) -> Result<Dataset, String> {
+pub(super) fn chosen(name: &str, content: &str, columns: &str) -> Result<Dataset, String> {
     let dir = folder(&[(name, content.as_bytes())]);
     let (path, columns) = (dir.path().join(name), columns.parse().unwrap());
     let request = Request { columns: Some(&columns), ..request(path.to_str().unwrap()) };
     load(&request).map_err(|error| plain(&dir, &error))
 }
 
-fn all(dataset: &Dataset) -> Vec<&Example> {
+pub(super) fn all(dataset: &Dataset) -> Vec<&Example> {
     dataset.train.iter().chain(&dataset.dev).collect()
 }
 

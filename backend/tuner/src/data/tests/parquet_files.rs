@@ -41,6 +41,63 @@ fn written(texts: &[&str], labels: &[i64], scores: bool, codec: Codec) -> Vec<u8
     bytes
 }
 
+/// A file of columns of bytes that are not said to be texts.
+fn unsaid(columns: &[(&str, Vec<Vec<u8>>)]) -> Vec<u8> {
+    let fields = columns.iter().map(|(name, _)| format!("REQUIRED BYTE_ARRAY {name}; "));
+    let schema = format!("message schema {{ {} }}", fields.collect::<String>());
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
+    let mut bytes = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for (_, values) in columns {
+        let values: Vec<_> = values.iter().map(|value| ByteArray::from(value.clone())).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn texts_that_are_not_said_to_be_texts() {
+    let texts = || ["é", "b", "c", "d"].map(|text| text.as_bytes().to_vec()).to_vec();
+    let labels = || ["x", "y", "x", "y"].map(|text| text.as_bytes().to_vec()).to_vec();
+    let image = || vec![b"\xff\xd8".to_vec(); 4];
+    let bytes = unsaid(&[("text", texts()), ("label", labels()), ("image", image())]);
+    let task = own("a.parquet", &bytes).unwrap();
+    assert_eq!(task.train.len() + task.dev.len(), 4);
+    let mut found = task.train.iter().chain(&task.dev);
+    assert!(found.any(|example| example.input == Input::Single("é".into())));
+    let bytes = unsaid(&[("text", image()), ("label", labels())]);
+    assert_eq!(
+        own("a.parquet", &bytes).unwrap_err(),
+        "a.parquet, row 1: field \"text\" is bytes that are not UTF-8; expected a string"
+    );
+}
+
+#[test]
+fn questions_about_one_text_stay_together_in_all_shards() {
+    let shard = |shard: usize| {
+        let column = |of: &dyn Fn(usize) -> String| (0..20).map(|i| of(i).into_bytes()).collect();
+        unsaid(&[
+            ("question", column(&|i| format!("q{shard} {i}"))),
+            ("context", column(&|i| format!("x {}", i % 4))),
+            ("answer", column(&|_| "x".to_owned())),
+        ])
+    };
+    // As the hub once named them.
+    let dir = folder(&[
+        ("mine/train-00000-of-00002-abc123def456.parquet", &shard(0)),
+        ("mine/train-00001-of-00002-99ab3def4567.parquet", &shard(1)),
+    ]);
+    let task = from(&dir, "mine").unwrap();
+    assert_eq!((task.train.len(), task.dev.len()), (30, 10));
+    let context = |example: &Example| example.input.texts()[1].to_owned();
+    assert!(task.dev.iter().all(|example| context(example) == context(&task.dev[0])));
+}
+
 #[test]
 fn pyarrow_s_classes_have_their_names() {
     let dir = folder(&[
