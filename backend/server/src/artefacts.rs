@@ -6,8 +6,10 @@ use crate::ids::{Digest, RunId, UploadId};
 use axum::body::Bytes;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,8 +65,8 @@ pub trait ArtefactStore: Send + Sync + 'static {
     /// # Errors
     /// When the store fails.
     fn remove_zoo(&self, digest: &Digest) -> io::Result<()>;
-    /// Removes the runs, uploads and zoos that nobody refers to. What is on its way in is
-    /// none of them.
+    /// Removes the runs, uploads and zoos that nobody refers to, and what an earlier server
+    /// left of those on their way in. What has no name of theirs stays.
     ///
     /// # Errors
     /// When the store fails.
@@ -99,6 +101,13 @@ impl Workspace {
         self.root.join("ranking.safetensors")
     }
 
+    /// Keeps the zoo to rank against, whole or not at all.
+    pub(crate) fn put_ranking(&self, content: &[u8]) -> io::Result<()> {
+        let part = self.root.join("ranking.part");
+        write_whole(&part, content)?;
+        fs::rename(part, self.ranking())
+    }
+
     /// The upload to tune on.
     pub fn data(&self, format: UploadFormat) -> PathBuf {
         self.root.join(format!("data.{}", format.ending()))
@@ -127,19 +136,55 @@ pub trait Receiving: Send {
 ///   runs/ID/data.csv         the upload that the run is tuned on
 ///   runs/ID/out/             the run's folder, as `tupate tune` makes it
 ///   zoos/SHA256.safetensors  what was published
-///   incoming/                what is not whole yet; emptied at start
+///   incoming/                what is not whole yet, by numbers
 /// ```
 #[derive(Debug)]
 pub struct LocalFolder {
-    root: PathBuf,
-    limit: u64,
-    /// Bytes used as of the last count, and those promised since.
-    used: Arc<AtomicU64>,
+    room: Arc<Room>,
+    /// The first number that this server gives; lower ones are an earlier server's.
+    first: u64,
     serial: AtomicU64,
 }
 
+const UPLOADS: &str = "uploads";
+const RUNS: &str = "runs";
+const ZOOS: &str = "zoos";
 const INCOMING: &str = "incoming";
-const FOLDERS: [&str; 4] = ["uploads", "runs", "zoos", INCOMING];
+const FOLDERS: [&str; 4] = [UPLOADS, RUNS, ZOOS, INCOMING];
+
+/// How much may be kept, and is.
+#[derive(Debug)]
+struct Room {
+    root: PathBuf,
+    limit: u64,
+    /// Bytes used as of the last count, and those promised since.
+    used: AtomicU64,
+}
+
+impl Room {
+    /// Promises room for so many bytes.
+    fn take(&self, bytes: u64) -> io::Result<()> {
+        // Counting walks the folders: it is done anew only where the last count,
+        // which knows nothing of what was removed since, says that it is full.
+        if self.used.load(Ordering::Relaxed).saturating_add(bytes) > self.limit {
+            self.used.store(counted(&self.root)?, Ordering::Relaxed);
+        }
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed);
+        if used.saturating_add(bytes) <= self.limit {
+            return Ok(());
+        }
+        self.give_back(bytes);
+        let why = format!("{used} of {} bytes are used", self.limit);
+        Err(io::Error::new(ErrorKind::QuotaExceeded, why))
+    }
+
+    /// Takes a promise back that was not needed.
+    fn give_back(&self, bytes: u64) {
+        // A count since the promise may not have seen it.
+        let less = |used: u64| Some(used.saturating_sub(bytes));
+        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+}
 
 impl LocalFolder {
     /// Files in `root`, which is made if it is missing, up to `limit` bytes all
@@ -151,67 +196,70 @@ impl LocalFolder {
         for folder in FOLDERS {
             fs::create_dir_all(root.join(folder))?;
         }
-        // What was on its way in when an earlier server died.
+        let mut first = 0;
+        // What was on its way in when an earlier server died is swept away later.
         for entry in fs::read_dir(root.join(INCOMING))? {
-            fs::remove_file(entry?.path())?;
+            first = first.max(serial(&entry?.file_name()).map_or(0, |serial| serial + 1));
         }
-        let used =
-            FOLDERS.iter().map(|folder| size_of(&root.join(folder))).sum::<io::Result<_>>()?;
-        let (used, serial) = (Arc::new(AtomicU64::new(used)), AtomicU64::new(0));
-        Ok(Self { root: root.to_owned(), limit, used, serial })
+        let used = AtomicU64::new(counted(root)?);
+        let room = Arc::new(Room { root: root.to_owned(), limit, used });
+        Ok(Self { room, first, serial: AtomicU64::new(first) })
     }
 
-    fn room(&self, bytes: u64) -> io::Result<()> {
-        let counted = || {
-            FOLDERS.iter().map(|folder| size_of(&self.root.join(folder))).sum::<io::Result<u64>>()
-        };
-        // Counting walks the folders: it is done anew only where the last count,
-        // which knows nothing of what was removed since, says that it is full.
-        if self.used.load(Ordering::Relaxed).saturating_add(bytes) > self.limit {
-            self.used.store(counted()?, Ordering::Relaxed);
-        }
-        let used = self.used.fetch_add(bytes, Ordering::Relaxed);
-        match used.saturating_add(bytes) > self.limit {
-            false => Ok(()),
-            true => {
-                self.used.fetch_sub(bytes, Ordering::Relaxed);
-                Err(full(used, self.limit))
+    /// Something that lies where a server would keep its files in `root`, if there is
+    /// anything. Beside a new store, which refers to nothing, it is nobody's or another's.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn occupied(root: &Path) -> io::Result<Option<PathBuf>> {
+        for folder in FOLDERS {
+            let mut entries = match fs::read_dir(root.join(folder)) {
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            if let Some(entry) = entries.next() {
+                return Ok(Some(entry?.path()));
             }
         }
+        Ok(None)
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        self.room.root.join(name)
     }
 
     fn incoming(&self) -> PathBuf {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        self.root.join(INCOMING).join(serial.to_string())
+        self.folder(INCOMING).join(serial.to_string())
     }
 
     fn run(&self, run: &RunId) -> PathBuf {
-        self.root.join("runs").join(run.as_str())
+        self.folder(RUNS).join(run.as_str())
     }
 
     fn zoo_file(&self, digest: &Digest) -> PathBuf {
-        self.root.join("zoos").join(format!("{}.safetensors", digest.as_str()))
+        self.folder(ZOOS).join(format!("{}.safetensors", digest.as_str()))
     }
 }
 
 impl ArtefactStore for LocalFolder {
     fn receive(&self, format: UploadFormat) -> io::Result<Box<dyn Receiving>> {
-        self.room(0)?;
+        self.room.take(0)?;
         let path = self.incoming();
         let file = File::create(&path)?;
         Ok(Box::new(Incoming {
-            uploads: self.root.join("uploads"),
+            uploads: self.folder(UPLOADS),
             format,
             path,
             file,
             hash: Sha256::new(),
-            used: Arc::clone(&self.used),
-            limit: self.limit,
+            room: Arc::clone(&self.room),
+            taken: 0,
         }))
     }
 
     fn upload(&self, id: &UploadId) -> PathBuf {
-        self.root.join("uploads").join(id.to_string())
+        self.folder(UPLOADS).join(id.to_string())
     }
 
     fn remove_upload(&self, id: &UploadId) -> io::Result<()> {
@@ -221,8 +269,8 @@ impl ArtefactStore for LocalFolder {
     fn make_run(&self, run: &RunId, upload: Option<&UploadId>) -> io::Result<()> {
         // A run's folder holds its tuned parameters a few times over.
         const RUN: u64 = 32 << 20;
-        self.room(RUN)?;
-        self.used.fetch_sub(RUN, Ordering::Relaxed);
+        self.room.take(RUN)?;
+        self.room.give_back(RUN);
         let folder = self.run(run);
         fs::create_dir(&folder)?;
         if let Some(id) = upload {
@@ -231,7 +279,7 @@ impl ArtefactStore for LocalFolder {
             fs::hard_link(self.upload(id), data)?;
         }
         sync(&folder)?;
-        sync(&self.root.join("runs"))
+        sync(&self.folder(RUNS))
     }
 
     fn open_run(&self, run: &RunId) -> io::Result<Workspace> {
@@ -241,8 +289,8 @@ impl ArtefactStore for LocalFolder {
     }
 
     fn keep_run(&self, run: &RunId) -> io::Result<()> {
-        let bytes = size_of(&self.run(run))?;
-        self.used.fetch_add(bytes, Ordering::Relaxed);
+        let bytes = size_of(&self.run(run), &mut HashSet::new())?;
+        self.room.used.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
 
@@ -252,13 +300,14 @@ impl ArtefactStore for LocalFolder {
 
     fn put_zoo(&self, content: &[u8]) -> io::Result<Digest> {
         let digest = Digest::of(content);
-        self.room(content.len() as u64)?;
+        self.room.take(content.len() as u64)?;
         let path = self.incoming();
         let written = write_whole(&path, content)
             .and_then(|()| fs::rename(&path, self.zoo_file(&digest)))
-            .and_then(|()| sync(&self.root.join("zoos")));
+            .and_then(|()| sync(&self.folder(ZOOS)));
         if written.is_err() {
             let _ = fs::remove_file(&path);
+            self.room.give_back(content.len() as u64);
         }
         written.map(|()| digest)
     }
@@ -279,19 +328,26 @@ impl ArtefactStore for LocalFolder {
     }
 
     fn sweep(&self, keep: &Referred) -> io::Result<()> {
-        let kept = [&keep.uploads, &keep.runs, &keep.zoos];
-        for (folder, kept) in FOLDERS.iter().zip(kept) {
-            for entry in fs::read_dir(self.root.join(folder))? {
+        for folder in FOLDERS {
+            for entry in fs::read_dir(self.folder(folder))? {
                 let entry = entry?;
                 let name = entry.file_name();
-                let name = name.to_string_lossy();
-                let name = name.strip_suffix(".safetensors").unwrap_or(&name);
-                if kept.contains(name) {
-                    continue;
-                }
-                match entry.file_type()?.is_dir() {
-                    true => fs::remove_dir_all(entry.path())?,
-                    false => fs::remove_file(entry.path())?,
+                let text = name.to_string_lossy();
+                // `None` for names that this store gives to nothing.
+                let kept = match folder {
+                    UPLOADS => UploadId::parse(&text).map(|_| keep.uploads.contains(&*text)),
+                    RUNS => RunId::parse(&text).map(|_| keep.runs.contains(&*text)),
+                    ZOOS => text
+                        .strip_suffix(".safetensors")
+                        .and_then(Digest::parse)
+                        .map(|digest| keep.zoos.contains(digest.as_str())),
+                    _ => serial(&name).map(|serial| serial >= self.first),
+                };
+                let is_folder = entry.file_type()?.is_dir();
+                match (kept, is_folder) {
+                    (Some(false), true) if folder == RUNS => fs::remove_dir_all(entry.path())?,
+                    (Some(false), false) if folder != RUNS => fs::remove_file(entry.path())?,
+                    _ => {}
                 }
             }
         }
@@ -305,27 +361,26 @@ struct Incoming {
     path: PathBuf,
     file: File,
     hash: Sha256,
-    used: Arc<AtomicU64>,
-    limit: u64,
+    room: Arc<Room>,
+    /// Bytes that were promised to it.
+    taken: u64,
 }
 
 impl Receiving for Incoming {
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let more = bytes.len() as u64;
-        let used = self.used.fetch_add(more, Ordering::Relaxed);
-        if used.saturating_add(more) > self.limit {
-            return Err(full(used, self.limit));
-        }
+        self.room.take(bytes.len() as u64)?;
+        self.taken += bytes.len() as u64;
         self.hash.update(bytes);
         self.file.write_all(bytes)
     }
 
-    fn finish(self: Box<Self>) -> io::Result<UploadId> {
+    fn finish(mut self: Box<Self>) -> io::Result<UploadId> {
         self.file.sync_all()?;
         let digest = crate::ids::hex(&self.hash.clone().finalize());
         let digest = Digest::parse(&digest).expect("a sha256 is 64 digits");
         let id = UploadId::new(digest, self.format);
         fs::rename(&self.path, self.uploads.join(id.to_string()))?;
+        self.taken = 0;
         sync(&self.uploads)?;
         Ok(id)
     }
@@ -335,11 +390,13 @@ impl Drop for Incoming {
     fn drop(&mut self) {
         // Gone already where the upload was finished.
         let _ = fs::remove_file(&self.path);
+        self.room.give_back(self.taken);
     }
 }
 
-fn full(used: u64, limit: u64) -> io::Error {
-    io::Error::new(ErrorKind::QuotaExceeded, format!("{used} of {limit} bytes are used"))
+/// The number that a file on its way in has for a name.
+fn serial(name: &OsStr) -> Option<u64> {
+    name.to_str()?.parse().ok()
 }
 
 fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -360,8 +417,15 @@ fn missing_is_fine(removed: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Bytes of all files below a folder. What goes away meanwhile counts nothing.
-fn size_of(folder: &Path) -> io::Result<u64> {
+/// Bytes of all that is kept in a store's folder.
+fn counted(root: &Path) -> io::Result<u64> {
+    let mut linked = HashSet::new();
+    FOLDERS.iter().map(|folder| size_of(&root.join(folder), &mut linked)).sum()
+}
+
+/// Bytes of all files below a folder. What goes away meanwhile counts nothing, and what has
+/// several names, which are noted in `linked`, counts once.
+fn size_of(folder: &Path, linked: &mut HashSet<(u64, u64)>) -> io::Result<u64> {
     let mut bytes = 0;
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -372,7 +436,11 @@ fn size_of(folder: &Path) -> io::Result<u64> {
         for entry in entries.flatten() {
             match entry.metadata() {
                 Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
-                Ok(metadata) => bytes += metadata.len(),
+                Ok(metadata) => {
+                    let again =
+                        metadata.nlink() > 1 && !linked.insert((metadata.dev(), metadata.ino()));
+                    bytes += if again { 0 } else { metadata.len() };
+                }
                 Err(_) => {}
             }
         }

@@ -4,8 +4,10 @@ use crate::problem::Failure;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tupate_api::FieldProblem;
@@ -67,6 +69,40 @@ impl Inflow {
                 }
             }
         }
+    }
+}
+
+/// Why the parts of a body ended early, for those who read them through somebody else's
+/// code and see only that they did.
+#[derive(Clone, Default)]
+pub(crate) struct Refusal(Arc<Mutex<Option<Failure>>>);
+
+impl Refusal {
+    /// The reason, or this one where there is none.
+    pub fn or(&self, other: Failure) -> Failure {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(other)
+    }
+}
+
+impl Inflow {
+    /// The parts of a body, each in time, and the reason where they end early.
+    pub fn through(self, body: Body) -> (impl Stream<Item = io::Result<Bytes>> + Send, Refusal) {
+        let refusal = Refusal::default();
+        let told = refusal.clone();
+        let state = (self, body.into_data_stream());
+        let parts = futures::stream::try_unfold(state, move |(mut inflow, mut body)| {
+            let told = told.clone();
+            async move {
+                match inflow.next(body.next()).await {
+                    Ok(part) => Ok(part.map(|part| (part, (inflow, body)))),
+                    Err(failure) => {
+                        *told.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+                        Err(io::Error::other("the body was refused"))
+                    }
+                }
+            }
+        });
+        (parts, refusal)
     }
 }
 

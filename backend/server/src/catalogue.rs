@@ -18,6 +18,19 @@ pub trait ZooCatalogue: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be asked.
     async fn open(&self, file_name: &str) -> Result<Option<StoredZoo>, CatalogueError>;
+
+    /// The zoo of this name whose content has this sha256, in lower-case hex: where several
+    /// have the name, [`open`](Self::open) gives the first of them only.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    async fn open_content(
+        &self,
+        file_name: &str,
+        sha256: &str,
+    ) -> Result<Option<StoredZoo>, CatalogueError> {
+        Ok(self.open(file_name).await?.filter(|zoo| zoo.sha256 == sha256))
+    }
 }
 
 /// What is known of a zoo without its content.

@@ -55,6 +55,8 @@ pub(crate) enum Failure {
     State(String, &'static str),
     /// So many runs are there already.
     QueueFull(&'static str, usize),
+    /// The server is about to stop.
+    Stopping,
     /// So many listen already.
     TooManyListeners(usize),
     /// The key of this request was another request's.
@@ -67,6 +69,8 @@ pub(crate) enum Failure {
     NotYours,
     /// Too many requests in too short a time.
     TooFast(Duration),
+    /// The file is not the one that the client goes by.
+    Precondition(String),
     /// The range lies outside the file.
     Range(Unsatisfiable),
     /// The catalogue of zoos does not answer.
@@ -203,6 +207,10 @@ impl Failure {
             Self::QueueFull(what, limit) => {
                 (S::TOO_MANY_REQUESTS, format!("{limit} {what}: try again when one has ended."))
             }
+            Self::Stopping => (
+                S::SERVICE_UNAVAILABLE,
+                "The server is about to stop: ask again when it is back.".to_owned(),
+            ),
             Self::TooManyListeners(limit) => (
                 S::SERVICE_UNAVAILABLE,
                 format!("{limit} streams of events are open already: try again later."),
@@ -223,6 +231,10 @@ impl Failure {
             Self::TooFast(wait) => (
                 S::TOO_MANY_REQUESTS,
                 format!("Too many requests: try again in {} s.", seconds(*wait)),
+            ),
+            Self::Precondition(name) => (
+                S::PRECONDITION_FAILED,
+                format!("The zoo {} has other content than If-Match names.", shortened(name)),
             ),
             Self::Range(Unsatisfiable { length }) => (
                 S::RANGE_NOT_SATISFIABLE,
@@ -299,7 +311,7 @@ impl IntoResponse for Failure {
             Self::TooFast(wait) => {
                 headers.insert(header::RETRY_AFTER, seconds(wait).into());
             }
-            Self::Store(StoreError::Busy(_)) | Self::TooManyListeners(_) => {
+            Self::Store(StoreError::Busy(_)) | Self::TooManyListeners(_) | Self::Stopping => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             }
             _ => {}

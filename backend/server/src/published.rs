@@ -3,12 +3,13 @@
 use crate::artefacts::ArtefactStore;
 use crate::ids::Digest;
 use crate::runs::{Runs, off_thread};
-use crate::{CatalogueError, StoredZoo, ZooCatalogue, ZooSummary};
-use std::collections::VecDeque;
+use crate::{CatalogueError, PublishedZoo, StoredZoo, ZooCatalogue, ZooSummary};
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Zoos given at start, then those that were published, by time. The contents of
-/// those asked for lately stay in memory.
+/// Zoos given at start, then those that were published, by time. Where one of each has the
+/// same name, it is that of the one given. The contents of those asked for lately stay in
+/// memory.
 pub(crate) struct AllZoos {
     given: Arc<dyn ZooCatalogue>,
     runs: Runs,
@@ -50,21 +51,27 @@ impl AllZoos {
     pub fn new(given: Arc<dyn ZooCatalogue>, runs: Runs) -> Self {
         Self { given, runs, lately: Mutex::default() }
     }
-}
 
-#[async_trait::async_trait]
-impl ZooCatalogue for AllZoos {
-    async fn list(&self) -> Result<Vec<ZooSummary>, CatalogueError> {
-        let mut zoos = self.given.list().await?;
-        let published = self.runs.inner().store.zoos().await.map_err(CatalogueError::new)?;
-        zoos.extend(published.into_iter().map(|zoo| zoo.summary));
-        Ok(zoos)
+    /// Says which published zoos are hidden by zoos that were given.
+    pub async fn tell_of_hidden(&self) -> Result<(), CatalogueError> {
+        let given = self.given.list().await?;
+        for PublishedZoo { summary, .. } in self.published().await? {
+            let ZooSummary { file_name, sha256, .. } = &summary;
+            if given.iter().any(|zoo| zoo.file_name == *file_name && zoo.sha256 != *sha256) {
+                tracing::warn!(
+                    "the published zoo {file_name} is hidden by a zoo file of the same name, and \
+                     only answers to ?sha256={sha256}: rename the file, or take the zoo back",
+                );
+            }
+        }
+        Ok(())
     }
 
-    async fn open(&self, file_name: &str) -> Result<Option<StoredZoo>, CatalogueError> {
-        if let Some(zoo) = self.given.open(file_name).await? {
-            return Ok(Some(zoo));
-        }
+    async fn published(&self) -> Result<Vec<PublishedZoo>, CatalogueError> {
+        self.runs.inner().store.zoos().await.map_err(CatalogueError::new)
+    }
+
+    async fn open_published(&self, file_name: &str) -> Result<Option<StoredZoo>, CatalogueError> {
         let inner = self.runs.inner();
         let found = inner.store.zoo(file_name).await.map_err(CatalogueError::new)?;
         let Some(sha256) = found.map(|zoo| zoo.summary.sha256) else { return Ok(None) };
@@ -80,5 +87,34 @@ impl ZooCatalogue for AllZoos {
         let zoo = StoredZoo { sha256, content };
         lately().put(&zoo);
         Ok(Some(zoo))
+    }
+}
+
+#[async_trait::async_trait]
+impl ZooCatalogue for AllZoos {
+    async fn list(&self) -> Result<Vec<ZooSummary>, CatalogueError> {
+        let mut zoos = self.given.list().await?;
+        let given: HashSet<_> = zoos.iter().map(|zoo| zoo.file_name.clone()).collect();
+        let published = self.published().await?.into_iter().map(|zoo| zoo.summary);
+        zoos.extend(published.filter(|zoo| !given.contains(&zoo.file_name)));
+        Ok(zoos)
+    }
+
+    async fn open(&self, file_name: &str) -> Result<Option<StoredZoo>, CatalogueError> {
+        match self.given.open(file_name).await? {
+            Some(zoo) => Ok(Some(zoo)),
+            None => self.open_published(file_name).await,
+        }
+    }
+
+    async fn open_content(
+        &self,
+        file_name: &str,
+        sha256: &str,
+    ) -> Result<Option<StoredZoo>, CatalogueError> {
+        match self.given.open_content(file_name, sha256).await? {
+            Some(zoo) => Ok(Some(zoo)),
+            None => Ok(self.open_published(file_name).await?.filter(|zoo| zoo.sha256 == sha256)),
+        }
     }
 }

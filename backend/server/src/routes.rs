@@ -103,6 +103,7 @@ fn cross_origin() -> CorsLayer {
         .allow_headers([
             header::AUTHORIZATION,
             header::RANGE,
+            header::IF_MATCH,
             header::IF_NONE_MATCH,
             header::IF_RANGE,
         ])

@@ -134,7 +134,11 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
         let local_addr = listener.local_addr().map_err(refused)?;
         let catalogue = match &runs {
-            Some(runs) => Arc::new(AllZoos::new(catalogue, runs.clone())),
+            Some(runs) => {
+                let all = AllZoos::new(catalogue, runs.clone());
+                all.tell_of_hidden().await.map_err(|e| Error::Store(e.to_string()))?;
+                Arc::new(all)
+            }
             None => catalogue,
         };
         let router = router(Shared {

@@ -13,11 +13,17 @@ pub trait TuneService: Send + Sync + 'static {
     fn offers(&self) -> ServiceOffers;
 
     /// Looks at a request before it is queued, with the file to tune on where that
-    /// was uploaded: it is read as data and nothing else.
+    /// was uploaded: it is read as data and nothing else. Told to stop, it ends soon, with
+    /// whatever it likes: nobody waits for its answer.
     ///
     /// # Errors
     /// Every field that cannot be used, and why.
-    fn check(&self, spec: &NewRun, data: Option<&Path>) -> Result<(), Vec<FieldProblem>>;
+    fn check(
+        &self,
+        spec: &NewRun,
+        data: Option<&Path>,
+        stop: &Signal,
+    ) -> Result<(), Vec<FieldProblem>>;
 
     /// Tunes one run to its end, or until it is told to stop. What the job's folder
     /// holds of an earlier start is gone on with, to the same result. Told to finish, it

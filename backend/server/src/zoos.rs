@@ -6,9 +6,9 @@ use crate::routes::Shared;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use headers::{ContentRange, ETag, HeaderMapExt, IfNoneMatch, IfRange};
+use headers::{ContentRange, ETag, HeaderMapExt, IfMatch, IfNoneMatch, IfRange};
 use std::sync::Arc;
 
 /// The content behind this URL may change: ask each time, at the price of a 304.
@@ -17,40 +17,56 @@ pub(crate) const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 pub(crate) const IMMUTABLE: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
 
+/// The same, where only those with a token may read it: no cache that others share.
+const REVALIDATE_OWN: HeaderValue = HeaderValue::from_static("private, no-cache");
+const IMMUTABLE_OWN: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+
 /// Answers with the zoo, a range of it, or the word that the client's copy is
 /// still the right one.
 pub(crate) async fn zoo(
     State(shared): State<Arc<Shared>>,
+    method: Method,
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     request: HeaderMap,
 ) -> Result<Response, Failure> {
     let Path(name) = name.map_err(|_| Failure::UnknownZoo("of such a name".into()))?;
-    let Some(zoo) = shared.catalogue.open(&name).await? else {
-        return Err(Failure::UnknownZoo(name));
+    let wanted = wanted_digest(query.as_deref());
+    let named = match &wanted {
+        None => None,
+        Some(sha256) => shared.catalogue.open_content(&name, &sha256.to_ascii_lowercase()).await?,
     };
-    let cache = match wanted_digest(query.as_deref()) {
-        None => REVALIDATE,
-        Some(wanted) if wanted.eq_ignore_ascii_case(&zoo.sha256) => IMMUTABLE,
-        Some(wanted) => {
-            return Err(Failure::OtherContent { name, wanted, found: zoo.sha256 });
-        }
+    let private = shared.access.private;
+    let (zoo, cache) = match (named, wanted) {
+        (Some(zoo), _) => (zoo, if private { IMMUTABLE_OWN } else { IMMUTABLE }),
+        (None, wanted) => match (shared.catalogue.open(&name).await?, wanted) {
+            (None, _) => return Err(Failure::UnknownZoo(name)),
+            (Some(zoo), None) => (zoo, if private { REVALIDATE_OWN } else { REVALIDATE }),
+            (Some(zoo), Some(wanted)) => {
+                return Err(Failure::OtherContent { name, wanted, found: zoo.sha256 });
+            }
+        },
     };
     let etag = etag(&zoo.sha256);
     let mut headers = HeaderMap::new();
     headers.insert(header::CACHE_CONTROL, cache);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.typed_insert(etag.clone());
+    let goes_by = |condition: IfMatch| condition.precondition_passes(&etag);
+    if request.contains_key(header::IF_MATCH) && !request.typed_get().is_some_and(goes_by) {
+        return Err(Failure::Precondition(name));
+    }
     if unchanged(&request, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
 
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     let length = zoo.content.len() as u64;
-    let outdated = request
-        .typed_get::<IfRange>()
-        .is_some_and(|condition| condition.is_modified(Some(&etag), None));
-    let asked = request.get(header::RANGE).filter(|_| !outdated);
+    // What cannot be understood names no content that is here.
+    let same = |condition: IfRange| !condition.is_modified(Some(&etag), None);
+    let outdated = request.contains_key(header::IF_RANGE) && !request.typed_get().is_some_and(same);
+    // Ranges are of what GET sends, and of nothing else.
+    let asked = request.get(header::RANGE).filter(|_| method == Method::GET && !outdated);
     let Some(range) = single_range(asked.and_then(|value| value.to_str().ok()), length)? else {
         return Ok((headers, Body::from(zoo.content)).into_response());
     };

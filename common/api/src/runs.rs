@@ -282,7 +282,8 @@ impl UploadFormat {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Upload {
-    /// sha256 of its content, lower-case hex: the same file has the same id.
+    /// sha256 of its content in lower-case hex, a dot and the ending of its form, as in
+    /// `SHA256.csv`: the same file has the same id.
     pub id: String,
     /// Its form.
     pub format: UploadFormat,

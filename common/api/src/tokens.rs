@@ -11,7 +11,7 @@ pub enum Scope {
     Read,
     /// Upload data; create, cancel, resume and delete runs of one's own.
     Tune,
-    /// Publish zoos, and take back those of one's own.
+    /// Publish runs of one's own as zoos, and take back zoos of one's own.
     Publish,
     /// All of that, and for everybody's runs and zoos.
     Admin,

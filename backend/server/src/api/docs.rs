@@ -244,5 +244,13 @@ mod tests {
             !page.contains("http://") && !page.contains("https://") && !page.contains("<script")
         );
         assert!(page.contains("needs a token"));
+        // What an upload may come as.
+        let bodies = &document["paths"]["/api/v1/uploads"]["post"]["requestBody"]["content"];
+        for kind in ["text/csv", "text/tab-separated-values", "application/jsonl"] {
+            let schema = &bodies[kind]["schema"];
+            assert_eq!((&schema["type"], &schema["format"]), (&"string".into(), &"binary".into()));
+        }
+        let form = &bodies["multipart/form-data"]["schema"]["properties"]["file"];
+        assert_eq!(form["format"], "binary");
     }
 }

@@ -77,6 +77,9 @@ pub(crate) async fn create(
     let owner = caller.owner(Scope::Tune)?;
     let key = key(request.headers())?;
     let spec: NewRun = body::json(request, shared.pace).await?;
+    if let Some(run) = runs.answered(&owner, &spec, key.as_deref()).await? {
+        return answer(run, StatusCode::OK);
+    }
     check(&spec)?;
     if let Some(ranking) = &spec.ranking
         && shared.catalogue.open(&ranking.zoo).await?.is_none()
@@ -85,9 +88,13 @@ pub(crate) async fn create(
         return Err(Failure::Fields(vec![FieldProblem::new("ranking.zoo", detail)]));
     }
     let (run, new) = runs.create(owner, spec, key).await?;
+    answer(run, if new { StatusCode::CREATED } else { StatusCode::OK })
+}
+
+/// A run that was asked for, and where it is.
+fn answer(run: Run, status: StatusCode) -> Result<Response, Failure> {
     let location = HeaderValue::from_str(&format!("/api/v1/runs/{}", run.id))
         .map_err(|_| Failure::Panicked)?;
-    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, [NOT_STORED, (header::LOCATION, location)], Json(run)).into_response())
 }
 
@@ -99,6 +106,9 @@ fn check(spec: &NewRun) -> Result<(), Failure> {
             "name",
             "must be 1 to 100 letters, digits, `_`, `-` and `.`, with a letter or digit in front",
         ));
+    }
+    if spec.columns.as_ref().is_some_and(|columns| columns.chars().count() > 1000) {
+        wrong.push(FieldProblem::new("columns", "must have at most 1000 characters"));
     }
     if let Some(ranking) = &spec.ranking {
         if ranking.top.is_some_and(|top| !(1..=100).contains(&top)) {

@@ -3,14 +3,14 @@
 use super::{Id, NOT_STORED, fields, page_size, text};
 use crate::access::Caller;
 use crate::artefacts::Receiving;
-use crate::body::{Inflow, media_type, refuse_declared};
+use crate::body::{Inflow, Pace, media_type, refuse_declared};
 use crate::ids::UploadId;
 use crate::problem::Failure;
 use crate::routes::Shared;
 use crate::runs::{Inner, off_thread};
 use crate::store::{Owner, now};
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Multipart, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -29,12 +29,33 @@ pub(crate) struct Named {
     name: Option<String>,
 }
 
+/// What the parts of a form may take around the file.
+const FORM: u64 = 64 << 10;
+
 const TAKES: &str = "text/csv, text/tab-separated-values or application/jsonl, or \
                      multipart/form-data with a part `file` whose name ends in .csv, .tsv or .jsonl";
 
+/// A file as it is.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is in the API's description only")]
+struct File(Vec<u8>);
+
+/// A form with a file.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it is in the API's description only")]
+struct Form {
+    /// Its name ends in `.csv`, `.tsv` or `.jsonl`.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
 /// Sends a file to tune on: as the body itself, or as the part `file` of a form.
 #[utoipa::path(post, path = "/api/v1/uploads", tag = "uploads", operation_id = "create_upload", security(("token" = [])),
-    params(Named), request_body(content = Vec<u8>, content_type = "text/csv"), responses(
+    params(Named), request_body(content(
+        (inline(File) = "text/csv"), (inline(File) = "text/tab-separated-values"),
+        (inline(File) = "application/jsonl"), (inline(Form) = "multipart/form-data"),
+    )), responses(
     (status = 201, body = Upload, links(
         ("read_upload" = (operation_id = "read_upload", parameters(("id" = "$response.body#/id")))),
         ("delete_upload" = (operation_id = "delete_upload", parameters(("id" = "$response.body#/id")))),
@@ -51,38 +72,16 @@ pub(crate) async fn create(
     let owner = caller.owner(Scope::Tune)?;
     let Named { name } = fields(query)?;
     let most = runs.limits.upload;
-    // A form takes some bytes around the file.
-    refuse_declared(&request, most.saturating_add(64 << 10)).map_err(|failure| match failure {
-        Failure::BodyTooLarge(_) => Failure::BodyTooLarge(most),
-        other => other,
-    })?;
-    let mut inflow = Inflow::new(shared.pace, most);
+    refuse_declared(&request, most.saturating_add(FORM))
+        .map_err(|failure| of_a_file(failure, most))?;
     let media_type = media_type(&request);
     let (kept, name, bytes) = if media_type == "multipart/form-data" {
-        let unreadable = |e: &dyn std::error::Error| Failure::BodyBroken(e.to_string());
-        let mut form = Multipart::from_request(request, &())
-            .await
-            .map_err(|e| Failure::BodyBroken(e.body_text()))?;
-        let mut part = loop {
-            let next = tokio::time::timeout(shared.pace.patience, form.next_field()).await;
-            match next.map_err(|_| Failure::BodyTooSlow)?.map_err(|e| unreadable(&e))? {
-                None => return Err(Failure::MediaType(TAKES)),
-                Some(part) if part.name() == Some("file") => break part,
-                // Its content is read past with the next call.
-                Some(_) => {}
-            }
-        };
-        let file_name = part.file_name().unwrap_or_default().to_owned();
-        let (stem, ending) = file_name.rsplit_once('.').unwrap_or((&file_name, ""));
-        let format = UploadFormat::of_ending(ending).ok_or(Failure::MediaType(TAKES))?;
-        let mut kept = Kept::begin(runs, format).await?;
-        while let Some(bytes) = inflow.next(part.next()).await? {
-            kept.take(bytes).await?;
-        }
-        (kept, name.unwrap_or_else(|| stem.to_owned()), inflow.taken())
+        let (kept, file_name, bytes) = from_form(runs, shared.pace, request).await?;
+        (kept, name.unwrap_or(file_name), bytes)
     } else {
         let format = UploadFormat::of_media_type(&media_type).ok_or(Failure::MediaType(TAKES))?;
         let mut kept = Kept::begin(runs, format).await?;
+        let mut inflow = Inflow::new(shared.pace, most);
         let mut body = request.into_body().into_data_stream();
         while let Some(bytes) = inflow.next(body.next()).await? {
             kept.take(bytes).await?;
@@ -104,6 +103,51 @@ pub(crate) async fn create(
         .map_err(|_| Failure::Panicked)?;
     let headers = [NOT_STORED, (header::LOCATION, location)];
     Ok((StatusCode::CREATED, headers, Json(upload)).into_response())
+}
+
+/// The part `file` of a form, with its name without the ending, and its bytes. All of the
+/// form counts, whatever stands in front of the file: the file may come no slower for it.
+async fn from_form(
+    runs: &Inner,
+    pace: Pace,
+    request: Request,
+) -> Result<(Kept, String, u64), Failure> {
+    let most = runs.limits.upload;
+    let (head, body) = request.into_parts();
+    let (parts, refusal) = Inflow::new(pace, most.saturating_add(FORM)).through(body);
+    let broken = |why: String| of_a_file(refusal.or(Failure::BodyBroken(why)), most);
+    let request = Request::from_parts(head, Body::from_stream(parts));
+    let mut form =
+        Multipart::from_request(request, &()).await.map_err(|e| broken(e.body_text()))?;
+    let mut part = loop {
+        match form.next_field().await.map_err(|e| broken(e.to_string()))? {
+            None => return Err(Failure::MediaType(TAKES)),
+            Some(part) if part.name() == Some("file") => break part,
+            // Its content is read past with the next call.
+            Some(_) => {}
+        }
+    };
+    let file_name = part.file_name().unwrap_or_default().to_owned();
+    let (stem, ending) = file_name.rsplit_once('.').unwrap_or((&file_name, ""));
+    let format = UploadFormat::of_ending(ending).ok_or(Failure::MediaType(TAKES))?;
+    let mut kept = Kept::begin(runs, format).await?;
+    let mut bytes = 0;
+    while let Some(more) = part.chunk().await.map_err(|e| broken(e.to_string()))? {
+        bytes += more.len() as u64;
+        if bytes > most {
+            return Err(Failure::BodyTooLarge(most));
+        }
+        kept.take(more).await?;
+    }
+    Ok((kept, stem.to_owned(), bytes))
+}
+
+/// The failure of a body whose file may have `most` bytes, with something around it.
+fn of_a_file(failure: Failure, most: u64) -> Failure {
+    match failure {
+        Failure::BodyTooLarge(_) => Failure::BodyTooLarge(most),
+        other => other,
+    }
 }
 
 /// A name for people, and for a task's id: no path, and no ending.
@@ -181,7 +225,7 @@ pub(crate) async fn list(
     Ok(([NOT_STORED], Json(Uploads { uploads, next })).into_response())
 }
 
-/// An upload by its id, this owner's before those of others.
+/// An upload by its id: this owner's, or where none is named, anybody's.
 async fn known(
     runs: &Inner,
     id: &str,
@@ -193,8 +237,9 @@ async fn known(
     Ok((parsed, upload))
 }
 
-/// What is known of an upload.
-#[utoipa::path(get, path = "/api/v1/uploads/{id}", tag = "uploads", operation_id = "read_upload", params(("id" = String, Path)), responses(
+/// What is known of an upload of one's own; with the scope `admin`, of anybody's.
+#[utoipa::path(get, path = "/api/v1/uploads/{id}", tag = "uploads", operation_id = "read_upload", security(("token" = [])),
+    params(("id" = String, Path)), responses(
     (status = 200, body = Upload),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -203,9 +248,15 @@ pub(crate) async fn read(
     caller: Caller,
     id: Id,
 ) -> Result<Response, Failure> {
+    let runs = shared.runs()?;
+    let owner = caller.owner(Scope::Tune)?;
     let id = text(id, Failure::UnknownUpload)?;
-    let owner = caller.owner(Scope::Tune).ok();
-    let (_, upload) = known(shared.runs()?, &id, owner.as_ref()).await?;
+    let (_, upload) = match known(runs, &id, Some(&owner)).await {
+        Err(Failure::UnknownUpload(_)) if caller.with(Scope::Admin).is_ok() => {
+            known(runs, &id, None).await?
+        }
+        own => own?,
+    };
     Ok(([NOT_STORED], Json(upload)).into_response())
 }
 

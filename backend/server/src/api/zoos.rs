@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tupate_api::{FieldProblem, NewZoo, Problem, RunState, Scope, ZooFile};
 use tupate_zoo::{Dtype, Zoo};
 
-/// Publishes finished runs as a zoo. Asked again with the same runs, it is the same
+/// Publishes finished runs of one's own as a zoo. Asked again with the same runs, it is the same
 /// zoo; what a name stands for does not change.
 #[utoipa::path(post, path = "/api/v1/zoos", tag = "zoos", operation_id = "publish_zoo", security(("token" = [])), request_body = NewZoo, responses(
     (status = 201, body = ZooFile, description = "it is served from now on"),
@@ -35,7 +35,7 @@ pub(crate) async fn publish(
     let runs = shared.runs()?;
     let owner = caller.owner(Scope::Publish)?;
     let new: NewZoo = body::json(request, shared.pace).await?;
-    let folders = check(&shared, &new).await?;
+    let folders = check(&shared, &caller, &new).await?;
     let (tasks, bytes) = pack(runs, new.name.clone(), new.description, folders, Dtype::F16).await?;
     let (zoo, new) = keep(&shared, owner, &new.name, tasks, bytes).await?;
     let location = HeaderValue::from_str(&zoo.url).map_err(|_| Failure::Panicked)?;
@@ -62,7 +62,7 @@ pub(super) async fn pack(
 }
 
 /// The folders of the runs, or what is wrong with the request.
-async fn check(shared: &Shared, new: &NewZoo) -> Result<Vec<PathBuf>, Failure> {
+async fn check(shared: &Shared, caller: &Caller, new: &NewZoo) -> Result<Vec<PathBuf>, Failure> {
     const MOST: usize = 1000;
     let runs = shared.runs()?;
     let mut wrong = Vec::new();
@@ -84,6 +84,10 @@ async fn check(shared: &Shared, new: &NewZoo) -> Result<Vec<PathBuf>, Failure> {
     for (i, id) in new.runs.iter().enumerate() {
         let field = format!("runs[{i}]");
         match runs.run(id).await {
+            Ok((_, owned)) if caller.may_change(Scope::Publish, &owned.owner).is_err() => {
+                let detail = "belongs to another token; the scope `admin` is needed for it";
+                wrong.push(FieldProblem::new(field, detail));
+            }
             Ok((id, owned)) if owned.run.state == RunState::Done => {
                 if seen.insert(id.clone()) {
                     let artefacts = Arc::clone(&runs.artefacts);

@@ -13,7 +13,7 @@ pub(crate) use stream::EventStream;
 use crate::artefacts::ArtefactStore;
 use crate::ids::{RunId, UploadId};
 use crate::problem::Failure;
-use crate::service::{Signals, TuneService};
+use crate::service::{Signal, Signals, TuneService};
 use crate::store::{Change, CreateRun, Created, OwnedRun, Owner, Store, StoreError};
 use crate::{Error, ZooCatalogue};
 use live::{Feeds, Latest};
@@ -87,6 +87,8 @@ pub(crate) struct Inner {
     pub limits: RunLimits,
     feeds: Feeds,
     listeners: Arc<Semaphore>,
+    /// Held while an upload is read for a check, which may take much memory.
+    checking: Arc<Semaphore>,
     /// Runs on workers, with how to tell each what is wanted of it.
     working: Mutex<HashMap<RunId, Signals>>,
     /// Held while a worker chooses its next run, and while the queue is counted
@@ -113,7 +115,7 @@ pub(crate) struct Workers(Vec<JoinHandle<()>>);
 
 impl Runs {
     /// Takes up what is there: runs that were being tuned when an earlier server
-    /// died wait again, and files that nobody refers to are removed.
+    /// died wait again. Nothing is removed before the server is up.
     ///
     /// # Errors
     /// When the stores cannot be asked.
@@ -126,6 +128,7 @@ impl Runs {
             limits,
             feeds: Feeds::default(),
             listeners: Arc::new(Semaphore::new(limits.listeners)),
+            checking: Arc::new(Semaphore::new(1)),
             working: Mutex::default(),
             queue: tokio::sync::Mutex::default(),
             queued: Notify::new(),
@@ -158,7 +161,7 @@ impl Runs {
             store.change(&id, run.state, to, reason(why)).await?;
             tracing::info!(run = %id, state = to.name(), "taken up after an interruption");
         }
-        self.0.tidy().await
+        Ok(())
     }
 
     /// Starts the workers; `zoos` are those that runs are ranked against.
@@ -199,6 +202,19 @@ impl Workers {
 }
 
 impl Inner {
+    /// The run that this request was answered with before: it is answered again, whatever
+    /// has changed since.
+    pub async fn answered(
+        &self,
+        owner: &Owner,
+        spec: &NewRun,
+        key: Option<&str>,
+    ) -> Result<Option<Run>, Failure> {
+        let Some(key) = key else { return Ok(None) };
+        let Some(run) = self.store.created_with(owner, key).await? else { return Ok(None) };
+        Ok(Some(created(Created::before(run, spec))?.0))
+    }
+
     /// Checks a request and queues it; whether the run is new.
     pub async fn create(
         &self,
@@ -206,20 +222,10 @@ impl Inner {
         mut spec: NewRun,
         key: Option<String>,
     ) -> Result<(Run, bool), Failure> {
-        // A request that was answered is answered again, whatever has changed since.
-        if let Some(key) = &key
-            && let Some(run) = self.store.created_with(&owner, key).await?
-        {
-            return created(Created::before(run, &spec));
-        }
         let upload = self.upload_of(&owner, &mut spec).await?;
-        let data = upload.as_ref().map(|id| self.artefacts.upload(id));
-        let service = Arc::clone(&self.service);
-        let checked = spec.clone();
-        tokio::task::spawn_blocking(move || service.check(&checked, data.as_deref()))
-            .await
-            .map_err(|_| Failure::Panicked)?
-            .map_err(Failure::Fields)?;
+        // Nothing is read for a run that there is no place for.
+        self.has_place_for(&owner).await?;
+        self.check(&spec, upload.as_ref()).await?;
 
         // Held, so that two requests cannot both take the last place.
         let _queue = self.queue.lock().await;
@@ -244,6 +250,29 @@ impl Inner {
             }
         }
         created(outcome?)
+    }
+
+    /// Has the service look at a request, at one upload at a time.
+    async fn check(&self, spec: &NewRun, upload: Option<&UploadId>) -> Result<(), Failure> {
+        let turn = match upload {
+            None => None,
+            Some(_) => tokio::select! {
+                turn = Arc::clone(&self.checking).acquire_owned() => turn.ok(),
+                () = self.stopped() => return Err(Failure::Stopping),
+            },
+        };
+        let data = upload.map(|id| self.artefacts.upload(id));
+        let (service, spec) = (Arc::clone(&self.service), spec.clone());
+        let waited_for = WaitedFor::default();
+        let stop = Arc::clone(&waited_for.0);
+        let checked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            service.check(&spec, data.as_deref(), &stop)
+        });
+        tokio::select! {
+            checked = checked => checked.map_err(|_| Failure::Panicked)?.map_err(Failure::Fields),
+            () = self.stopped() => Err(Failure::Stopping),
+        }
     }
 
     async fn has_place_for(&self, owner: &Owner) -> Result<(), Failure> {
@@ -271,7 +300,7 @@ impl Inner {
         let Data::Upload(text) = &spec.data else { return Ok(None) };
         let id = UploadId::parse(text).ok_or_else(|| no_upload(text))?;
         let upload = self.store.upload(&id, Some(owner)).await?.ok_or_else(|| no_upload(text))?;
-        self.store.use_upload(&id).await?;
+        self.store.use_upload(&id, owner).await?;
         spec.name.get_or_insert(upload.name);
         Ok(Some(id))
     }
@@ -311,6 +340,22 @@ impl Inner {
 
     fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    /// Waits until the server is told to stop.
+    async fn stopped(&self) {
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// Tells who works for a request to stop as soon as nobody waits for it any more: the
+/// server stops, or the client is gone.
+#[derive(Default)]
+struct WaitedFor(Arc<Signal>);
+
+impl Drop for WaitedFor {
+    fn drop(&mut self) {
+        self.0.give();
     }
 }
 

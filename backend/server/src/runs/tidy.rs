@@ -1,4 +1,4 @@
-//! What nobody needs any more goes away: at start, and every now and then.
+//! What nobody needs any more goes away: once the server is up, and every now and then.
 
 use super::{Inner, off_thread};
 use crate::artefacts::Referred;
@@ -13,18 +13,17 @@ use tupate_api::{Data, RunState};
 pub(super) async fn now_and_then(runs: Arc<Inner>) {
     let mut stopping = runs.stopping.subscribe();
     while !*stopping.borrow_and_update() {
-        if timeout(runs.limits.tidy, stopping.changed()).await.is_err()
-            && let Err(error) = runs.tidy().await
-        {
+        if let Err(error) = runs.tidy().await {
             tracing::warn!(%error, "what nobody needs stays for now");
         }
+        let _ = timeout(runs.limits.tidy, stopping.changed()).await;
     }
 }
 
 impl Inner {
     /// Removes uploads that were not used for long, and files that nobody refers to: what
     /// a crash left behind, and what could not be removed when its owner wanted it gone.
-    pub(super) async fn tidy(&self) -> Result<(), StoreError> {
+    async fn tidy(&self) -> Result<(), StoreError> {
         // Whatever is made has its files first and is referred to a moment later: nothing
         // of that kind is under way while these are held.
         let _uploading = self.uploading.lock().await;
@@ -45,7 +44,7 @@ impl Inner {
             .map_err(|e| StoreError::Failed(format!("files of runs cannot be tidied up: {e}")))
     }
 
-    /// Removes an owner's upload, unless a run is yet to be tuned on it.
+    /// Removes an owner's upload, unless a run of theirs is yet to be tuned on it.
     pub async fn remove_upload(&self, id: &UploadId, owner: &Owner) -> Result<(), Failure> {
         use RunState::{Cancelling, Queued, Running};
         let _uploading = self.uploading.lock().await;
@@ -53,7 +52,8 @@ impl Inner {
         let text = id.to_string();
         let busy = self.store.in_states(&[Queued, Running, Cancelling]).await?;
         let uses = |data: &Data| matches!(data, Data::Upload(upload) if *upload == text);
-        if let Some(user) = busy.into_iter().find(|busy| uses(&busy.run.spec.data)) {
+        let mut theirs = busy.into_iter().filter(|busy| busy.owner == owner.id);
+        if let Some(user) = theirs.find(|busy| uses(&busy.run.spec.data)) {
             return Err(Failure::UploadInUse(user.run.id));
         }
         if !self.store.remove_upload(id, owner).await? {

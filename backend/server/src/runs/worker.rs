@@ -129,18 +129,17 @@ impl Worker {
             Data::Task(_) => None,
             Data::Upload(id) => UploadId::parse(id).map(|id| workspace.data(id.format())),
         };
-        let ranking = match &run.spec.ranking {
-            None => None,
-            Some(ranking) => {
-                let opened = self.zoos.open(&ranking.zoo).await.map_err(|e| e.to_string())?;
-                let zoo = opened
-                    .ok_or_else(|| format!("the zoo {} to rank against is gone", ranking.zoo))?;
-                let path = workspace.ranking();
-                let written = path.clone();
-                off_thread(move || std::fs::write(written, &zoo.content)).await.map_err(failed)?;
-                Some(path)
-            }
-        };
+        let ranking = run.spec.ranking.as_ref().map(|_| workspace.ranking());
+        if let (Some(path), Some(against)) = (&ranking, &run.spec.ranking)
+            // An earlier start's copy: the zoo may be another by now, or served no more.
+            && !path.is_file()
+        {
+            let opened = self.zoos.open(&against.zoo).await.map_err(|e| e.to_string())?;
+            let zoo =
+                opened.ok_or_else(|| format!("the zoo {} to rank against is gone", against.zoo))?;
+            let workspace = workspace.clone();
+            off_thread(move || workspace.put_ranking(&zoo.content)).await.map_err(failed)?;
+        }
         let (spec, device) = (run.spec.clone(), self.device.clone());
         Ok(Job { spec, device, workspace, data, ranking, told })
     }

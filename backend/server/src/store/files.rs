@@ -57,7 +57,9 @@ impl FileStore for SqliteStore {
     ) -> Result<Option<Upload>, StoreError> {
         let (id, owner) = (id.to_string(), owner.map(|owner| owner.id.clone()));
         self.read(move |connection| {
-            let query = format!("{UPLOAD} WHERE id = ?1 ORDER BY owner IS NOT ?2, created LIMIT 1");
+            let query = format!(
+                "{UPLOAD} WHERE id = ?1 AND (?2 IS NULL OR owner = ?2) ORDER BY created LIMIT 1"
+            );
             Ok(connection
                 .prepare_cached(&query)?
                 .query_row(params![id, owner], upload)
@@ -86,12 +88,12 @@ impl FileStore for SqliteStore {
         .await
     }
 
-    async fn use_upload(&self, id: &UploadId) -> Result<(), StoreError> {
-        let id = id.to_string();
+    async fn use_upload(&self, id: &UploadId, owner: &Owner) -> Result<(), StoreError> {
+        let (id, owner) = (id.to_string(), owner.id.clone());
         self.write(move |transaction| {
             transaction
-                .prepare_cached("UPDATE uploads SET used = ?2 WHERE id = ?1")?
-                .execute(params![id, now()])?;
+                .prepare_cached("UPDATE uploads SET used = ?3 WHERE id = ?1 AND owner = ?2")?
+                .execute(params![id, owner, now()])?;
             Ok(())
         })
         .await

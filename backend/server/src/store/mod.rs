@@ -186,7 +186,8 @@ pub trait FileStore: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be asked.
     async fn add_upload(&self, upload: Upload, owner: &Owner) -> Result<Upload, StoreError>;
-    /// An upload, this owner's before those of others; `None` when there is none.
+    /// An upload of this owner, or, where none is named, of anybody; `None` when there is
+    /// none.
     ///
     /// # Errors
     /// When the store cannot be asked.
@@ -205,11 +206,11 @@ pub trait FileStore: Send + Sync + 'static {
         before: Option<&UploadId>,
         limit: u32,
     ) -> Result<Vec<Upload>, StoreError>;
-    /// Remembers that an upload is used now.
+    /// Remembers that an owner's upload is used now.
     ///
     /// # Errors
     /// When the store cannot be asked.
-    async fn use_upload(&self, id: &UploadId) -> Result<(), StoreError>;
+    async fn use_upload(&self, id: &UploadId, owner: &Owner) -> Result<(), StoreError>;
     /// Removes an owner's upload; whether there was one.
     ///
     /// # Errors
@@ -255,7 +256,7 @@ pub struct NewToken {
 /// Tokens.
 #[async_trait::async_trait]
 pub trait TokenStore: Send + Sync + 'static {
-    /// Keeps a token; `false` when its name is taken.
+    /// Keeps a token; `false` when its name is taken by one that may be used.
     ///
     /// # Errors
     /// When the store cannot be asked.

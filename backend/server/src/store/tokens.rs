@@ -24,6 +24,12 @@ impl TokenStore for SqliteStore {
     async fn add_token(&self, new: NewToken) -> Result<bool, StoreError> {
         self.write(move |transaction| {
             let NewToken { info, secret_sha256 } = &new;
+            // One that has ended takes no name any more.
+            transaction.execute(
+                "UPDATE tokens SET revoked = expires \
+                 WHERE name = ?1 AND revoked IS NULL AND expires <= ?2",
+                params![info.name, now()],
+            )?;
             let added = transaction.execute(
                 "INSERT INTO tokens (id, name, sha256, scopes, created, expires) \
                  SELECT ?1, ?2, ?3, ?4, ?5, ?6 \

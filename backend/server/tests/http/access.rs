@@ -68,6 +68,10 @@ async fn revoked_and_ended_tokens_are_none() {
     let (ended, secret) = new_token("ended", &[Scope::Tune], Some(1));
     tuning.store.add_token(ended).await.unwrap();
     assert_eq!(ask(&tuning, Method::GET, path, Some(&secret)).await, StatusCode::UNAUTHORIZED);
+    // That of one that has ended, too.
+    token(&tuning.store, "ended", &[Scope::Tune]).await;
+    assert!(!tuning.store.add_token(new_token("ended", &[Scope::Read], None).0).await.unwrap());
+    assert_eq!(ask(&tuning, Method::GET, path, Some(&secret)).await, StatusCode::UNAUTHORIZED);
     // No secret is in the file, in no form that could be sent.
     let bytes = std::fs::read(tuning.store.path()).unwrap();
     let log = std::fs::read(tuning.store.path().with_extension("sqlite-wal")).unwrap();
@@ -113,6 +117,47 @@ async fn a_private_server_is_read_with_a_token() {
     }
     for path in ["/healthz", "/readyz", "/"] {
         assert_eq!(ask(&tuning, Method::GET, path, None).await, StatusCode::OK, "{path}");
+    }
+    // Each scope allows what it says, without that of reading.
+    for path in ["/api/v1/uploads", "/api/v1/token"] {
+        assert_eq!(ask(&tuning, Method::GET, path, None).await, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(ask(&tuning, Method::GET, path, Some(&tuner)).await, StatusCode::OK, "{path}");
+    }
+    let post = async |secret: &str, path: &str, kind: &'static str, body: String| {
+        let request = tuning.server.client.post(tuning.server.url(path)).bearer_auth(secret);
+        request.header("content-type", kind).body(body).send().await.unwrap()
+    };
+    let sent = post(&tuner, "/api/v1/uploads", "text/csv", "text,label\n".into()).await;
+    assert_eq!(sent.status(), StatusCode::CREATED);
+    let body = json!({ "data": { "task": "quick" } }).to_string();
+    let run = post(&tuner, "/api/v1/runs", "application/json", body.clone()).await;
+    assert_eq!(run.status(), StatusCode::CREATED);
+    let id = run.json::<tupate_api::Run>().await.unwrap().id;
+    let cancel = format!("/api/v1/runs/{id}/cancel");
+    let status = ask(&tuning, Method::POST, &cancel, Some(&tuner)).await;
+    assert!(status == StatusCode::OK || status == StatusCode::CONFLICT, "{status}");
+    let publisher = token(&tuning.store, "publisher", &[Scope::Publish]).await;
+    let none = json!({ "name": "x", "runs": [] }).to_string();
+    let refused = post(&publisher, "/api/v1/zoos", "application/json", none).await;
+    problem(refused, StatusCode::UNPROCESSABLE_ENTITY).await;
+    for secret in [&publisher, &token(&tuning.store, "reader", &[Scope::Read]).await] {
+        let refused = post(secret, "/api/v1/runs", "application/json", body.clone()).await;
+        problem(refused, StatusCode::FORBIDDEN).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_closed_to_others_is_kept_by_no_cache_that_they_share() {
+    let tuning = Tuning::with(run_limits(), |config| config.access.private = true).await;
+    let digest = tupate_zoo::sha256_hex(&crate::support::zoo_bytes("glue"));
+    for (query, cache) in [
+        (String::new(), "private, no-cache"),
+        (format!("?sha256={digest}"), "private, max-age=31536000, immutable"),
+    ] {
+        let path = format!("/zoos/glue.safetensors{query}");
+        let response = tuning.send(Method::GET, &path, None).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(header(response.headers(), "cache-control"), cache);
     }
 }
 

@@ -4,6 +4,7 @@ use crate::support::{Tuning, header, problem, run_limits, token, whole_problem};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tupate_api::{Info, RunState, Scope, ZooFile};
+use tupate_server::{ArtefactStore, FileStore, LocalFolder, PublishedZoo, ZooSummary};
 use tupate_zoo::{Zoo, sha256_hex};
 
 #[tokio::test]
@@ -123,6 +124,60 @@ async fn a_zoo_that_is_taken_back_is_gone() {
     problem(tuning.send(Method::DELETE, path, None).await, StatusCode::NOT_FOUND).await;
     problem(tuning.server.get(&zoo.url).await, StatusCode::NOT_FOUND).await;
     assert_eq!(std::fs::read_dir(tuning.dir.path().join("zoos")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn runs_of_others_are_published_by_an_admin_only() {
+    let tuning = Tuning::start().await;
+    let id = tuning.create("quick", 1).await.id;
+    tuning.until(&id, &[RunState::Done]).await;
+    let own = token(&tuning.store, "publisher", &[Scope::Publish]).await;
+    let admin = token(&tuning.store, "admin", &[Scope::Admin]).await;
+    let body = json!({ "name": "theirs", "runs": ["0".repeat(32), id] });
+    let post = async |token: &str, body: &serde_json::Value| {
+        let url = tuning.server.url("/api/v1/zoos");
+        tuning.server.client.post(url).bearer_auth(token).json(body).send().await.unwrap()
+    };
+    let refused = whole_problem(post(&own, &body).await, StatusCode::UNPROCESSABLE_ENTITY).await;
+    let named: Vec<_> = refused.errors.iter().map(|error| error.field.as_str()).collect();
+    assert_eq!(named, ["runs[0]", "runs[1]"]);
+    assert!(refused.errors[1].detail.contains("another token"), "{refused:?}");
+    let body = json!({ "name": "theirs", "runs": [id] });
+    assert_eq!(post(&admin, &body).await.status(), StatusCode::CREATED);
+}
+
+/// Two zoos of one name: a file given at start, and one published before that.
+#[tokio::test]
+async fn a_published_zoo_that_a_file_hides_answers_to_its_content() {
+    let tuning = Tuning::start().await;
+    let content = crate::support::zoo_bytes("other");
+    let digest = LocalFolder::open(tuning.dir.path(), 1 << 30).unwrap().put_zoo(&content).unwrap();
+    let summary = ZooSummary {
+        file_name: "glue.safetensors".into(),
+        name: "other".into(),
+        bytes: content.len() as u64,
+        sha256: digest.as_str().to_owned(),
+        tasks: 3,
+    };
+    let hidden = PublishedZoo { summary, owner: "me".into() };
+    assert_eq!(tuning.store.add_zoo(hidden).await.unwrap(), None);
+    let info: Info = tuning.server.get("/api/v1/info").await.json().await.unwrap();
+    assert_eq!((info.zoos.len(), info.zoos[0].name.as_str()), (1, "glue"));
+    let bytes = async |query: String| {
+        let response = tuning.server.get(&format!("/zoos/glue.safetensors{query}")).await;
+        assert_eq!(response.status(), StatusCode::OK, "{query}");
+        response.bytes().await.unwrap()
+    };
+    let given = crate::support::zoo_bytes("glue");
+    assert_eq!(bytes(String::new()).await, given);
+    assert_eq!(bytes(format!("?sha256={}", sha256_hex(&given))).await, given);
+    assert_eq!(bytes(format!("?sha256={}", digest.as_str().to_uppercase())).await, content);
+    // Taking it back takes back what was published.
+    let admin = token(&tuning.store, "admin", &[Scope::Admin]).await;
+    let url = tuning.server.url("/api/v1/zoos/glue.safetensors");
+    let gone = tuning.server.client.delete(url).bearer_auth(admin).send().await.unwrap();
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    assert_eq!(bytes(String::new()).await, given);
 }
 
 #[tokio::test]

@@ -91,6 +91,51 @@ async fn the_same_key_is_the_same_run() {
 }
 
 #[tokio::test]
+async fn what_was_answered_is_answered_again_whatever_has_changed() {
+    let tuning = Tuning::start().await;
+    let id = tuning.create("quick", 1).await.id;
+    tuning.until(&id, &[RunState::Done]).await;
+    let zoo = json!({ "name": "short", "runs": [id] });
+    assert_eq!(tuning.post("/api/v1/zoos", &zoo).await.status(), StatusCode::CREATED);
+    let send = async || {
+        let against = json!({ "zoo": "short.safetensors" });
+        let body = json!({ "data": { "task": "quick" }, "ranking": against });
+        let url = tuning.server.url("/api/v1/runs");
+        let request = tuning.server.client.post(url).bearer_auth(&tuning.token).json(&body);
+        request.header("idempotency-key", "a").send().await.unwrap()
+    };
+    let first: Run = send().await.json().await.unwrap();
+    let path = "/api/v1/zoos/short.safetensors";
+    let gone = tuning.send(Method::DELETE, path, None).await;
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    let again = send().await;
+    assert_eq!(again.status(), StatusCode::OK);
+    assert_eq!(again.json::<Run>().await.unwrap().id, first.id);
+}
+
+#[tokio::test]
+async fn a_run_that_was_begun_keeps_the_zoo_that_it_is_ranked_against() {
+    let tuning = Tuning::start().await;
+    let id = tuning.create("quick", 1).await.id;
+    tuning.until(&id, &[RunState::Done]).await;
+    let zoo = json!({ "name": "short", "runs": [id] });
+    assert_eq!(tuning.post("/api/v1/zoos", &zoo).await.status(), StatusCode::CREATED);
+    let against = json!({ "zoo": "short.safetensors" });
+    let spec = json!({ "data": { "task": "slow" }, "epochs": 4, "ranking": against });
+    let run: Run = tuning.post("/api/v1/runs", &spec).await.json().await.unwrap();
+    while tuning.run(&run.id).await.progress.is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let path = "/api/v1/zoos/short.safetensors";
+    let gone = tuning.send(Method::DELETE, path, None).await;
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    let dir = tuning.stop().await;
+    let tuning = Tuning::in_folder(dir, run_limits(), 1, |_| {}).await;
+    let run = tuning.until(&run.id, &[RunState::Done, RunState::Failed]).await;
+    assert_eq!((run.state, run.starts), (RunState::Done, 2), "{run:?}");
+}
+
+#[tokio::test]
 async fn bad_input_names_the_field() {
     let tuning = Tuning::start().await;
     for (body, field, part) in [
@@ -103,6 +148,11 @@ async fn bad_input_names_the_field() {
         (json!({ "data": { "task": "quick" }, "epochs": -3 }), "epochs", "invalid value"),
         (json!({ "data": { "task": "quick" }, "epoch": 3 }), "epoch", "unknown field"),
         (json!({ "data": { "task": "quick" }, "name": "../up" }), "name", "letters"),
+        (
+            json!({ "data": { "task": "quick" }, "columns": "ä".repeat(1001) }),
+            "columns",
+            "at most 1000",
+        ),
         (
             json!({ "data": { "task": "quick" }, "ranking": { "zoo": "no" } }),
             "ranking.zoo",

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 use tupate_api::{Data, Event, FieldProblem, NewRun, Progress, RunResult, TaskOffer};
-use tupate_server::{Digest, Job, ServiceOffers, TuneError, TuneService, Watch};
+use tupate_server::{Digest, Job, ServiceOffers, Signal, TuneError, TuneService, Watch};
 use tupate_tasks::{Checkpoint, EncoderRef, MethodSpec, Metric, Recipe, TaskClass};
 use tupate_zoo::{Dtype, NewEmbedding, TaskEntry, Zoo};
 
@@ -18,7 +18,7 @@ const STEPS: u64 = 5;
 
 pub struct Scripted;
 
-/// Folders that are tuned in at the moment.
+/// Folders that are tuned in, or whose files are checked, at the moment.
 static BUSY: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
 
 /// The chain after so many epochs.
@@ -46,7 +46,7 @@ struct Busy(PathBuf);
 
 impl Busy {
     fn begin(folder: PathBuf) -> Self {
-        assert!(BUSY.lock().unwrap().insert(folder.clone()), "two workers on {folder:?}");
+        assert!(BUSY.lock().unwrap().insert(folder.clone()), "two at once in {folder:?}");
         Self(folder)
     }
 }
@@ -67,14 +67,25 @@ impl TuneService for Scripted {
         }
     }
 
-    fn check(&self, spec: &NewRun, data: Option<&Path>) -> Result<(), Vec<FieldProblem>> {
+    fn check(
+        &self,
+        spec: &NewRun,
+        data: Option<&Path>,
+        stop: &Signal,
+    ) -> Result<(), Vec<FieldProblem>> {
         match (&spec.data, data) {
             (Data::Task(task), _) if !TASKS.contains(&task.as_str()) => {
                 Err(vec![FieldProblem::new("data.task", "no such task")])
             }
             (Data::Upload(_), Some(file)) => {
-                let content = std::fs::read(file).unwrap();
-                match content.starts_with(b"text") {
+                let _alone = Busy::begin(file.with_file_name(""));
+                let content = std::fs::read_to_string(file).unwrap();
+                if content.starts_with("text: long") {
+                    let told = stop.wait(Duration::from_secs(40));
+                    assert!(told, "nobody waits, and nobody says so");
+                }
+                std::thread::sleep(Duration::from_millis(2));
+                match content.starts_with("text") {
                     true => Ok(()),
                     false => Err(vec![FieldProblem::new("data.upload", "line 1: no column text")]),
                 }
@@ -92,6 +103,9 @@ impl TuneService for Scripted {
             Data::Upload(_) => ("upload", 1),
         };
         assert!(task != "broken", "as asked for");
+        if let Some(zoo) = &job.ranking {
+            Zoo::parse(&std::fs::read(zoo).unwrap()).unwrap();
+        }
         let epochs = u64::from(job.spec.epochs.unwrap_or(3));
         let state = out.join("state.json");
         let kept = read(&state);

@@ -42,8 +42,9 @@ async fn a_full_disk_is_a_problem_and_a_run_under_way_waits_for_room() {
     tuning.until(&id, &[RunState::Running]).await;
     // SQLite's own limit gives the error that a full disk gives.
     tuning.store.limit(1).unwrap();
-    let name = "n".repeat(100);
-    let body = json!({ "data": { "task": "quick" }, "name": name, "columns": "c".repeat(100_000) });
+    // Nothing here looks at them, and they take room.
+    let rates = vec![0.001; 15_000];
+    let body = json!({ "data": { "task": "quick" }, "learning_rates": rates });
     let response = tuning.post("/api/v1/runs", &body).await;
     let detail = problem(response, StatusCode::INSUFFICIENT_STORAGE).await;
     assert!(detail.contains("nothing was kept"), "{detail}");
@@ -78,6 +79,38 @@ fn a_folder_takes_no_more_than_its_limit() {
     assert_eq!(upload.take(&[0; 600]).unwrap_err().kind(), full);
     drop(upload);
     assert_eq!(std::fs::read_dir(dir.path().join("incoming")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_gone_or_has_two_names_takes_no_room() {
+    use tupate_api::UploadFormat::Csv;
+    const RUN: usize = 32 << 20;
+    let dir = TempDir::new().unwrap();
+    let store = LocalFolder::open(dir.path(), 1000 + RUN as u64).unwrap();
+    let full = std::io::ErrorKind::QuotaExceeded;
+    // Given up, and removed.
+    for _ in 0..3 {
+        store.receive(Csv).unwrap().take(&vec![0; RUN]).unwrap();
+        let digest = store.put_zoo(&vec![1; RUN]).unwrap();
+        store.remove_zoo(&digest).unwrap();
+        let mut upload = store.receive(Csv).unwrap();
+        upload.take(&vec![0; RUN]).unwrap();
+        store.remove_upload(&upload.finish().unwrap()).unwrap();
+    }
+    let mut upload = store.receive(Csv).unwrap();
+    upload.take(&[2; 600]).unwrap();
+    let id = upload.finish().unwrap();
+    let run = tupate_server::RunId::random();
+    store.make_run(&run, Some(&id)).unwrap();
+    store.put_zoo(&vec![3; RUN]).unwrap();
+    // Refused after a count, which finds the 600 bytes once.
+    assert_eq!(store.put_zoo(&[4; 500]).unwrap_err().kind(), full);
+    store.put_zoo(&[5; 300]).unwrap();
+    // The run has the data still.
+    store.remove_upload(&id).unwrap();
+    assert_eq!(store.put_zoo(&[6; 500]).unwrap_err().kind(), full);
+    store.remove_run(&run).unwrap();
+    store.put_zoo(&[6; 500]).unwrap();
 }
 
 #[test]

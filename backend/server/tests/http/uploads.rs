@@ -1,13 +1,15 @@
 //! `/api/v1/uploads`: data on its way in, however it comes.
 
-use crate::scripted::expected;
+use crate::scripted::{Scripted, expected};
 use crate::support::{Tuning, problem, run_limits, token, whole_problem};
+use futures::StreamExt;
 use reqwest::{Body, Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tupate_api::{Run, RunState, Scope, Upload, UploadFormat, Uploads};
-use tupate_server::{Digest, RunLimits};
+use tupate_server::{Digest, LocalFolder, RunLimits, RunParts, Runs, SqliteStore};
 
 const CSV: &str = "text,label\ngood,1\nbad,0\n";
 
@@ -213,8 +215,10 @@ async fn what_nobody_needs_goes_away_while_the_server_is_up() {
         let entries = std::fs::read_dir(tuning.dir.path().join(folder)).unwrap();
         entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
     };
-    std::fs::create_dir(tuning.dir.path().join("runs/orphan")).unwrap();
-    std::fs::write(tuning.dir.path().join("zoos/orphan.safetensors"), "x").unwrap();
+    let hex = |digits: usize| "7".repeat(digits);
+    std::fs::create_dir(tuning.dir.path().join("runs").join(hex(32))).unwrap();
+    std::fs::write(tuning.dir.path().join(format!("zoos/{}.safetensors", hex(64))), "x").unwrap();
+    std::fs::write(tuning.dir.path().join(format!("uploads/{}.tsv", hex(64))), "x").unwrap();
     assert!(names("uploads").contains(&upload.id));
     let tidied = async {
         while !names("uploads").is_empty() || names("runs").len() + names("zoos").len() > 2 {
@@ -224,9 +228,178 @@ async fn what_nobody_needs_goes_away_while_the_server_is_up() {
     tokio::time::timeout(Duration::from_secs(20), tidied).await.expect("it goes away");
     assert_eq!(names("runs"), [run.id.as_str()]);
     assert_eq!(tuning.server.get("/zoos/kept.safetensors").await.status(), StatusCode::OK);
-    problem(
-        tuning.server.get(&format!("/api/v1/uploads/{}", upload.id)).await,
-        StatusCode::NOT_FOUND,
-    )
+    let path = format!("/api/v1/uploads/{}", upload.id);
+    problem(tuning.send(Method::GET, &path, None).await, StatusCode::NOT_FOUND).await;
+}
+
+#[tokio::test]
+async fn what_is_no_servers_stays_and_nothing_goes_before_the_server_is_up() {
+    let limits = RunLimits { tidy: Duration::from_millis(20), ..run_limits() };
+    let dir = TempDir::new().unwrap();
+    let hex = "7".repeat(64);
+    let foreign = [
+        "runs/tickets/late/adapter_model.safetensors".to_owned(),
+        "runs/notes.txt".to_owned(),
+        format!("runs/{}", &hex[..32]),
+        "uploads/mine.csv".to_owned(),
+        format!("uploads/{hex}.parquet"),
+        format!("uploads/{hex}.csv/train.csv"),
+        "zoos/best.safetensors".to_owned(),
+        "incoming/notes.txt".to_owned(),
+    ];
+    let left = [format!("runs/{}/data.csv", "8".repeat(32)), "incoming/7".to_owned()];
+    for path in foreign.iter().chain(&left) {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "x").unwrap();
+    }
+    assert!(LocalFolder::occupied(dir.path()).unwrap().is_some());
+    assert_eq!(LocalFolder::occupied(&dir.path().join("state")).unwrap(), None);
+    // As a start that ends when the address cannot be had.
+    let runs = Runs::open(RunParts {
+        store: Arc::new(SqliteStore::open(&dir.path().join("tupate.sqlite")).unwrap()),
+        artefacts: Arc::new(LocalFolder::open(dir.path(), 1 << 30).unwrap()),
+        service: Arc::new(Scripted),
+        workers: Vec::new(),
+        limits,
+    });
+    drop(runs.await.unwrap());
+    for path in foreign.iter().chain(&left) {
+        assert!(dir.path().join(path).exists(), "{path}");
+    }
+    let tuning = Tuning::in_folder(dir, limits, 0, |_| {}).await;
+    let gone = async {
+        while left.iter().any(|path| tuning.dir.path().join(path).exists()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("it goes away");
+    // Looked at again and again, with one on its way in.
+    let parts = futures::stream::iter(0..10).then(async |_| {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok::<_, std::io::Error>("text,label\n")
+    });
+    let response = send(&tuning, "text/csv", "", Body::wrap_stream(parts)).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    for path in foreign {
+        assert!(tuning.dir.path().join(&path).exists(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_its_owners() {
+    let tuning = Tuning::in_folder(TempDir::new().unwrap(), run_limits(), 0, |_| {}).await;
+    let upload: Upload = send(&tuning, "text/csv", "?name=mine", CSV).await.json().await.unwrap();
+    let other = token(&tuning.store, "other", &[Scope::Tune]).await;
+    let admin = token(&tuning.store, "admin", &[Scope::Admin]).await;
+    let reader = token(&tuning.store, "reader", &[Scope::Read]).await;
+    let path = format!("/api/v1/uploads/{}", upload.id);
+    let ask = async |method: Method, path: &str, token: &str, body: Option<&Value>| {
+        let request = tuning.server.client.request(method, tuning.server.url(path));
+        let request = request.bearer_auth(token);
+        let request = body.into_iter().fold(request, |request, body| request.json(body));
+        request.send().await.unwrap()
+    };
+    for (token, status) in [
+        (tuning.token.as_str(), StatusCode::OK),
+        (&other, StatusCode::NOT_FOUND),
+        (&admin, StatusCode::OK),
+        (&reader, StatusCode::FORBIDDEN),
+    ] {
+        assert_eq!(ask(Method::GET, &path, token, None).await.status(), status);
+    }
+    problem(tuning.server.get(&path).await, StatusCode::UNAUTHORIZED).await;
+    // Neither tuned on nor looked into by others, be they admins.
+    let spec = json!({ "data": { "upload": upload.id }, "columns": "class=text" });
+    for token in [&other, &admin] {
+        let response = ask(Method::POST, "/api/v1/runs", token, Some(&spec)).await;
+        let problem = whole_problem(response, StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert!(problem.errors[0].detail.contains("there is no upload"), "{problem:?}");
+    }
+    // Both have it where both have sent it, and one is not kept from removing it by the other.
+    let request = tuning.server.client.post(tuning.server.url("/api/v1/uploads?name=theirs"));
+    let request = request.bearer_auth(&other).header("content-type", "text/csv").body(CSV);
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::CREATED);
+    for (token, name) in [(&other, "theirs"), (&tuning.token, "mine")] {
+        let response = ask(Method::POST, "/api/v1/runs", token, Some(&spec)).await;
+        assert_eq!(response.status(), StatusCode::CREATED);
+        let run: Run = response.json().await.unwrap();
+        assert_eq!(run.spec.name.as_deref(), Some(name));
+        if *token == other {
+            let gone = delete(&tuning, &tuning.token, &upload.id).await;
+            assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+            let sent = send(&tuning, "text/csv", "?name=mine", CSV).await;
+            assert_eq!(sent.status(), StatusCode::CREATED);
+        }
+        problem(delete(&tuning, token, &upload.id).await, StatusCode::CONFLICT).await;
+    }
+}
+
+#[tokio::test]
+async fn uploads_are_read_one_at_a_time_and_only_where_there_is_place() {
+    let limits = RunLimits { of_one: 8, ..run_limits() };
+    let tuning = Tuning::in_folder(TempDir::new().unwrap(), limits, 0, |_| {}).await;
+    let upload: Upload = send(&tuning, "text/csv", "", CSV).await.json().await.unwrap();
+    let bad: Upload = send(&tuning, "text/csv", "", "a,b\n1,2\n").await.json().await.unwrap();
+    // The service fails where it is asked to look at two.
+    let spec = json!({ "data": { "upload": upload.id } });
+    let asked = (0..8).map(|_| tuning.post("/api/v1/runs", &spec));
+    for response in futures::future::join_all(asked).await {
+        assert_eq!(response.status(), StatusCode::CREATED);
+    }
+    let spec = json!({ "data": { "upload": bad.id } });
+    problem(tuning.post("/api/v1/runs", &spec).await, StatusCode::TOO_MANY_REQUESTS).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_check_that_nobody_waits_for() {
+    let tuning = Tuning::start().await;
+    let long: Upload = send(&tuning, "text/csv", "", "text: long").await.json().await.unwrap();
+    let upload: Upload = send(&tuning, "text/csv", "", CSV).await.json().await.unwrap();
+    let long = json!({ "data": { "upload": long.id } });
+    let patience = Duration::from_millis(200);
+    // The client goes away, and the next one has its turn.
+    assert!(tokio::time::timeout(patience, tuning.post("/api/v1/runs", &long)).await.is_err());
+    let next = json!({ "data": { "upload": upload.id } });
+    let next = tokio::time::timeout(Duration::from_secs(20), tuning.post("/api/v1/runs", &next));
+    assert_eq!(next.await.expect("its turn comes").status(), StatusCode::CREATED);
+    // The server stops.
+    let request = tuning.server.client.post(tuning.server.url("/api/v1/runs"));
+    let request = request.bearer_auth(&tuning.token).json(&long);
+    let asked = tokio::spawn(request.send());
+    tokio::time::sleep(patience).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(20), tuning.stop()).await;
+    stopped.expect("the server does not wait");
+    problem(asked.await.unwrap().unwrap(), StatusCode::SERVICE_UNAVAILABLE).await;
+}
+
+#[tokio::test]
+async fn what_stands_around_a_file_is_within_bounds_too() {
+    const HEAD: &str = "--x\r\ncontent-disposition: form-data; name=\"note\"\r\n";
+    let limits = RunLimits { upload: 1000, ..run_limits() };
+    let tuning = Tuning::with(limits, |config| {
+        config.limits.pace.patience = Duration::from_millis(400);
+        config.limits.pace.rate = 100_000;
+    })
     .await;
+    let kind = "multipart/form-data; boundary=x";
+    // A part, and its head, without an end.
+    for front in [format!("{HEAD}\r\n"), HEAD.to_owned()] {
+        let more = futures::stream::repeat("x-more: abc\r\n".repeat(100)).take(60);
+        let parts = futures::stream::iter([front]).chain(more).map(Ok::<_, std::io::Error>);
+        let response = send(&tuning, kind, "", Body::wrap_stream(parts)).await;
+        let detail = problem(response, StatusCode::PAYLOAD_TOO_LARGE).await;
+        assert!(detail.contains("1000 bytes"), "{detail}");
+    }
+    // Part by part, each in time, and all of it not.
+    let parts = futures::stream::iter(0..100).then(async |_| {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok::<_, std::io::Error>(format!("{HEAD}\r\nx\r\n"))
+    });
+    let began = std::time::Instant::now();
+    let response = send(&tuning, kind, "", Body::wrap_stream(parts)).await;
+    problem(response, StatusCode::REQUEST_TIMEOUT).await;
+    assert!(began.elapsed() < Duration::from_secs(4));
+    let form = form("a.csv", &"x".repeat(1000));
+    assert_eq!(send(&tuning, kind, "", form).await.status(), StatusCode::CREATED);
 }

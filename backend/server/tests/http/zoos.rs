@@ -114,6 +114,41 @@ async fn a_range_of_an_older_file_is_answered_with_the_whole() {
     assert_eq!(ask(&tag).await, StatusCode::PARTIAL_CONTENT);
     assert_eq!(ask("\"older\"").await, StatusCode::OK);
     assert_eq!(ask("Sun, 06 Nov 1994 08:49:37 GMT").await, StatusCode::OK);
+    // The same, but by a weak comparison, or by none.
+    let weak = format!("W/{tag}");
+    for condition in [&weak, tag.trim_matches('"'), "nonsense", ""] {
+        assert_eq!(ask(condition).await, StatusCode::OK, "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_is_of_the_whole() {
+    let server = Running::start().await;
+    for asked in ["bytes=0-7", "bytes=9999999-"] {
+        let response = server.request(Method::HEAD, ZOO, &[("range", asked)]).await;
+        assert_eq!(response.status(), StatusCode::OK, "{asked}");
+        let length = zoo_bytes("glue").len().to_string();
+        assert_eq!(header(response.headers(), "content-length"), length);
+        assert_eq!(header(response.headers(), "content-range"), "");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_the_client_does_not_mean_is_not_sent() {
+    let server = Running::start().await;
+    let tag = format!("\"{}\"", sha256_hex(&zoo_bytes("glue")));
+    let (weak, among) = (format!("W/{tag}"), format!("\"x\", {tag}"));
+    for condition in [&tag, &among, "*"] {
+        let headers = [("if-match", condition), ("range", "bytes=0-7")];
+        let response = server.get_with(ZOO, &headers).await;
+        assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT, "{condition}");
+    }
+    for condition in [weak.as_str(), "\"x\"", "nonsense", ""] {
+        let headers = [("if-match", condition), ("origin", "https://elsewhere.example")];
+        let response = server.get_with(ZOO, &headers).await;
+        assert_eq!(header(response.headers(), "access-control-allow-origin"), "*");
+        problem(response, StatusCode::PRECONDITION_FAILED).await;
+    }
 }
 
 #[tokio::test]

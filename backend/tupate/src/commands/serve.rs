@@ -53,8 +53,8 @@ async fn runs(args: &ServeArgs, data: &Path, store: Arc<SqliteStore>) -> Result<
     }
     let artefacts = LocalFolder::open(data, args.max_disk << 30).map_err(unusable)?;
     let datasets = args.datasets.clone().unwrap_or_else(|| data.join("datasets"));
-    let service = Tuner::new(datasets, &args.encoder, args.threads)?;
     let limits = RunLimits { upload: args.max_upload << 20, ..RunLimits::default() };
+    let service = Tuner::new(datasets, &args.encoder, args.threads, limits.upload)?;
     let parts = RunParts {
         store,
         artefacts: Arc::new(artefacts),
@@ -69,6 +69,8 @@ async fn runs(args: &ServeArgs, data: &Path, store: Arc<SqliteStore>) -> Result<
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_env("TUPATE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // What cannot be logged would be said on stderr, and panic where that is closed.
+    let log = log.log_internal_errors(false);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -3,6 +3,7 @@
 use super::{print, print_json};
 use crate::cli::TokenCommand;
 use crate::failure::Failure;
+use crate::progress::say;
 use crate::tuning::state;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -51,10 +52,10 @@ async fn create(
             "there is a token called {name} already; take another --name, or revoke it first"
         )));
     }
-    eprintln!(
+    say(format_args!(
         "token {id} ({name}); its secret is printed this once, and sent as `Authorization: Bearer \
          SECRET`"
-    );
+    ));
     print(&secret)
 }
 

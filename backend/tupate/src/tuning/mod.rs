@@ -5,7 +5,8 @@
 //! server, its memory goes back whole, and its peak is its own. The order goes to
 //! the child's stdin and what happens comes from its stdout, one JSON value a line.
 //! The pipe is also the leash: a child whose server is gone reads the end of its
-//! stdin and ends.
+//! stdin and ends. In the same way a process of its own reads an upload before a run on it
+//! is queued: what strangers send may take more memory or time than there is.
 
 mod child;
 mod order;
@@ -16,10 +17,10 @@ pub mod work;
 use crate::commands::zoo::embeddings_of;
 use crate::encoders;
 use crate::failure::Failure;
-use order::Order;
+use order::{Check, Order};
 use std::path::{Path, PathBuf};
 use tupate_api::{Data, FieldProblem, NewRun, RunResult, TaskOffer};
-use tupate_server::{Job, ServiceOffers, TuneError, TuneService, Watch, is_plain_name};
+use tupate_server::{Job, ServiceOffers, Signal, TuneError, TuneService, Watch, is_plain_name};
 use tupate_tasks::TASKS;
 use tupate_tuner::data::{self, ColumnChoice, Source};
 use tupate_tuner::peft::{self, METHODS};
@@ -31,17 +32,30 @@ pub struct Tuner {
     /// Encoders that were named, with their folders; empty for all that are here.
     encoders: Vec<(String, PathBuf)>,
     threads: Option<u16>,
+    /// Largest upload in bytes.
+    upload: u64,
 }
 
+/// Text in an upload that is compressed, to the largest upload: plain text comes to a third
+/// or a fifth of its size.
+const TEXT: u64 = 8;
+/// Memory for reading an upload, to the largest one: short examples take far more than
+/// their text.
+const MEMORY: u64 = 64;
+/// Memory of a process that has read nothing yet.
+const PROCESS: u64 = 512 << 20;
+
 impl Tuner {
-    /// Tasks from `datasets`, and these encoders, or all that are here.
+    /// Tasks from `datasets`, and these encoders, or all that are here, and files that were
+    /// sent, of at most `upload` bytes.
     pub fn new(
         datasets: PathBuf,
         encoders: &[String],
         threads: Option<u16>,
+        upload: u64,
     ) -> Result<Self, Failure> {
         let resolved = encoders.iter().map(|wanted| encoders::resolve(wanted));
-        Ok(Self { datasets, encoders: resolved.collect::<Result<_, _>>()?, threads })
+        Ok(Self { datasets, encoders: resolved.collect::<Result<_, _>>()?, threads, upload })
     }
 
     /// Names and folders of the encoders that are offered. What a request names is
@@ -94,7 +108,12 @@ impl TuneService for Tuner {
         }
     }
 
-    fn check(&self, spec: &NewRun, file: Option<&Path>) -> Result<(), Vec<FieldProblem>> {
+    fn check(
+        &self,
+        spec: &NewRun,
+        file: Option<&Path>,
+        stop: &Signal,
+    ) -> Result<(), Vec<FieldProblem>> {
         let mut wrong = order::out_of_range(spec);
         wrong.extend(self.encoder(spec.encoder.as_deref()).err());
         if let Some(name) = spec.method.as_deref().filter(|name| peft::method(name).is_none()) {
@@ -102,13 +121,9 @@ impl TuneService for Tuner {
             let detail = format!("there is no method {name}; there are {}", names.join(", "));
             wrong.push(FieldProblem::new("method", detail));
         }
-        let columns = match spec.columns.as_deref().map(str::parse::<ColumnChoice>).transpose() {
-            Ok(columns) => columns,
-            Err(error) => {
-                wrong.push(FieldProblem::new("columns", error.to_string()));
-                None
-            }
-        };
+        if let Some(Err(error)) = spec.columns.as_deref().map(str::parse::<ColumnChoice>) {
+            wrong.push(FieldProblem::new("columns", error.to_string()));
+        }
         match (&spec.data, file) {
             (Data::Task(id), _) if self.tasks().iter().all(|task| task.id != *id) => {
                 let detail = "the data of this task is not on this server; /api/v1/offers lists \
@@ -117,10 +132,15 @@ impl TuneService for Tuner {
             }
             (Data::Upload(_), Some(file)) if wrong.is_empty() => {
                 let name = spec.name.as_deref().unwrap_or("the file");
-                let read = data::load(&order::request(spec, file.to_str(), None, columns.as_ref()));
-                if let Err(error) = read {
+                let check = Check {
+                    spec: spec.clone(),
+                    file: file.to_owned(),
+                    text: self.upload.saturating_mul(TEXT),
+                    memory: self.upload.saturating_mul(MEMORY).saturating_add(PROCESS),
+                };
+                if let Err(why) = child::check(check, stop) {
                     // The file's name here is nothing that its sender knows.
-                    let told = error.to_string().replace(&*file.to_string_lossy(), name);
+                    let told = why.replace(&*file.to_string_lossy(), name);
                     wrong.push(FieldProblem::new("data.upload", told));
                 }
             }
@@ -150,7 +170,7 @@ impl TuneService for Tuner {
         // Where the server keeps its files is nothing that those who ask for runs know.
         let root = job.workspace.out().with_file_name("").display().to_string();
         let datasets = format!("{}/", self.datasets.display());
-        child::tune(&order, self.threads, watch).map_err(|error| match error {
+        child::tune(order, self.threads, watch).map_err(|error| match error {
             TuneError::Failed(why) => {
                 TuneError::Failed(why.replace(&root, "").replace(&datasets, ""))
             }

@@ -9,6 +9,25 @@ use tupate_tuner::train::Settings;
 
 /// The first line of a child's stdin.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    Tune(Box<Order>),
+    Check(Box<Check>),
+}
+
+/// A file of strangers that is to be read as a run's data would be, and no more.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Check {
+    pub spec: NewRun,
+    pub file: PathBuf,
+    /// Most bytes of text in it, decompressed.
+    pub text: u64,
+    /// Most bytes of memory for it.
+    pub memory: u64,
+}
+
+/// A run to tune.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
     pub spec: NewRun,
     pub device: String,
@@ -35,6 +54,8 @@ pub const FINISH: &str = "finish";
 pub enum Said {
     Event(Event),
     Result(RunResult),
+    /// The file can be tuned on.
+    Sound,
     Stopped,
     Failed(String),
 }

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use tupate_server::SqliteStore;
+use tupate_server::{LocalFolder, SqliteStore};
 
 /// The file with runs and tokens.
 pub fn file(data: &Path) -> PathBuf {
@@ -16,9 +16,22 @@ pub fn make(data: &Path) -> Result<(), Failure> {
         .map_err(|e| Failure::Input(format!("cannot make the folder {}: {e}", data.display())))
 }
 
-/// Opens what is remembered, or begins to.
+/// Opens what is remembered, or begins to, where nothing lies in the way: what is not
+/// remembered is swept away.
 pub fn open(data: &Path) -> Result<SqliteStore, Failure> {
     make(data)?;
+    let unreadable = |e| Failure::Run(format!("cannot read {}: {e}", data.display()));
+    if !file(data).exists()
+        && let Some(found) = LocalFolder::occupied(data).map_err(unreadable)?
+    {
+        return Err(Failure::Usage(format!(
+            "{} is no file of a server: in --data, the folders runs, uploads, zoos and incoming \
+             are a server's own; name another folder, such as {}, or put back the tupate.sqlite \
+             that was here",
+            found.display(),
+            data.join("state").display(),
+        )));
+    }
     Ok(SqliteStore::open(&file(data))?)
 }
 

@@ -1,9 +1,11 @@
-//! `tupate work`: the child's end of a run's process.
+//! `tupate work`: the child's end of a run's process, or of a check's.
 
-use super::order::{FINISH, Order, STOP, Said, request, settings};
+use super::order::{Check, FINISH, Order, STOP, Said, Work, request, settings};
 use super::teller::{Teller, Wishes};
 use crate::failure::Failure;
+use crate::memory;
 use crate::ranker::Ranker;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufRead, Write};
@@ -27,19 +29,50 @@ pub fn say(said: &Said) {
 pub fn run() -> Result<(), Failure> {
     let mut line = String::new();
     let read = std::io::stdin().read_line(&mut line);
-    let order: Order = match read.map(|_| serde_json::from_str(&line)) {
-        Ok(Ok(order)) => order,
+    match read.map(|_| serde_json::from_str(&line)) {
+        Ok(Ok(Work::Tune(order))) => tune_for(&order),
+        Ok(Ok(Work::Check(check))) => look(&check),
         _ => return Err(Failure::Usage("stdin holds no order of a server".into())),
-    };
+    }
+    Ok(())
+}
+
+fn tune_for(order: &Order) {
+    memory::keep_pages();
     let wishes = Arc::new(Wishes::default());
     wishes.finish.store(order.finish, Ordering::Relaxed);
     listen(Arc::clone(&wishes));
-    match obey(&order, wishes) {
+    match obey(order, wishes) {
         Ok(result) => say(&Said::Result(result)),
         Err(Ended::Stopped) => say(&Said::Stopped),
         Err(Ended::Failed(why)) => say(&Said::Failed(why)),
     }
-    Ok(())
+}
+
+/// Reads a file as data. What it holds may take many times its size: the system ends this
+/// process where that is too much.
+fn look(check: &Check) {
+    let mut room = getrlimit(Resource::Data);
+    room.current = Some(room.maximum.map_or(check.memory, |most| most.min(check.memory)));
+    if let Err(error) = setrlimit(Resource::Data, room) {
+        tracing::debug!(%error, "a check has no limit of memory");
+    }
+    // The server's end, or its word that nobody waits, ends this process.
+    listen(Arc::default());
+    say(&match readable(check) {
+        Ok(()) => Said::Sound,
+        // Its owner removed it meanwhile; the names of others beside it are not theirs to know.
+        Err(data::Error::NoFile { .. }) => Said::Failed("the upload is gone".into()),
+        Err(error) => Said::Failed(error.to_string()),
+    });
+}
+
+fn readable(check: &Check) -> Result<(), data::Error> {
+    data::at_most(&check.file, check.text)?;
+    // It was read once by the server, which refuses what it cannot understand.
+    let columns = check.spec.columns.as_deref().and_then(|columns| columns.parse().ok());
+    let task = check.file.to_str();
+    data::load(&request(&check.spec, task, None, columns.as_ref())).map(|_| ())
 }
 
 /// Waits for what the server wants, and for its end, whose run this is: another one may be
