@@ -98,6 +98,24 @@ impl From<crate::data::Error> for Error {
 }
 
 impl Error {
+    /// Whether something was asked for that cannot be, whatever the input holds.
+    pub fn is_wrong_usage(&self) -> bool {
+        use crate::data::Error as Data;
+        match self {
+            Self::Setting(_) | Self::Out(_) | Self::Resume(_) | Self::Device { .. } => true,
+            Self::Encoder(error) => matches!(error, crate::encoder::Error::NoProducts { .. }),
+            Self::Embedding(error) => matches!(error, tupate_embedding::Error::Recipe(_)),
+            Self::Data(error) => matches!(
+                **error,
+                Data::NoData { .. }
+                    | Data::SampleTakesNoFiles { .. }
+                    | Data::TwoTrainingFiles { .. }
+                    | Data::NothingToTrainOn
+            ),
+            _ => false,
+        }
+    }
+
     /// Whether the input is to blame, rather than the machine or the program.
     pub fn is_bad_input(&self) -> bool {
         match self {

@@ -28,10 +28,33 @@ pub struct WriteError {
 /// same folder, to the disk, then into place. On failure what was at `path`
 /// before is still there and nothing is left behind.
 ///
+/// A link stays one: what it leads to is written. A pipe or a device is written to as it
+/// is, because nothing can take its place.
+///
 /// # Errors
 /// When the disk is full, the folder is missing or not writable, and so on.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    write_into(path, bytes, |temporary| File::create_new(temporary))
+    let fail = |source| WriteError { path: path.to_owned(), source };
+    let file = match std::fs::metadata(path) {
+        Ok(there) if there.is_file() => path.canonicalize().map_err(fail)?,
+        Ok(_) => {
+            let open = File::options().write(true).open(path);
+            return open.and_then(|mut file| file.write_all(bytes)).map_err(fail);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => end_of_links(path),
+        Err(error) => return Err(fail(error)),
+    };
+    let written = write_into(&file, bytes, |temporary| File::create_new(temporary));
+    written.map_err(|error| fail(error.source))
+}
+
+/// Where links lead whose last one leads to nothing yet.
+fn end_of_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    while let Ok(next) = std::fs::read_link(&path) {
+        path = path.parent().unwrap_or(Path::new("")).join(next);
+    }
+    path
 }
 
 /// As [`write_atomically`], into a file that `make` opens.
@@ -139,6 +162,17 @@ pub fn write_folder<'a>(
     })
 }
 
+/// Makes a folder that `flag` names, and those above it.
+pub(crate) fn make_folder(path: &Path, flag: &str) -> Result<(), Error> {
+    std::fs::create_dir_all(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => Error::Out(format!(
+            "there is a file where the folder {} should be; choose another {flag}",
+            path.display()
+        )),
+        _ => failed("make the folder", path)(error),
+    })
+}
+
 /// Whether a file is one that [`write_atomically`] was about to put into place.
 pub(crate) fn is_temporary(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(TEMPORARY))
@@ -175,6 +209,43 @@ mod tests {
         write_atomically(&path, b"two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn links_stay_links() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = |to: &Path, from: &str| {
+            std::os::unix::fs::symlink(to, dir.path().join(from)).unwrap();
+            dir.path().join(from)
+        };
+        std::fs::create_dir(dir.path().join("far")).unwrap();
+        std::fs::write(dir.path().join("far/there.bin"), b"old").unwrap();
+        let there = link(Path::new("far/there.bin"), "one");
+        // The second of two links leads to nothing yet.
+        link(Path::new("far/new.bin"), "two");
+        let new = link(Path::new("two"), "three");
+        for (path, file) in [(there, "far/there.bin"), (new, "far/new.bin")] {
+            write_atomically(&path, b"new").unwrap();
+            assert!(path.is_symlink(), "{file}");
+            assert_eq!(std::fs::read(dir.path().join(file)).unwrap(), b"new");
+        }
+        assert_eq!(std::fs::read_dir(dir.path().join("far")).unwrap().count(), 2);
+        let round = link(Path::new("round"), "round");
+        assert!(write_atomically(&round, b"new").is_err() && round.is_symlink());
+    }
+
+    #[test]
+    fn a_pipe_is_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        // Opened for both, it waits for nobody.
+        let mut pipe = File::options().read(true).write(true).open(&path).unwrap();
+        write_atomically(&path, b"value").unwrap();
+        assert!(!path.is_file(), "replaced");
+        let mut read = [0; 5];
+        io::Read::read_exact(&mut pipe, &mut read).unwrap();
+        assert_eq!(&read, b"value");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! says which revision it is.
 
 use crate::failure::Failure;
-use crate::hub::{connect, failed, fetch_file, is_complete, make};
+use crate::hub::{connect, failed, fetch_file, hold, is_complete, make, patiently};
 use crate::progress::Watch;
 use futures::TryStreamExt;
 use hf_hub::repository::{HFRepository, RepoTreeEntry, RepoTypeDataset};
@@ -70,8 +70,18 @@ pub fn pull(
     if let Some(record) = here(task, revision, data)? {
         return Ok(Pulled::Before(record));
     }
-    let (runtime, client) = connect()?;
-    runtime.block_on(pull_with(&client, task, hub, revision, data, watch)).map(Pulled::Now)
+    let hold = hold(&data.join(task), watch)?;
+    // Another program may have got it meanwhile.
+    let pulled = match here(task, revision, data)? {
+        Some(record) => Pulled::Before(record),
+        None => {
+            let (runtime, client) = connect()?;
+            let work = pull_with(&client, task, hub, revision, data, watch);
+            Pulled::Now(runtime.block_on(work)?)
+        }
+    };
+    hold.done();
+    Ok(pulled)
 }
 
 /// What is in `data/task` already: nothing, or the data set itself. Other
@@ -179,7 +189,8 @@ async fn plan(
         None => vec![None, Some(CONVERTED)],
     };
     for branch in branches {
-        let info = match repository.info().maybe_revision(branch).send().await {
+        let asked_for = repository.info().maybe_revision(branch).send();
+        let info = match patiently(repository, asked_for).await? {
             Ok(info) => info,
             // Not every data set has been converted.
             Err(HFError::RevisionNotFound { .. }) if branch == Some(CONVERTED) => break,
@@ -219,7 +230,11 @@ async fn shards(
 ) -> Result<Vec<Remote>, Failure> {
     let failed = |e: HFError| failed(repository, &e);
     let tree = repository.list_tree().revision(revision).recursive(true).send().map_err(failed)?;
-    let entries: Vec<RepoTreeEntry> = tree.try_collect().await.map_err(failed)?;
+    let mut tree = std::pin::pin!(tree);
+    let mut entries = Vec::new();
+    while let Some(entry) = patiently(repository, tree.try_next()).await?.map_err(failed)? {
+        entries.push(entry);
+    }
     let files = entries.into_iter().filter_map(|entry| match entry {
         RepoTreeEntry::File { path, size, .. } => Some((path, size)),
         RepoTreeEntry::Directory { .. } => None,
@@ -230,7 +245,7 @@ async fn shards(
     let mut shards = Vec::with_capacity(total);
     for (i, (path, size)) in found.into_iter().enumerate() {
         let metadata = repository.get_file_metadata().filepath(path.clone()).revision(revision);
-        let etag = metadata.send().await.map_err(failed)?.etag;
+        let etag = patiently(repository, metadata.send()).await?.map_err(failed)?.etag;
         // The tag of a large file is its sha256; that of a small one is not.
         let is_sha256 = etag.len() == 64 && etag.bytes().all(|b| b.is_ascii_hexdigit());
         let name = format!("{local}-{i:05}-of-{total:05}.parquet");

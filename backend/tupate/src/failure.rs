@@ -38,17 +38,13 @@ impl Failure {
 
 impl From<tupate_tuner::Error> for Failure {
     fn from(error: tupate_tuner::Error) -> Self {
-        use tupate_tuner::Error as E;
-        match &error {
-            E::Setting(_)
-            | E::Out(_)
-            | E::Resume(_)
-            | E::Device { .. }
-            | E::Encoder(tupate_tuner::encoder::Error::NoProducts { .. }) => {
-                Self::Usage(error.to_string())
-            }
-            _ if error.is_bad_input() => Self::Input(error.to_string()),
-            _ => Self::Run(error.to_string()),
+        let text = error.to_string();
+        if error.is_wrong_usage() {
+            Self::Usage(text)
+        } else if error.is_bad_input() {
+            Self::Input(text)
+        } else {
+            Self::Run(text)
         }
     }
 }

@@ -10,9 +10,13 @@ use futures::StreamExt;
 use hf_hub::repository::{HFRepository, RepoType};
 use hf_hub::{HFClient, HFError};
 use sha2::{Digest, Sha256};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long the hub may keep silent: the client that asks it would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 
 /// A runtime and a client for downloads.
 pub fn connect() -> Result<(tokio::runtime::Runtime, HFClient), Failure> {
@@ -33,6 +37,21 @@ pub fn failed<T: RepoType>(repository: &HFRepository<T>, error: &HFError) -> Fai
     Failure::Run(format!("cannot get {path} from the Hugging Face hub: {error}"))
 }
 
+/// What comes of a request, or of the next part of an answer, if anything does.
+pub async fn patiently<T: RepoType, F: IntoFuture>(
+    repository: &HFRepository<T>,
+    request: F,
+) -> Result<F::Output, Failure> {
+    tokio::time::timeout(PATIENCE, request.into_future()).await.map_err(|_| {
+        Failure::Run(format!(
+            "cannot get {} from the Hugging Face hub: it has said nothing for {} seconds; pull \
+             again to continue",
+            repository.repo_path(),
+            PATIENCE.as_secs()
+        ))
+    })
+}
+
 /// Gets the file called `name` in a repository to `path`. What was cut off is
 /// continued where a sum says whether it is the same file.
 pub async fn fetch_file<T: RepoType>(
@@ -49,9 +68,7 @@ pub async fn fetch_file<T: RepoType>(
     if let Some(parent) = path.parent() {
         make(parent)?;
     }
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = Path::new(&partial);
+    let partial = &on_its_way(path);
     let request = || repository.download_file_stream().filename(name).revision(revision);
     let failed = |e: &HFError| failed(repository, e);
 
@@ -60,11 +77,13 @@ pub async fn fetch_file<T: RepoType>(
         (Some(_), Ok(metadata)) => metadata.len(),
         _ => 0,
     };
-    let (length, mut stream) = request().send().await.map_err(|e| failed(&e))?;
+    let first = patiently(repository, request().send()).await?;
+    let (length, mut stream) = first.map_err(|e| failed(&e))?;
     let mut start = 0;
     if let Some(total) = length.filter(|&total| have > 0 && have < total) {
         drop(stream);
-        let (rest, resumed) = request().range(have..total).send().await.map_err(|e| failed(&e))?;
+        let second = patiently(repository, request().range(have..total).send()).await?;
+        let (rest, resumed) = second.map_err(|e| failed(&e))?;
         stream = resumed;
         // A host that ignores ranges sends everything again.
         if rest.is_none_or(|rest| rest == total - have) {
@@ -81,7 +100,7 @@ pub async fn fetch_file<T: RepoType>(
     out.seek(SeekFrom::Start(start)).map_err(unwritable)?;
     let mut done = start;
     watch.download(name, done, length);
-    while let Some(chunk) = stream.next().await {
+    while let Some(chunk) = patiently(repository, stream.next()).await? {
         let chunk = chunk.map_err(|e| failed(&e))?;
         out.write_all(&chunk).map_err(unwritable)?;
         done += chunk.len() as u64;
@@ -100,10 +119,51 @@ pub async fn fetch_file<T: RepoType>(
     std::fs::rename(partial, path).map_err(unwritable)
 }
 
+/// Holds what is pulled to `folder` for one program at a time: two would write the same
+/// files. Waits for the other one. [`Hold::done`] when it is there.
+pub fn hold(folder: &Path, watch: &mut dyn Watch) -> Result<Hold, Failure> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let path = folder.with_file_name(format!(".{name}.lock"));
+    if let Some(parent) = path.parent() {
+        make(parent)?;
+    }
+    let failed = |e: std::io::Error| Failure::Run(format!("cannot lock {}: {e}", path.display()));
+    let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            watch.note(&format!("another program is getting {name}; waiting for it"));
+            file.lock().map_err(failed)?;
+        }
+        Err(TryLockError::Error(e)) => return Err(failed(e)),
+    }
+    Ok(Hold { path, _file: file })
+}
+
+/// See [`hold`].
+pub struct Hold {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Hold {
+    /// What was pulled is there: whoever waits finds it, and nobody needs the lock again.
+    pub fn done(self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 /// Makes a folder and those above it.
 pub fn make(folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)
         .map_err(|e| Failure::Run(format!("cannot make the folder {}: {e}", folder.display())))
+}
+
+/// What a file is called while it is downloaded.
+pub fn on_its_way(path: &Path) -> PathBuf {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    partial.into()
 }
 
 /// Checks a file's sha256. A wrong file is removed: the next pull gets it anew.

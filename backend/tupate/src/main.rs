@@ -1,5 +1,8 @@
 //! `tupate`: tune, embed, pack, rank and serve, from one binary.
 
+// Their macros panic where nobody reads any more.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod cli;
 mod commands;
 mod datasets;
@@ -12,18 +15,22 @@ mod progress;
 mod ranker;
 mod tuning;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use cli::{Cli, Command};
 use failure::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    memory::keep_pages();
     let cli = Cli::parse();
+    // What is asked for over a server's life is not to be kept, and its children see for
+    // themselves.
+    if !matches!(cli.command, Command::Serve(_) | Command::Work) {
+        memory::keep_pages();
+    }
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            progress::say(format_args!("error: {failure}"));
             failure.code()
         }
     }
@@ -44,12 +51,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Site(args) => commands::site::run(&args),
         Command::Token(command) => commands::token::run(command),
         Command::Work => tuning::work::run(),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "tupate", &mut std::io::stdout());
-            Ok(())
-        }
-        Command::Man => clap_mangen::Man::new(Cli::command())
-            .render(&mut std::io::stdout())
-            .map_err(|e| Failure::Run(format!("cannot print the man page: {e}"))),
+        Command::Completions { shell } => commands::man::completions(shell),
+        Command::Man => commands::man::man(),
     }
 }

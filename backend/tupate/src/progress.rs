@@ -4,10 +4,17 @@ use indicatif::{
     HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
 };
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tupate_tuner::train::{Event, Observer};
+
+/// Says one line on stderr. Where that is closed or full, nobody hears it and the work goes
+/// on.
+pub fn say(line: impl fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// Someone who is told how a download gets on.
 pub trait Watch {
@@ -79,7 +86,7 @@ impl Bar {
         if self.terminal {
             self.bar.println(text);
         } else {
-            eprintln!("{text}");
+            say(text);
         }
     }
 

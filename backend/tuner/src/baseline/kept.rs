@@ -37,7 +37,7 @@ impl Kept {
     /// The folder for `step` in `work`. Nothing is written yet.
     ///
     /// # Errors
-    /// When it holds a result of other settings; the error names what differs.
+    /// When it is a file, or holds a result of other settings; the error names what differs.
     pub fn open(
         work: &Path,
         step: &str,
@@ -48,6 +48,12 @@ impl Kept {
         let entries = match std::fs::read_dir(&kept.folder) {
             Ok(entries) => entries,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(kept),
+            Err(e) if e.kind() == ErrorKind::NotADirectory => {
+                return Err(Error::Out(format!(
+                    "there is a file where the folder {} should be; choose another --work",
+                    kept.folder.display()
+                )));
+            }
             Err(e) => return Err(failed("read", &kept.folder)(e)),
         };
         let mut names = Vec::new();

@@ -88,12 +88,14 @@ fn old_names_and_prefixes_are_the_same_encoder() {
             })
             .collect();
         let head = (safetensors::Dtype::F32, vec![1], vec![0; 4]);
-        t.insert("cls.predictions.bias".into(), head);
+        t.insert("cls.predictions.bias".into(), head.clone());
+        // Of DistilBERT's classifiers.
+        t.insert("pre_classifier.bias".into(), head);
     })
     .unwrap();
     let plain = changed(|_| {}).unwrap();
     assert_eq!(renamed.model.frozen_sha256().unwrap(), plain.model.frozen_sha256().unwrap());
-    assert_eq!(renamed.keys.unused, ["cls.predictions.bias"]);
+    assert_eq!(renamed.keys.unused, ["cls.predictions.bias", "pre_classifier.bias"]);
 }
 
 #[test]

@@ -212,9 +212,10 @@ fn spelled(name: &str, family: Family) -> String {
 
 /// Pretraining heads and index buffers: known, and not part of the encoder.
 fn is_unused(name: &str) -> bool {
-    const HEADS: [&str; 7] = [
+    const HEADS: [&str; 8] = [
         "cls.",
         "lm_head.",
+        "pre_classifier.",
         "classifier.",
         "qa_outputs.",
         "vocab_transform.",

@@ -4,8 +4,9 @@ use super::RunRecord;
 use super::record::SCHEMA;
 use crate::Error;
 use crate::encoder::Family;
-use crate::files::{failed, is_temporary, write, write_json};
+use crate::files::{failed, is_temporary, make_folder, write, write_json};
 use crate::train::{Settings, Snapshot, Trainer};
+use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tupate_embedding::folder::{self as adapter, AdapterFolder, Layout, Origin};
@@ -14,10 +15,13 @@ use tupate_tasks::{Checkpoint, Recipe};
 
 const RECORD: &str = "run.json";
 const RESUME: &str = "resume";
+const LOCK: &str = "lock";
 
-/// A run's folder while the run is going on.
+/// A run's folder while the run is going on. Nobody else has it: the lock ends with its
+/// owner, however that ends.
 pub(super) struct Folder {
     root: PathBuf,
+    lock: File,
 }
 
 /// What a folder is when a run wants to use it.
@@ -40,10 +44,7 @@ impl Folder {
                 )));
             }
             // Killed after its last word: what was kept for resuming is still there.
-            if unfinished {
-                let left = root.join(RESUME);
-                std::fs::remove_dir_all(&left).map_err(failed("remove", &left))?;
-            }
+            drop_resume(root)?;
             return Ok(State::Finished(Box::new(record)));
         }
         if finished {
@@ -54,7 +55,7 @@ impl Folder {
         if unfinished && !resume {
             return Err(Error::Out(format!(
                 "{shown} holds an unfinished run; continue it with --resume, choose another \
-                 --out, or remove it"
+                 --out, or remove the folder"
             )));
         }
         if !unfinished && root.is_dir() {
@@ -65,10 +66,14 @@ impl Folder {
                 )));
             }
         }
+        make_folder(&root.join(RESUME), "--out")?;
+        let lock = lock(root)?;
+        // Another program may have ended it meanwhile.
+        if root.join(RECORD).exists() {
+            return Self::prepare(root, resume, fingerprint);
+        }
         sweep(root)?;
-        let resume = root.join(RESUME);
-        std::fs::create_dir_all(&resume).map_err(failed("make the folder", &resume))?;
-        Ok(State::Open(Self { root: root.to_owned() }))
+        Ok(State::Open(Self { root: root.to_owned(), lock }))
     }
 
     fn state_file(&self, candidate: usize) -> PathBuf {
@@ -119,10 +124,36 @@ impl Folder {
 
     /// Writes the record, which makes the run a finished one, and drops what was
     /// kept for resuming.
-    pub fn finish(&self, record: &RunRecord) -> Result<(), Error> {
+    pub fn finish(self, record: &RunRecord) -> Result<(), Error> {
         write_json(&self.root.join(RECORD), record)?;
-        let resume = self.root.join(RESUME);
-        std::fs::remove_dir_all(&resume).map_err(failed("remove", &resume))
+        // Some file systems keep a folder in which a file is open.
+        drop(self.lock);
+        drop_resume(&self.root)
+    }
+}
+
+/// Takes a run's folder for one program.
+fn lock(root: &Path) -> Result<File, Error> {
+    let path = root.join(RESUME).join(LOCK);
+    let file = File::create(&path).map_err(failed("write", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Out(format!(
+            "another program tunes into {}; wait until it has ended, or choose another --out",
+            root.display()
+        ))),
+        // Not every file system has locks, and a run there is better than none.
+        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(e)) => Err(failed("lock", &path)(e)),
+    }
+}
+
+/// Removes what was kept for resuming a run that is finished. Two programs may be at it.
+fn drop_resume(root: &Path) -> Result<(), Error> {
+    let resume = root.join(RESUME);
+    match std::fs::remove_dir_all(&resume) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(failed("remove", &resume)(e)),
+        _ => Ok(()),
     }
 }
 

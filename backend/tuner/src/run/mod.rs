@@ -6,7 +6,8 @@
 //!   initial/     the untrained adapter ┐ each an adapter folder, as
 //!   early/       after two epochs      │ docs/ADAPTER_FOLDERS.md describes
 //!   late/        at the best score     ┘ them
-//!   resume/      state after each epoch, while the run is unfinished
+//!   resume/      state after each epoch, and the lock of who tunes, while the run is
+//!                unfinished
 //! ```
 
 mod folder;
@@ -21,7 +22,9 @@ use crate::data::Dataset;
 use crate::encoder::{Encoder, Pooling, Precision, hex};
 use crate::objective;
 use crate::peft::PeftMethod;
-use crate::train::{Event, Ledger, Observer, Place, Settings, TaskModel, Trainer, linear_probe};
+use crate::train::{
+    Event, Ledger, Observer, Place, Settings, TaskModel, Trainer, linear_probe, not_probed,
+};
 use folder::Folder;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -69,11 +72,21 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
     let Request { encoder, dataset, settings, .. } = *request;
     let longest = encoder.config().max_length().saturating_sub(settings.prefix_length());
     settings.check(longest, dataset.objective)?;
+    enough_steps(encoder, dataset, settings)?;
+    if request.probe && !dataset.objective.is_pooled() {
+        return Err(not_probed());
+    }
     let data_sha256 = dataset.sha256();
     let fingerprint = fingerprint(encoder, settings, &data_sha256)?;
     let folder = match Folder::prepare(request.out, request.resume, &fingerprint)? {
         folder::State::Finished(record) => {
             observer.event(Event::Note("this run is finished already"));
+            if request.probe && record.probe.is_none() {
+                observer.event(Event::Note(
+                    "it was tuned without --probe; for one, choose another --out, or remove the \
+                     folder",
+                ));
+            }
             return Ok(*record);
         }
         folder::State::Open(folder) => folder,
@@ -95,7 +108,7 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
     let progress = &best.trainer.progress;
     let late = progress.late.as_ref().expect("a finished trainer has a best epoch");
     let majority = objective::trivial(dataset)?;
-    let score = best.record.best_score;
+    let score = best.record.best_score.expect("a finished trainer has a best epoch");
     let epochs = progress.curve.len();
     let trained = best.trainer.trained(late);
     let ledger = Ledger {
@@ -142,7 +155,7 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         probe: probe.map(|scores| scores.score),
         train_examples: dataset.train.len() as u64,
         epochs,
-        steps: epochs * steps_an_epoch(settings, &splits),
+        steps: epochs * settings.training.steps_an_epoch(splits.train.sequences.len()),
         seconds: candidates.iter().map(|c| c.seconds).sum(),
         peak_memory_bytes: peak_memory_bytes(),
         learning_rate: best.record.learning_rate,
@@ -178,7 +191,7 @@ fn search<'a>(
 ) -> Result<(Candidate<'a>, Vec<CandidateRecord>), Error> {
     let Request { encoder, dataset, settings, method, .. } = *request;
     let training = &settings.training;
-    let steps_an_epoch = steps_an_epoch(settings, splits);
+    let steps_an_epoch = training.steps_an_epoch(splits.train.sequences.len());
     let steps = training.epochs * steps_an_epoch;
     let total = steps * settings.learning_rates.len();
     let mut best: Option<Candidate<'a>> = None;
@@ -204,8 +217,10 @@ fn search<'a>(
             outcome = trainer.epoch(&splits.train, &splits.dev, place, observer);
             if outcome.is_ok() {
                 show(&trainer, settings, learning_rate, observer)?;
-                // Kept with the epoch, so that it is the last one whatever comes between.
-                trainer.progress.enough = observer.enough();
+                // Kept with the epoch, so that it is the last one whatever comes between. After
+                // fewer steps than the method needs there would be no valid run.
+                let taken = trainer.progress.curve.len() * steps_an_epoch;
+                trainer.progress.enough = observer.enough() && taken >= settings.least_steps();
                 folder.save(i, &trainer.save(fingerprint)?)?;
             }
         }
@@ -222,7 +237,7 @@ fn search<'a>(
         let record = CandidateRecord {
             learning_rate,
             best_epoch: trainer.progress.best_epoch,
-            best_score: trainer.progress.best_score.unwrap_or(f64::MIN),
+            best_score: trainer.progress.best_score,
             seconds: trainer.progress.seconds,
             seconds_of: trainer.progress.seconds_of,
             curve: trainer.progress.curve.clone(),
@@ -261,9 +276,20 @@ fn show(
     Ok(())
 }
 
-/// Optimiser steps of one epoch.
-fn steps_an_epoch(settings: &Settings, splits: &Splits<'_>) -> usize {
-    splits.train.sequences.len().div_ceil(settings.training.batch_size)
+/// Refuses a run that would be over before all that the method tunes can move.
+fn enough_steps(encoder: &Encoder, dataset: &Dataset, settings: &Settings) -> Result<(), Error> {
+    let training = &settings.training;
+    let enough =
+        |sequences| settings.least_steps() <= training.epochs * training.steps_an_epoch(sequences);
+    // Long contexts make more sequences than there are examples; few are soon counted.
+    if enough(dataset.train.len())
+        || enough(tokenise(encoder, &dataset.train, training.limits())?.sequences.len())
+    {
+        return Ok(());
+    }
+    Err(Error::Setting(
+        "one step cannot tune LoRA: take more --epochs or a smaller --batch-size".into(),
+    ))
 }
 
 fn tokens<'a>(

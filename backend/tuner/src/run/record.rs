@@ -3,7 +3,7 @@
 use crate::data::{Dataset, Objective};
 use crate::encoder::{Pooling, Precision};
 use crate::train::{EpochRecord, Ledger, SecondsOf, Settings};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use tupate_tasks::{Metric, Recipe, TaskClass};
 
@@ -53,8 +53,9 @@ pub struct CandidateRecord {
     pub learning_rate: f64,
     /// The epoch with the best validation score, from 1.
     pub best_epoch: usize,
-    /// That score.
-    pub best_score: f64,
+    /// That score; `None` where training diverged before there was one.
+    #[serde(deserialize_with = "score")]
+    pub best_score: Option<f64>,
     /// Time spent training and evaluating.
     pub seconds: f64,
     /// The part of it that training took.
@@ -65,6 +66,11 @@ pub struct CandidateRecord {
     /// Why training stopped before its last epoch, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diverged: Option<String>,
+}
+
+/// Runs of before say the least number that there is for no score.
+fn score<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    Ok(Option::deserialize(from)?.filter(|score| *score > f64::MIN / 2.0))
 }
 
 /// A finished run. `tupate tune --json` prints it, with `out` added.

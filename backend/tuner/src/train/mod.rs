@@ -16,7 +16,7 @@ pub use finetune::{FineTuneRecord, baseline};
 pub(crate) use finetune::{FineTuned, fine_tune};
 pub use ledger::{Ledger, Trained};
 pub(crate) use model::TaskModel;
-pub(crate) use probe::linear_probe;
+pub(crate) use probe::{linear_probe, not_probed};
 pub use settings::{Schedule, Settings, Training, default_doc_stride, default_max_length};
 
 use crate::Error;
@@ -117,7 +117,7 @@ pub struct SecondsOf {
 pub trait Observer {
     /// Something happened.
     fn event(&mut self, event: Event<'_>);
-    /// Whether the run should stop at the next step.
+    /// Whether the run should stop at the next step, or batch of validation.
     fn cancelled(&self) -> bool {
         false
     }
@@ -267,7 +267,7 @@ impl<'a, 'd> Trainer<'a, 'd> {
                 });
             }
         }
-        let predictions = self.model.predict(&dev.sequences, self.training.batch_size)?;
+        let predictions = self.model.predict(&dev.sequences, self.training.batch_size, observer)?;
         let scores = objective::score(self.dataset, dev, &predictions)?;
         let record = EpochRecord { epoch, loss: loss_sum / seen as f64, scores };
         if epoch == EARLY_EPOCHS {

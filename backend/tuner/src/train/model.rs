@@ -1,5 +1,6 @@
 //! An encoder, what learns in it, and the head of a task.
 
+use super::Observer;
 use crate::Error;
 use crate::batch::{self, Batch, Tokens};
 use crate::data::{Dataset, Objective};
@@ -83,14 +84,18 @@ impl<'a> TaskModel<'a> {
         self.objective.loss(&self.outputs(batch)?, batch)
     }
 
-    /// What the model says of each sequence, in their order.
+    /// What the model says of each sequence, in their order, unless the observer stops it.
     pub fn predict(
         &self,
         sequences: &[Tokens],
         batch_size: usize,
-    ) -> TensorResult<Vec<Prediction>> {
+        observer: &dyn Observer,
+    ) -> Result<Vec<Prediction>, Error> {
         let mut predictions = vec![None; sequences.len()];
         for indices in batch::sorted(sequences, batch_size) {
+            if observer.cancelled() {
+                return Err(Error::Cancelled);
+            }
             let batch = Batch::new(sequences, &indices, self.encoder.config().pad_token_id);
             let of_batch = self.objective.predict(&self.outputs(&batch)?, &batch)?;
             for (i, prediction) in indices.into_iter().zip(of_batch) {

@@ -81,6 +81,13 @@ fn gold(target: &Target) -> f64 {
     }
 }
 
+/// What is said where each text has many labels.
+pub(crate) fn not_probed() -> Error {
+    Error::Setting(
+        "--probe is for tasks with one label a text: classification and regression".into(),
+    )
+}
+
 /// The pooled vectors `[n, H]` of all sequences, in their order, as `f64`.
 pub(crate) fn features(
     encoder: &Encoder,
@@ -88,9 +95,7 @@ pub(crate) fn features(
     batch_size: usize,
 ) -> Result<Tensor, Error> {
     if split.sequences.iter().any(|s| matches!(s.target, Target::Span(_) | Target::Tags(_))) {
-        return Err(Error::Setting(
-            "--probe is for tasks with one label a text: classification and regression".into(),
-        ));
+        return Err(not_probed());
     }
     let order = batch::sorted(&split.sequences, batch_size);
     let mut rows = Vec::with_capacity(order.len());

@@ -24,7 +24,9 @@ pub(crate) struct Saved {
 }
 
 fn damaged(what: impl std::fmt::Display) -> Error {
-    Error::Resume(format!("the saved state is damaged ({what}); start again without --resume"))
+    Error::Resume(format!(
+        "the saved state is damaged ({what}); choose another --out, or remove the folder"
+    ))
 }
 
 impl Trainer<'_, '_> {
@@ -77,7 +79,7 @@ impl Trainer<'_, '_> {
         if saved.fingerprint != fingerprint {
             return Err(Error::Resume(
                 "the interrupted run had other settings, data or another encoder; repeat its \
-                 command, or start again without --resume"
+                 command, choose another --out, or remove the folder"
                     .into(),
             ));
         }

@@ -110,6 +110,11 @@ impl Training {
         Limits { max_length: self.max_length, doc_stride: self.doc_stride }
     }
 
+    /// Optimiser steps of one epoch over so many sequences.
+    pub(crate) fn steps_an_epoch(&self, sequences: usize) -> usize {
+        sequences.div_ceil(self.batch_size)
+    }
+
     /// The learning rate of a step, counted from 0, of `steps`.
     pub(super) fn rate(&self, base: f64, step: usize, steps: usize) -> f64 {
         match self.schedule {
@@ -173,6 +178,15 @@ impl Settings {
         match self.method {
             MethodSpec::PTuningV2 { prefix_length } => prefix_length,
             _ => 0,
+        }
+    }
+
+    /// Steps after which all that the method tunes has moved. LoRA's A has no gradient
+    /// while B is zero.
+    pub(crate) fn least_steps(&self) -> usize {
+        match self.method {
+            MethodSpec::Lora { .. } => 2,
+            _ => 1,
         }
     }
 

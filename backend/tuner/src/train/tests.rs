@@ -165,8 +165,8 @@ fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
     let whole = dir.path().join("whole");
     let expected = go(&whole, &settings, &data, false, usize::MAX).unwrap();
     assert_eq!(expected.candidates.len(), 2);
-    // Five steps an epoch, two learning rates: stop in the first epoch, at the
-    // end of one, and in the second learning rate.
+    // Five steps an epoch, two learning rates: stop in the first epoch, before validation
+    // and behind it, and in the second learning rate.
     for stops in [vec![3], vec![5, 6], vec![12, 25], vec![31]] {
         let out = dir.path().join(format!("{stops:?}"));
         for (i, steps) in stops.iter().enumerate() {
@@ -182,6 +182,37 @@ fn an_interrupted_run_ends_where_an_uninterrupted_one_does() {
         }
         assert!(!out.join("resume").exists(), "what was kept for resuming is dropped");
     }
+}
+
+/// Stops in the middle of the second validation.
+struct StopValidating {
+    steps: usize,
+    looks: std::cell::Cell<usize>,
+}
+
+impl Observer for StopValidating {
+    fn event(&mut self, event: Event<'_>) {
+        assert!(!matches!(event, Event::Epoch { record, .. } if record.epoch == 2), "validated");
+        self.steps += usize::from(matches!(event, Event::Step { .. }));
+    }
+    fn cancelled(&self) -> bool {
+        self.looks.set(self.looks.get() + usize::from(self.steps == 10));
+        self.looks.get() == 3
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_in_a_validation_ends_where_another_one_does() {
+    let dir = tempfile::tempdir().unwrap();
+    // Five steps an epoch, four batches of validation.
+    let (data, settings) = (dataset(40, 32), settings(3, &[5e-3]));
+    let [whole, out] = ["whole", "stopped"].map(|name| dir.path().join(name));
+    let expected = go(&whole, &settings, &data, false, usize::MAX).unwrap();
+    let mut stop = StopValidating { steps: 0, looks: 0.into() };
+    let stopped = watched(&out, &settings, &data, false, &mut stop).unwrap_err();
+    assert!(matches!(stopped, Error::Cancelled), "{stopped}");
+    let record = go(&out, &settings, &data, true, usize::MAX).unwrap();
+    assert_eq!((learnt(&out), record.ledger), (learnt(&whole), expected.ledger));
 }
 
 #[test]
@@ -215,7 +246,7 @@ fn enough_survives_an_interruption_and_keeps_the_best_so_far() {
     let expected = watched(&whole, &long, &data, false, &mut EnoughFrom(27, never)).unwrap();
     let curves: Vec<_> = expected.candidates.iter().map(|c| c.curve.len()).collect();
     assert_eq!(curves, [4, 2]);
-    let best = expected.candidates.iter().map(|c| c.best_score).fold(f64::MIN, f64::max);
+    let best = expected.candidates.iter().filter_map(|c| c.best_score).fold(f64::MIN, f64::max);
     assert_eq!(expected.score, best);
     // Stopped before the epoch ends, whose steps are taken again: the wish is still there.
     let out = dir.path().join("stopped");
@@ -264,6 +295,70 @@ fn a_folder_in_use_is_not_overwritten() {
 }
 
 #[test]
+fn two_programs_do_not_tune_into_one_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, data, three) = (dir.path().join("run"), dataset(16, 8), settings(3, &[1e-3]));
+    go(&out, &three, &data, false, 3).unwrap_err();
+    let other = std::fs::File::open(out.join("resume/lock")).unwrap();
+    other.lock().unwrap();
+    // What the other one is about to put into place.
+    std::fs::write(out.join(".run.json.1.2.partial"), "{").unwrap();
+    let error = go(&out, &three, &data, true, usize::MAX).unwrap_err();
+    assert!(matches!(error, Error::Out(_)), "{error:?}");
+    assert!(error.to_string().starts_with("another program tunes into"), "{error}");
+    assert!(out.join(".run.json.1.2.partial").exists());
+    // As if that other program had been killed.
+    drop(other);
+    go(&out, &three, &data, true, usize::MAX).unwrap();
+    assert!(!out.join("resume").exists() && !out.join(".run.json.1.2.partial").exists());
+}
+
+#[test]
+fn a_run_of_one_step_is_refused_where_nothing_could_come_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, data) = (dir.path().join("run"), dataset(8, 8));
+    let error = go(&out, &settings(1, &[1e-3]), &data, false, usize::MAX).unwrap_err();
+    assert!(matches!(error, Error::Setting(_)), "{error:?}");
+    assert!(error.to_string().contains("more --epochs") && !out.exists(), "{error}");
+    for method in METHODS {
+        let epochs = 1 + usize::from(method.name() == "lora");
+        let out = dir.path().join(method.name());
+        let settings = settings_of(*method, epochs, &[1e-3]);
+        go(&out, &settings, &data, false, usize::MAX).unwrap();
+    }
+}
+
+#[test]
+fn enough_of_lora_is_no_less_than_two_steps() {
+    let dir = tempfile::tempdir().unwrap();
+    // One step an epoch, and enough from the first one on.
+    let (out, data) = (dir.path().join("run"), dataset(8, 8));
+    let mut enough = EnoughFrom(1, StopAfter(usize::MAX));
+    let record = watched(&out, &settings(9, &[1e-3]), &data, false, &mut enough).unwrap();
+    assert_eq!(record.candidates[0].curve.len(), 2);
+}
+
+#[test]
+fn a_probe_that_cannot_be_is_refused_before_anything_is_tuned() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut data = dataset(16, 8);
+    data.objective = Objective::TokenClassification;
+    let (out, encoder, settings) = (dir.path().join("run"), encoder(), settings(2, &[1e-3]));
+    let request = Request {
+        encoder: &encoder,
+        dataset: &data,
+        method: METHODS[0],
+        settings: &settings,
+        out: &out,
+        resume: false,
+        probe: true,
+    };
+    let error = tune(&request, &mut StopAfter(usize::MAX)).unwrap_err();
+    assert!(error.to_string().starts_with("--probe is for tasks with one label"), "{error}");
+    assert!(!out.exists());
+}
+
+#[test]
 fn a_run_gives_the_embedding_of_its_checkpoints() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
@@ -296,6 +391,15 @@ fn divergence_is_an_error_only_when_no_learning_rate_survives() {
     let record = go(&dir.path().join("b"), &both, &data, false, usize::MAX).unwrap();
     assert_eq!(record.learning_rate, 1e-3);
     assert!(record.candidates[0].diverged.is_some() && record.candidates[1].diverged.is_none());
+    // A score that was never there is none, in records of before, too.
+    let json = serde_json::to_value(&record).unwrap();
+    let of_before = format!("{:e}", f64::MIN).parse::<serde_json::Value>().unwrap();
+    for said in [serde_json::Value::Null, of_before] {
+        let mut json = json.clone();
+        assert!(json["candidates"][0]["best_score"].is_null(), "{json}");
+        json["candidates"][0]["best_score"] = said;
+        assert_eq!(serde_json::from_value::<RunRecord>(json).unwrap(), record);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{Cell, Matrix, Plan, Sweep, cell};
 use crate::Error;
 use crate::encoder::{Bert, Encoder};
-use crate::files::{failed, write, write_json};
+use crate::files::{failed, make_folder, write, write_json};
 use crate::train::FineTuneRecord;
 use safetensors::tensor::TensorView;
 use serde::de::DeserializeOwned;
@@ -54,7 +54,7 @@ impl Folder {
                 )));
             }
         }
-        std::fs::create_dir_all(&root).map_err(failed("make the folder", &root))?;
+        make_folder(&root, "--out")?;
         let lock_path = root.join(LOCK);
         let lock = File::create(&lock_path).map_err(failed("write", &lock_path))?;
         // Of two programs that begin at once, one describes the sweep first.
@@ -256,19 +256,21 @@ fn describe(sweep: &Sweep<'_>) -> Result<Value, Error> {
     Ok(described)
 }
 
-/// The first field in which two descriptions disagree; tasks that only one of them
-/// has are no disagreement, nor are further seeds.
+/// The first thing in which two descriptions disagree, by its flag where it has one; tasks
+/// that only one of them has are no disagreement, nor are further seeds.
 fn difference(there: &Value, wanted: &Value) -> Option<String> {
-    for field in ["schema", "encoder", "pooling"] {
+    for (field, name) in [("schema", "schema"), ("encoder", "--encoder"), ("pooling", "pooling")] {
         if there[field] != wanted[field] {
-            return Some(field.to_owned());
+            return Some(name.to_owned());
         }
     }
-    let plan = wanted["plan"].as_object()?;
-    let differs =
-        |field: &&String| *field != "seeds" && there["plan"][*field] != wanted["plan"][*field];
-    if let Some(field) = plan.keys().find(differs) {
-        return Some(field.clone());
+    let (old, plan) = (&there["plan"], &wanted["plan"]);
+    for (old, new) in [(&old["overrides"], &plan["overrides"]), (old, plan)] {
+        let differs = |field: &&String| *field != "seeds" && old[*field] != new[*field];
+        if let Some(field) = new.as_object()?.keys().find(differs) {
+            let flag = if field == "learning_rate" { "lr" } else { field };
+            return Some(format!("--{}", flag.replace('_', "-")));
+        }
     }
     let data = wanted["data"].as_object()?;
     let other = |task: &&String| {

@@ -143,7 +143,8 @@ impl Plan {
         (training, overrides.learning_rate.unwrap_or(learning_rate))
     }
 
-    fn check(&self) -> Result<(), Error> {
+    /// Refuses what makes no sense, before anything is written.
+    fn check(&self, sweep: &Sweep<'_>) -> Result<(), Error> {
         let wrong = |what: &str| Err(Error::Setting(what.into()));
         if self.seeds.is_empty() {
             return wrong("--seeds must name at least one seed");
@@ -154,7 +155,10 @@ impl Plan {
         if self.overrides.learning_rate.is_some_and(|lr| !(lr.is_finite() && lr > 0.0)) {
             return wrong("--lr must be a positive number");
         }
-        Ok(())
+        let longest = sweep.encoder.config().max_length();
+        sweep.sources.iter().chain(sweep.targets).try_for_each(|dataset| {
+            self.training(dataset.objective, 0).0.check(longest, dataset.objective)
+        })
     }
 }
 
@@ -166,7 +170,7 @@ impl Sweep<'_> {
     /// When the folder holds another sweep, data or settings are unusable, a
     /// fine-tuning fails, or the observer stops it; finished cells are kept.
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Matrix, Error> {
-        self.plan.check()?;
+        self.plan.check(self)?;
         let folder = Folder::open(self)?;
         let mut progress = Progress { clock: Clock { done: 0, total: 0 }, observer };
         // First what no other program is at. What another one was at is then looked

@@ -199,7 +199,13 @@ fn a_sweep_may_grow_but_not_change() {
     let message =
         |tasks: &[Dataset], plan: &Plan| sweep(&out, tasks, plan, true).unwrap_err().to_string();
     let other = Plan { limited: 11, ..small.clone() };
-    assert!(message(&all, &other).contains("another limited"), "{}", message(&all, &other));
+    assert!(message(&all, &other).contains("another --limited;"), "{}", message(&all, &other));
+    let longer = Overrides { epochs: Some(3), ..small.overrides };
+    let other = Plan { overrides: longer, ..small.clone() };
+    assert!(message(&all, &other).contains("another --epochs;"), "{}", message(&all, &other));
+    let slower = Overrides { learning_rate: Some(1e-4), ..small.overrides };
+    let other = Plan { overrides: slower, ..small.clone() };
+    assert!(message(&all, &other).contains("another --lr;"), "{}", message(&all, &other));
     let mut changed = tasks();
     changed[1].train.pop();
     assert!(message(&changed, &small).contains("another data for thirds"));
@@ -218,6 +224,24 @@ fn a_sweep_may_grow_but_not_change() {
     let error = sweep(&foreign, &all, &small, false).unwrap_err().to_string();
     assert!(error.contains("is not empty and not a sweep"), "{error}");
     assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 1, "nothing was left there");
+}
+
+#[test]
+fn wrong_settings_claim_no_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("sweep");
+    let right = plan(Setting::LimitedLimited);
+    let zero = Some(0);
+    for (overrides, flag) in [
+        (Overrides { epochs: zero, ..right.overrides }, "--epochs"),
+        (Overrides { batch_size: zero, ..right.overrides }, "--batch-size"),
+        (Overrides { max_length: Some(4000), ..right.overrides }, "--max-length is 4000"),
+        (Overrides { learning_rate: Some(0.0), ..right.overrides }, "--lr"),
+    ] {
+        let error = sweep(&out, &tasks(), &Plan { overrides, ..right.clone() }, false);
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with(flag) && !out.exists(), "{error}");
+    }
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub struct ServeArgs {
     /// The folder that holds one folder a task [default: `datasets` in --data].
     #[arg(long, value_name = "DIR", requires = "data")]
     pub datasets: Option<PathBuf>,
-    /// Largest upload, in MiB.
+    /// Largest upload, in MiB; what reading one may take is in proportion.
     #[arg(long, value_name = "MIB", default_value_t = 64, requires = "data")]
     pub max_upload: u64,
     /// Most that runs, uploads and published zoos may take, in GiB.

@@ -8,17 +8,25 @@ use super::print;
 use crate::cli::EmbedArgs;
 use crate::encoders;
 use crate::failure::Failure;
+use crate::progress::say;
 use std::path::{Path, PathBuf};
 use tupate_embedding::folder::{self, AdapterFolder};
 use tupate_embedding::{TaskEmbedding, aggregate};
 use tupate_tasks::{Checkpoint, EncoderRef, Recipe, Values};
-use tupate_tuner::Device;
 use tupate_tuner::encoder::Encoder;
 use tupate_tuner::files::write_atomically;
 use tupate_tuner::run::{Run, read_adapter};
+use tupate_tuner::{Device, Error};
 
 pub fn run(args: &EmbedArgs) -> Result<(), Failure> {
     let wishes = Wishes::parse(&args.recipe)?;
+    if let (Some(word), true) = (args.recipe.first(), args.source.is_file()) {
+        return Err(Failure::Usage(format!(
+            "--recipe {word}: {} is a finished embedding, which has its recipe; leave it out, or \
+             name the run",
+            args.source.display()
+        )));
+    }
     let embedding = embedding(&args.source, &wishes)?;
     let mut json = serde_json::to_vec(&embedding)
         .map_err(|e| Failure::Run(format!("the embedding cannot be written: {e}")))?;
@@ -103,13 +111,13 @@ pub fn of_run(run: &Run, wishes: &Wishes) -> Result<TaskEmbedding, Failure> {
 fn of_adapter(source: &Path, wishes: &Wishes) -> Result<TaskEmbedding, Failure> {
     let adapter = read_adapter(source)?;
     for note in &adapter.notes {
-        eprintln!("{}: {note}", source.display());
+        say(format_args!("{}: {note}", source.display()));
     }
     let init_seed = init_seed(source, &adapter, wishes)?;
     let checkpoint = checkpoint(source, &adapter, wishes)?;
     let reference = encoder(source, &adapter, wishes)?;
     let in_folder =
-        |e: tupate_embedding::Error| Failure::Input(format!("{}: {e}", source.display()));
+        |e: tupate_embedding::Error| Failure::from(Error::from(e)).while_doing(source.display());
     let method = adapter.state.method().clone();
     let mut recipe = Recipe::paper(reference, method, init_seed, checkpoint);
     wishes.apply(&mut recipe);

@@ -3,6 +3,7 @@
 use super::{npy, print, print_json, read_zoo, truth};
 use crate::cli::{EvaluateArgs, NpyArgs};
 use crate::failure::Failure;
+use crate::progress::say;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use tupate_metrics::{MEASURES, Relevance, Values};
@@ -154,7 +155,7 @@ fn unknown_exclusions(
         let known = of_zoo || of_table;
         let known = known || truth.sources.contains(name) || truth.targets.contains(name);
         if !known {
-            eprintln!("note: --exclude {name}: there is no such task here");
+            say(format_args!("note: --exclude {name}: there is no such task here"));
         }
     }
 }
@@ -166,7 +167,7 @@ fn say_what_is_left_out(report: &Report) {
         ("targets with fewer than two sources to rank, left out", &report.targets_without_sources),
     ] {
         if !names.is_empty() {
-            eprintln!("note: {what}: {}", names.join(", "));
+            say(format_args!("note: {what}: {}", names.join(", ")));
         }
     }
 }
@@ -238,7 +239,7 @@ fn table(
     ))?;
     print(&format!("{:<24}{:>8}{titles}", "target", "sources"))?;
     for target in &report.targets {
-        row(&target.target, &target.sources.to_string(), &target.values)?;
+        row(&target.target, &target.sources.len().to_string(), &target.values)?;
     }
     print(&"-".repeat(24 + 8 + 13 * columns.len()))?;
     row("mean", "", &report.mean)?;

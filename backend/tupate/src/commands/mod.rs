@@ -4,6 +4,7 @@ pub mod baseline;
 pub mod embed;
 pub mod encoder;
 pub mod evaluate;
+pub mod man;
 mod npy;
 pub mod rank;
 pub mod serve;
@@ -31,9 +32,20 @@ fn print_json(document: &impl Serialize) -> Result<(), Failure> {
     print(&json)
 }
 
-/// Prints one line to stdout. A closed pipe (`tupate … | head`) is no failure.
+/// Prints one line to stdout.
 fn print(line: &str) -> Result<(), Failure> {
-    match writeln!(std::io::stdout(), "{line}") {
+    printed(writeln!(std::io::stdout(), "{line}"))
+}
+
+/// Prints a whole document to stdout.
+fn print_all(document: &[u8]) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    printed(out.write_all(document).and_then(|()| out.flush()))
+}
+
+/// A closed pipe (`tupate … | head`) is no failure.
+fn printed(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Run(format!("cannot print the result: {e}")))
         }

@@ -6,6 +6,7 @@ use super::{parse_zoo, print, print_json};
 use crate::cli::RankArgs;
 use crate::failure::Failure;
 use crate::fetch;
+use crate::progress::say;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tupate_embedding::TaskEmbedding;
@@ -42,7 +43,7 @@ fn of_one_file(args: &RankArgs, zoo: &Zoo) -> Result<(), Failure> {
         ranking.sources.truncate(top);
     }
     if let Advised::InPart { note } = &advised {
-        eprintln!("{note}");
+        say(note);
     }
     if args.output.json {
         return print_json(&ranking);

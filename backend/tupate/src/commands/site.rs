@@ -3,6 +3,7 @@
 use super::{must_be_free, print, print_json};
 use crate::cli::SiteArgs;
 use crate::failure::Failure;
+use crate::progress::say;
 use serde_json::json;
 use tupate_server::{Page, Site, ZooFiles};
 use tupate_tuner::files::write_folder;
@@ -30,6 +31,6 @@ pub fn run(args: &SiteArgs) -> Result<(), Failure> {
             zoo.url, zoo.name, zoo.tasks, zoo.sha256
         ))?;
     }
-    eprintln!("note: put the folder on any file host, at any path");
+    say("note: put the folder on any file host, at any path");
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::{print, print_json};
 use crate::cli::{DataArgs, TaskCommand};
 use crate::datasets::{self, Pulled};
 use crate::failure::Failure;
-use crate::progress::Bar;
+use crate::progress::{Bar, say};
 use serde_json::json;
 use std::path::Path;
 use tupate_tasks::{InputShape, TASKS, TaskInfo, task};
@@ -35,7 +35,7 @@ pub fn load(args: &DataArgs, task: &str) -> Result<Dataset, Failure> {
         dataset = dataset.limited_dev(max, args.seed);
     }
     for note in &dataset.notes {
-        eprintln!("{}: {note}", dataset.task);
+        say(format_args!("{}: {note}", dataset.task));
     }
     Ok(dataset)
 }
@@ -144,16 +144,16 @@ fn pull(id: &str, data: &Path, revision: Option<&str>) -> Result<(), Failure> {
     let hub = known.hub.map_err(|why| {
         Failure::Usage(format!("task {id} cannot be got from the Hugging Face hub: {why}"))
     })?;
-    eprintln!("{id}: licence: {}", known.licence);
+    say(format_args!("{id}: licence: {}", known.licence));
     let (how, record) = match datasets::pull(id, &hub, revision, data, &mut Bar::new(id))? {
         Pulled::Now(record) => ("is here", record),
         Pulled::Before(record) => ("was here already", record),
     };
     let unchecked = record.files.iter().filter(|file| file.sha256.is_none()).count();
     if unchecked > 0 {
-        eprintln!(
+        say(format_args!(
             "{id}: the hub gives no sha256 of {unchecked} of the files; their sizes are right"
-        );
+        ));
     }
     print(&format!(
         "{id} {how}: {} ({}, {}, revision {})",

@@ -4,7 +4,7 @@ use super::{print, print_json, threads};
 use crate::cli::TransferArgs;
 use crate::encoders;
 use crate::failure::Failure;
-use crate::progress::Bar;
+use crate::progress::{Bar, say};
 use tupate_tuner::data::{self, Dataset};
 use tupate_tuner::encoder::Encoder;
 use tupate_tuner::transfer::{Matrix, Overrides, Plan, SETTINGS, Sweep, mean};
@@ -66,7 +66,7 @@ fn load(args: &TransferArgs, names: &[String]) -> Result<Vec<Dataset>, Failure> 
             return Err(Failure::Usage(format!("{} is named twice", dataset.task)));
         }
         for note in &dataset.notes {
-            eprintln!("{}: {note}", dataset.task);
+            say(format_args!("{}: {note}", dataset.task));
         }
         loaded.push(dataset);
     }

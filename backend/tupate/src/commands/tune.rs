@@ -4,7 +4,7 @@ use super::{print, print_json, threads};
 use crate::cli::TuneArgs;
 use crate::encoders;
 use crate::failure::Failure;
-use crate::progress::{Bar, Bars};
+use crate::progress::{Bar, Bars, say};
 use crate::ranker::Settling;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -123,7 +123,7 @@ fn at_once(
                 match &*failed {
                     None => *failed = Some(failure),
                     // The first one is said at the end.
-                    Some(_) => bars.suspend(|| eprintln!("{failure}")),
+                    Some(_) => bars.suspend(|| say(failure)),
                 }
             }
         }

@@ -5,6 +5,7 @@ use super::{npy, parse_zoo, print, print_json, read_zoo, shards, truth};
 use crate::cli::{BesideArgs, NewZoo, NpyArgs, ZooCommand};
 use crate::failure::Failure;
 use crate::fetch;
+use crate::progress::say;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tupate_tasks::{Projection, Values};
@@ -119,12 +120,12 @@ fn import_npy(
     let source = source.or_else(|| folder.map(str::to_owned)).unwrap_or_else(|| "npy".into());
     let imported = npy::read(npy, &new.name(), &source, encoder)?;
     if !imported.strangers.is_empty() {
-        eprintln!(
+        say(format_args!(
             "note: nothing is known of {}: entered as {} judged by {}, training size 0",
             imported.strangers.join(", "),
             tupate_tasks::TaskClass::ClassificationRegression.name(),
             tupate_tasks::Metric::Accuracy.name()
-        );
+        ));
     }
     let mut zoo = imported.zoo.described(&new.description);
     if let Some(dim) = projection {
@@ -160,6 +161,10 @@ fn diff(old: &str, new: &str, similarity: &str, as_json: bool) -> Result<(), Fai
         if !names.is_empty() {
             print(&format!("{what}: {}", names.join(", ")))?;
         }
+    }
+    for (set, fields) in &difference.sets_changed {
+        let fields: Vec<_> = fields.iter().map(ToString::to_string).collect();
+        print(&format!("{set}: made otherwise: {}", fields.join("; ")))?;
     }
     for step in &difference.moved {
         print(&format!(

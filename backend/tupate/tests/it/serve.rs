@@ -2,10 +2,11 @@
 //! command line makes, over kills and stops.
 
 use crate::support::{command, fails, ok, reviews};
+use flate2::{Compression, write::GzEncoder};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -28,7 +29,11 @@ struct Server {
 
 impl Server {
     fn start(dir: &Path, token: &str) -> Self {
-        let mut child = command(dir, SERVE).stdout(Stdio::piped()).spawn().unwrap();
+        Self::with(dir, token, SERVE)
+    }
+
+    fn with(dir: &Path, token: &str, serve: &str) -> Self {
+        let mut child = command(dir, serve).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let base = lines.next().unwrap().unwrap().trim_end_matches('/').to_owned();
         Self { child, base, client: Client::new(), token: token.to_owned() }
@@ -288,6 +293,46 @@ async fn what_the_tuner_cannot_use_is_named_before_anything_waits() {
     }
     let (_, runs) = server.send(Method::GET, "/api/v1/runs", None).await;
     assert_eq!(runs["runs"], json!([]));
+}
+
+#[tokio::test]
+async fn what_takes_too_much_to_read_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let token = token(dir);
+    let server = Server::with(dir, &token, &format!("{SERVE} --max-upload 1"));
+    let rows = "a,1\nb,0\n".repeat(1_000_000);
+    for (text, part) in [
+        ("a".repeat(9 << 20), "more than 8388608 bytes of text"),
+        (format!("text,label\n{rows}"), "more than 576 MiB of memory"),
+    ] {
+        let mut archive = GzEncoder::new(Vec::new(), Compression::best());
+        archive.write_all(text.as_bytes()).unwrap();
+        let url = format!("{}/api/v1/uploads?name=mine", server.base);
+        let request = server.client.post(url).bearer_auth(&token);
+        let request = request.header("content-type", "text/csv").body(archive.finish().unwrap());
+        let sent = request.send().await.unwrap().text().await.unwrap();
+        let upload: Upload = serde_json::from_str(&sent).unwrap();
+        let spec = json!({ "data": { "upload": upload.id } });
+        let (status, problem) = server.send(Method::POST, "/api/v1/runs", Some(&spec)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        let error = &problem["errors"][0];
+        assert_eq!(error["field"], "data.upload");
+        assert!(error["detail"].as_str().unwrap().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_that_was_no_servers_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let file = dir.join("runs/tickets/run.json");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "{}").unwrap();
+    for command in ["serve --listen 127.0.0.1:0 --data .", "token create --data . --name me"] {
+        fails(dir, command, 2, &["runs/tickets", "name another folder"]);
+    }
+    assert!(file.exists() && !dir.join("tupate.sqlite").exists());
 }
 
 #[test]

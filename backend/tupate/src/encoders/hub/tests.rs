@@ -41,6 +41,14 @@ struct Hub {
     ignore_ranges: bool,
     /// Send other bytes than those of the pinned sum.
     wrong: bool,
+    /// Never answer, or never go on after the first bytes of the weights.
+    silent: Option<Silence>,
+}
+
+#[derive(PartialEq)]
+enum Silence {
+    AtOnce,
+    OnTheWay,
 }
 
 async fn answer(
@@ -49,6 +57,9 @@ async fn answer(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
+    if hub.silent == Some(Silence::AtOnce) {
+        std::future::pending::<()>().await;
+    }
     let range = headers.get(header::RANGE).and_then(|r| r.to_str().ok()).unwrap_or("").to_owned();
     if method == Method::GET {
         hub.requests.lock().unwrap().push(format!("{} {range}", uri.path()).trim_end().to_owned());
@@ -70,6 +81,11 @@ async fn answer(
         .header("x-repo-commit", KNOWN.revision)
         .header(header::ETAG, "\"abc\"")
         .header(header::CONTENT_LENGTH, body.len());
+    if hub.silent == Some(Silence::OnTheWay) && body.len() > 10 {
+        let first = Bytes::from(body[..100].to_vec());
+        let parts = futures::stream::once(async { Ok::<_, io::Error>(first) });
+        return response.body(Body::from_stream(parts.chain(futures::stream::pending()))).unwrap();
+    }
     let cut =
         (method == Method::GET && body.len() > 10).then(|| hub.cut_after.lock().unwrap().pop());
     match cut.flatten() {
@@ -162,6 +178,16 @@ async fn wrong_bytes_are_refused_and_removed() {
         1,
         "only the pooling folder is left"
     );
+}
+
+#[tokio::test]
+async fn a_hub_that_keeps_silent_is_not_waited_for() {
+    for silent in [Silence::AtOnce, Silence::OnTheWay] {
+        let dir = tempfile::tempdir().unwrap();
+        let hub = Arc::new(Hub { silent: Some(silent), ..Hub::default() });
+        let error = fetch_from(hub, dir.path(), 1).await.unwrap_err().to_string();
+        assert!(error.contains("owner/name") && error.contains("has said nothing for"), "{error}");
+    }
 }
 
 #[tokio::test]
