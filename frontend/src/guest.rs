@@ -114,7 +114,7 @@ pub fn read(
     let origin = adapter.origin.as_ref();
     let task = origin.and_then(|origin| origin.task.clone());
     let name = task.clone().or(name.map(str::to_owned));
-    let name = words::clipped(&name.unwrap_or_else(|| "your adapter".into()), 100);
+    let name = words::clipped(&name.unwrap_or_else(|| "your adapter's task".into()), 100);
     Ok(Guest {
         kind: match adapter.state.method() {
             MethodSpec::BitFit => "BitFit folder".into(),

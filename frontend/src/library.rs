@@ -107,6 +107,16 @@ impl Kept {
         })
     }
 
+    /// Takes over what was known before and is not said anew. What a server has stays the
+    /// server's, although the same file was opened from elsewhere, too.
+    pub fn stays_of(&mut self, before: Self) {
+        self.modified = self.modified.take().or(before.modified);
+        let from_server = |origin: &Origin| matches!(origin, Origin::Server { .. });
+        if from_server(&before.origin) && !from_server(&self.origin) {
+            self.origin = before.origin;
+        }
+    }
+
     /// Whether a host's time of change and length say that its file is another by now.
     /// What the host does not say says nothing.
     pub fn is_older_than(&self, modified: Option<&str>, length: Option<u64>) -> bool {
@@ -173,6 +183,27 @@ mod tests {
         }
         let later = kept("ab", 5, 1.5).to_text().replace("\"url\"", "\"cloud\"");
         assert_eq!(Kept::from_text(&later), None);
+    }
+
+    #[test]
+    fn what_a_server_has_stays_the_servers() {
+        let of = |origin, modified: Option<&str>| Kept {
+            origin,
+            modified: modified.map(str::to_owned),
+            ..kept("ab", 5, 1.5)
+        };
+        let server = |first| Origin::Server { url: "/zoos/z.safetensors".into(), first };
+        let file = || Origin::File("z.safetensors".into());
+        for (now, before, stays) in [
+            (file(), server(true), server(true)),
+            (server(false), server(true), server(false)),
+            (server(true), file(), server(true)),
+            (file(), Origin::Url("https://a.org/z".into()), file()),
+        ] {
+            let mut kept = of(now, None);
+            kept.stays_of(of(before, Some("then")));
+            assert_eq!((kept.origin, kept.modified.as_deref()), (stays, Some("then")));
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod tune;
 
 use crate::later::{Coming, Draw, Later};
 use crate::platform;
+use crate::state::Store;
 use leptos::prelude::*;
 
 /// One page.
@@ -89,11 +90,16 @@ pub fn PageLink(
     children: Children,
 ) -> impl IntoView {
     let Turn(current) = expect_context::<Turn>();
+    let store = expect_context::<Store>();
     let entry = PAGES.iter().find(|page| page.slug == slug).unwrap_or(&PAGES[0]);
     view! {
         <a
             class=class
-            href=entry.address()
+            // In another tab, too, it leads to the view that is shown.
+            href=move || {
+                store.view.track();
+                entry.address() + &platform::fragment()
+            }
             aria-current=move || (current.get().slug == entry.slug).then_some("page")
             on:click=move |event| {
                 // A new tab or window is the browser's affair.

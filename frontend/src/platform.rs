@@ -135,6 +135,12 @@ pub fn to_top() {
     window().scroll_to_with_x_and_y(0.0, 0.0);
 }
 
+/// Shows the beginning of the page, from where the keyboard goes on.
+pub fn begin() {
+    to_top();
+    focus("main");
+}
+
 /// Scrolls an element of a list into view, as little as possible.
 pub fn reveal(id: &str) {
     if let Some(element) = element(id) {

@@ -60,6 +60,15 @@ impl Source {
     }
 }
 
+/// A path of the site, from where the page lies.
+pub fn within(path: &str) -> &str {
+    match path.strip_prefix('/') {
+        // Two begin another host's address.
+        Some(rest) if !rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
 /// The address in a text, if a page may open it.
 ///
 /// # Errors
@@ -92,5 +101,23 @@ pub async fn ask_server() -> Result<Option<Info>, Failure> {
             Err(Failure::server_list(&detail.unwrap_or_else(|| "the server is in trouble".into())))
         }
         Err(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_the_site_begin_where_the_page_lies() {
+        for (path, from_page) in [
+            ("/zoos/a.safetensors", "zoos/a.safetensors"),
+            ("zoos/a.safetensors", "zoos/a.safetensors"),
+            ("//a.org/z", "//a.org/z"),
+            ("https://a.org/z", "https://a.org/z"),
+            ("", ""),
+        ] {
+            assert_eq!(within(path), from_page);
+        }
     }
 }

@@ -109,7 +109,11 @@ pub fn describe(relevance: Relevance) -> &'static str {
 
 /// A figure of a measure, with the digits that it deserves.
 pub fn figure(measure: usize, value: f64) -> String {
-    words::number(value, if MEASURES[measure].name == "rank_of_best" { 2 } else { 3 })
+    words::number(value, decimals(measure))
+}
+
+fn decimals(measure: usize) -> usize {
+    if MEASURES[measure].name == "rank_of_best" { 2 } else { 3 }
 }
 
 /// A p-value.
@@ -120,12 +124,20 @@ fn p_value(test: &PairedTest) -> String {
     }
 }
 
+/// The ends of an interval: with a digit more where one would look as if it were 0.
+pub fn ends(measure: usize, ends: [f64; 2]) -> String {
+    let decimals = decimals(measure);
+    let hidden =
+        |end: f64| end != 0.0 && words::number(end, decimals) == words::number(0.0, decimals);
+    let decimals = decimals + usize::from(ends.into_iter().any(hidden));
+    let [low, high] = ends.map(|end| words::number(end, decimals));
+    format!("{low} to {high}")
+}
+
 fn interval(measure: usize, test: &PairedTest) -> String {
     test.interval.map_or_else(
         || "no interval from one target".into(),
-        |[low, high]| {
-            format!("95 % interval {} to {}", figure(measure, low), figure(measure, high))
-        },
+        |found| format!("95 % interval {}", ends(measure, found)),
     )
 }
 
@@ -160,8 +172,12 @@ pub fn compared(
         None => {
             let greater = test.difference > 0.0;
             let ahead = if greater == MEASURES[measure].greater_is_better { first } else { second };
+            let why = match test.interval {
+                Some(_) => "the interval includes 0",
+                None => "it takes more to tell",
+            };
             format!(
-                "By {by}, {ahead} is ahead by {by_how_much} over {over}, which may be chance: the interval includes 0 ({facts})."
+                "By {by}, {ahead} is ahead by {by_how_much} over {over}, which may be chance: {why} ({facts})."
             )
         }
     }
@@ -178,6 +194,9 @@ pub fn holds(first: &str, second: &str, verdicts: &[(Relevance, Option<Verdict>)
         verdicts.iter().filter(|(_, v)| v.is_none()).map(|(r, _)| r.name()).collect();
     let mut text = match (&first_wins[..], &second_wins[..], &open[..]) {
         ([], [], []) => return "NDCG cannot be compared by any relevance.".into(),
+        ([], [], _) if verdicts.iter().flat_map(|(_, v)| v).any(|v| v.test.interval.is_none()) => {
+            "No relevance tells the two apart: one target gives no interval.".to_owned()
+        }
         ([], [], _) => {
             "No relevance tells the two apart: each NDCG's interval includes 0.".to_owned()
         }
@@ -223,6 +242,9 @@ pub fn early_or_late(
     match first_is_better {
         Some(true) => format!("{method}: early is better ({facts})."),
         Some(false) => format!("{method}: late is better ({facts})."),
+        None if test.interval.is_none() => {
+            format!("{method}: one target cannot tell early and late apart ({facts}).")
+        }
         None => format!("{method}: early and late cannot be told apart ({facts})."),
     }
 }
@@ -289,6 +311,25 @@ mod tests {
         assert!(say(ndcg, None).contains("share no target"));
         let same = say(ndcg, verdict(0.0, [0.0, 0.0], None));
         assert!(same.contains("equally well"), "{same}");
+        let one = say(ndcg, without_interval(verdict(0.02, [0.0, 0.0], None)));
+        assert!(one.contains("more to tell (no interval from one target, "), "{one}");
+        assert!(!one.contains("includes 0"), "{one}");
+    }
+
+    fn without_interval(verdict: Option<Verdict>) -> Option<Verdict> {
+        let Verdict { test, first_is_better } = verdict?;
+        let test = PairedTest { targets: 1, interval: None, ..test };
+        Some(Verdict { test, first_is_better })
+    }
+
+    #[test]
+    fn the_end_of_an_interval_is_not_0_by_rounding() {
+        let ndcg = Gauge::named(None).measure(Relevance::Percent);
+        assert_eq!(ends(ndcg, [0.0004, 0.02]), "0.0004 to 0.0200");
+        assert_eq!(ends(ndcg, [-0.3, -0.0004]), "−0.3000 to −0.0004");
+        assert_eq!(ends(ndcg, [0.0, 0.02]), "0.000 to 0.020");
+        let place = Gauge::named(Some("rank_of_best")).measure(Relevance::Percent);
+        assert_eq!(ends(place, [0.004, 1.5]), "0.004 to 1.500");
     }
 
     #[test]
@@ -311,6 +352,9 @@ mod tests {
         assert!(depends.contains("depends on the relevance: B"), "{depends}");
         assert!(depends.contains("by percent and rank the two cannot"), "{depends}");
         assert!(of([None; 4]).contains("cannot be compared"));
+        let one = without_interval(verdict(0.1, [0.0, 0.2], None));
+        let single = holds("A", "B", &Relevance::ALL.map(|relevance| (relevance, one)));
+        assert_eq!(single, "No relevance tells the two apart: one target gives no interval.");
     }
 
     #[test]
@@ -324,5 +368,8 @@ mod tests {
             "LoRA: early and late cannot be told apart (difference −0.010, 95 % interval −0.020 to 0.001)."
         );
         assert!(say(Some(false)).contains("late is better"));
+        let one = without_interval(verdict(-0.01, [0.0, 0.0], None));
+        let said = early_or_late("LoRA", Gauge::named(None), Relevance::Rank, one);
+        assert!(said.starts_with("LoRA: one target cannot tell early and late apart"), "{said}");
     }
 }

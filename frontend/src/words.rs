@@ -1,5 +1,6 @@
 //! Numbers and facts as people read them.
 
+use crate::answer::Gains;
 use tupate_tasks::{
     Aggregation, Checkpoint, MethodSpec, Metric, ParameterSet, Recipe, TaskClass, Values,
 };
@@ -168,6 +169,16 @@ pub fn table_label(name: &str) -> String {
     label.unwrap_or(name).to_owned()
 }
 
+/// What a setting of transfer was, in words that follow a fact, where its name is known.
+pub fn setting(name: &str) -> &'static str {
+    match name {
+        "full-full" => "; all examples of source and target",
+        "full-limited" => "; all examples of the source, few of the target",
+        "limited-limited" => "; few examples of source and target",
+        _ => "",
+    }
+}
+
 /// With how many seeds transfer to each target was measured, in words.
 pub fn seeds_of(matrix: &TransferMatrix) -> String {
     let measured = |target: &Vec<Vec<Option<f64>>>| {
@@ -227,9 +238,15 @@ fn similarity_phrase(name: &str) -> String {
     }
 }
 
-/// The answer, in one sentence, from a ranking that holds the closest of `all` sources.
-/// `name` gives the name of a task by its id.
-pub fn sentence(ranking: &Ranking, all: usize, name: impl Fn(&str) -> String) -> String {
+/// The answer, in one sentence, from a ranking that holds the closest of `all` sources, and
+/// what speaks against it. `task` gives the facts of a task by its id.
+pub fn sentence<'a>(
+    ranking: &Ranking,
+    all: usize,
+    gains: Option<&Gains>,
+    task: impl Fn(&str) -> Option<&'a TaskEntry>,
+) -> String {
+    let name = |id: &str| task(id).map_or_else(|| id.to_owned(), |task| task.name.clone());
     let target = name(&ranking.target);
     let phrase = similarity_phrase(&ranking.similarity);
     let (best, second) = match &ranking.sources[..] {
@@ -239,21 +256,48 @@ pub fn sentence(ranking: &Ranking, all: usize, name: impl Fn(&str) -> String) ->
     let first = name(&best.task);
     let shown = score(best.score);
     let n = count(all as u64);
-    match second {
+    let mut text = match second {
         None => format!(
-            "To start on {target} there is only {first}: no other task is here to compare it with ({phrase} {shown})."
+            "To start on {target} there is only {first}: no other task is here to compare it with ({phrase} {shown})"
         ),
         Some(_) if best.score <= 0.0 => format!(
-            "To start on {target}, train on {first} first, if on any: its embedding is the closest of {n}, yet points away ({phrase} {shown})."
+            "To start on {target}, train on {first} first, if on any: its embedding is the closest of {n}, yet points away ({phrase} {shown})"
         ),
         Some(second) if score(second.score) == shown => format!(
-            "To start on {target}, train on {first} or {} first: their embeddings are equally close, the closest of {n} ({phrase} {shown}).",
+            "To start on {target}, train on {first} or {} first: their embeddings are equally close, the closest of {n} ({phrase} {shown})",
             name(&second.task)
         ),
         Some(_) => format!(
-            "To start on {target}, train on {first} first: its embedding is the closest of {n} ({phrase} {shown})."
+            "To start on {target}, train on {first} first: its embedding is the closest of {n} ({phrase} {shown})"
         ),
+    };
+    if task(&best.task).is_some_and(is_weak) {
+        text += &format!(", though tuning on {first} did no better than guessing");
     }
+    text.push('.');
+    if let Some(gains) = gains
+        && gains.baseline.is_some()
+        && let Some(lost) = gains.of.get(&best.task).filter(|gain| **gain < 0.0)
+    {
+        let ids = ranking.sources.iter().map(|source| &source.task);
+        let gained = ids.filter_map(|id| Some((*gains.of.get(id)?, id)));
+        let most = gained.max_by(|a, b| a.0.total_cmp(&b.0));
+        text += " Measured: ";
+        match most.filter(|(gain, _)| *gain > 0.0) {
+            Some((gain, most)) => {
+                text += &format!("{} gained most ({})", name(most), change(gain));
+            }
+            None => text += "no source gained",
+        }
+        text += &format!(", {first} {}.", change(*lost));
+    }
+    text
+}
+
+/// A difference of scores, with its sign.
+pub fn change(difference: f64) -> String {
+    let text = number(difference, 3);
+    if difference > 0.0 { format!("+{text}") } else { text }
 }
 
 /// What the sentence does not promise.
@@ -289,8 +333,22 @@ mod tests {
         }
     }
 
+    fn task(id: &str, score: f64) -> TaskEntry {
+        let known = serde_json::json!({
+            "id": id, "name": id.to_uppercase(), "class": "CR", "family": "topic",
+            "train_examples": 5, "metric": "accuracy", "score": score, "majority": 0.5,
+        });
+        serde_json::from_value(known).unwrap()
+    }
+
+    fn said_of(ranking: &Ranking, gains: Option<&Gains>, best: f64) -> String {
+        let ids = ranking.sources.iter().map(|source| &source.task).chain([&ranking.target]);
+        let tasks: Vec<_> = ids.map(|id| task(id, best)).collect();
+        sentence(ranking, ranking.sources.len(), gains, |id| tasks.iter().find(|t| t.id == id))
+    }
+
     fn said(similarity: &str, scores: &[(&str, f64)]) -> String {
-        sentence(&ranking(similarity, scores), scores.len(), str::to_uppercase)
+        said_of(&ranking(similarity, scores), None, 0.9)
     }
 
     #[test]
@@ -314,7 +372,7 @@ mod tests {
     #[test]
     fn the_closest_of_very_many_are_not_all() {
         let few = ranking("cosine", &[("mnli", 0.4), ("snli", 0.2)]);
-        let said = sentence(&few, 99_999, str::to_owned);
+        let said = sentence(&few, 99_999, None, |_| None);
         assert!(said.contains("mnli first: its embedding is the closest of 99,999"), "{said}");
     }
 
@@ -340,7 +398,34 @@ mod tests {
     }
 
     #[test]
+    fn the_sentence_says_what_speaks_against_the_first() {
+        let ranking = ranking("cosine", &[("mnli", 0.9), ("qnli", 0.5), ("cola", 0.1)]);
+        let weak = said_of(&ranking, None, 0.5);
+        let doubt = "(cosine 0.9000), though tuning on MNLI did no better than guessing.";
+        assert!(weak.ends_with(doubt), "{weak}");
+        let mut gains = Gains {
+            setting: "full".into(),
+            metric: "accuracy".into(),
+            baseline: Some(0.5),
+            of: [("mnli", -0.096), ("qnli", 0.189)].map(|(id, gain)| (id.into(), gain)).into(),
+        };
+        let lost = said_of(&ranking, Some(&gains), 0.9);
+        let measured = "(cosine 0.9000). Measured: QNLI gained most (+0.189), MNLI −0.096.";
+        assert!(lost.ends_with(measured), "{lost}");
+        gains.of.insert("qnli".into(), -0.2);
+        let all = said_of(&ranking, Some(&gains), 0.9);
+        assert!(all.ends_with(" Measured: no source gained, MNLI −0.096."), "{all}");
+        // Plain scores are no gains, and of the first that gained nothing is added.
+        for (baseline, gain) in [(None, -0.1), (Some(0.5), 0.1)] {
+            gains.baseline = baseline;
+            gains.of.insert("mnli".into(), gain);
+            assert!(said_of(&ranking, Some(&gains), 0.9).ends_with("(cosine 0.9000)."));
+        }
+    }
+
+    #[test]
     fn numbers_are_readable() {
+        assert_eq!([change(0.25), change(-0.25), change(0.0)], ["+0.250", "−0.250", "0.000"]);
         assert_eq!(score(0.99123456), "0.9912");
         assert_eq!(score(-0.5), "−0.5000");
         assert_eq!(score(-0.00001), "0.0000");

@@ -25,6 +25,17 @@ async fn select(page: &Page, hook: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
+/// Waits until the element of this id has the focus.
+pub async fn focus_is(page: &Page, id: &str) -> Result<()> {
+    until(&format!("{id} to have the focus"), async || {
+        let script = "return document.activeElement.id;";
+        let found: String = page.browser().execute(script, Vec::new()).await?.convert()?;
+        ensure!(found == id, "{found:?} has it");
+        Ok(())
+    })
+    .await
+}
+
 /// Opens the files of an adapter's folder, as a visitor who marks them all.
 async fn open_adapter(page: &Page, folder: &Path) -> Result<()> {
     let mut files = Vec::new();
@@ -105,7 +116,10 @@ async fn an_adapter_of_this_device() -> Result<()> {
             let similarity = state.similarity.context("no similarity is chosen")?;
             let expected = rank(&zoo, &folder.display().to_string(), "lora", &similarity)?;
             page.until_ranked(&expected).await?;
+            let title = page.browser().title().await?;
+            ensure!(title.contains("sample_topic"), "the tab is called {title}");
             page.click("guest-close").await?;
+            focus_is(page, "answer-head").await?;
             page.until("the zoo's own target", |state| state.sources != expected).await?;
 
             // A pickle is refused with what to do.
@@ -158,6 +172,9 @@ async fn filters_are_part_of_the_link() -> Result<()> {
 
             page.click("filter-none").await?;
             page.until("all sources", |state| state.sources.len() == all.sources.len()).await?;
+            // There is nothing more to show, and the keyboard goes on from where it was.
+            let focused = page.focused("testid").await?;
+            ensure!(focused.as_deref() == Some("filter-none"), "{focused:?} has the focus");
             Ok(())
         })
         .await

@@ -1,5 +1,6 @@
 //! Zoos that the server does not have: by address, and from this device.
 
+use crate::choices::focus_is;
 use crate::{sha256, zoo_bytes};
 use anyhow::{Context, Result, ensure};
 use tupate_e2e::{Journey, Origin, Page, Sharing, State, Tolerate, closed_port, rank, settings};
@@ -25,6 +26,8 @@ async fn refused(page: &Page, url: &str) -> Result<String> {
     let about = |state: &State| state.error.as_ref().is_some_and(|error| error.contains(url));
     let state = page.until("the error to be shown", about).await?;
     ensure!(state.zoo.is_some(), "the zoo that was open is gone");
+    // The field is far below the message, which is brought into view.
+    focus_is(page, "refusal").await?;
     works(page).await?;
     state.error.context("no error")
 }
@@ -48,6 +51,8 @@ async fn a_zoo_of_another_origin_by_its_address() -> Result<()> {
             page.open_url(&origin.url("other.safetensors")).await?;
             let digest = Some(&digest);
             page.until("the zoo to be open", |state| state.sha256.as_ref() == digest).await?;
+            focus_is(page, "main").await?;
+            ensure!(page.read::<f64>("return scrollY;", Vec::new()).await? == 0.0, "not the top");
             works(page).await
         })
         .await

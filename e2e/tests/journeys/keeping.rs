@@ -237,3 +237,27 @@ async fn a_large_file_in_parts() -> Result<()> {
         })
         .await
 }
+
+#[tokio::test]
+async fn a_zoo_of_the_server_opened_as_a_file_stays_the_servers() -> Result<()> {
+    let zoo = settings::zoo()?;
+    let journey = Journey::start("server-and-file", &[&zoo]).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            page.load("").await?;
+            turn(page, "Library").await?;
+            until_kept(page, &sha256(&zoo_bytes()?)).await?;
+            page.open_file(&zoo).await?;
+            page.until("the file", |state| state.fragment.contains("zoo=file")).await?;
+            page.visit("library", "").await?;
+            let kept = page.find("kept").await?.text().await?;
+            ensure!(kept.contains("this server"), "the library says {kept}");
+            for fragment in ["", &format!("sha256={}", sha256(&zoo_bytes()?))] {
+                let state = page.load(fragment).await?;
+                ensure!(state.zoo.is_some(), "no zoo: {state:#?}");
+                ensure!(!state.fragment.contains("file"), "a link to nobody: {state:#?}");
+            }
+            Ok(())
+        })
+        .await
+}

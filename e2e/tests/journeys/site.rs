@@ -65,6 +65,32 @@ async fn at_a_path_of_a_file_host() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_server_behind_a_prefix() -> Result<()> {
+    let zoo = settings::zoo()?;
+    let folder = tempfile::TempDir::new()?;
+    let out = folder.path().join("site");
+    site(&[&zoo], &out)?;
+    // A server lists its paths from its own root, and does not know what lies before it.
+    let list = out.join("api/v1/info");
+    let listed = std::fs::read_to_string(&list)?;
+    ensure!(listed.contains("\"zoos/"), "the list is {listed}");
+    std::fs::write(&list, listed.replace("\"zoos/", "\"/zoos/"))?;
+    let host = FileHost::start(&out, "/tupate/", true).await?;
+    let journey = Journey::at("site-prefix", &host.base()).await?;
+    journey
+        .travel(Tolerate::Nothing, async |_, page| {
+            let state = page.load("").await?;
+            ensure!(state.error.is_none(), "the page says {:?}", state.error);
+            ensure!(state.sha256 == Some(sha256(&zoo_bytes()?)), "another zoo: {state:#?}");
+            let href: String =
+                page.read("return document.querySelector('[download]').href;", Vec::new()).await?;
+            ensure!(href.contains("/tupate/zoos/"), "the file is said to be at {href}");
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
 async fn a_host_that_does_not_know_wasm() -> Result<()> {
     let zoo = settings::zoo()?;
     let folder = tempfile::TempDir::new()?;

@@ -1,5 +1,7 @@
 //! Runs, from a file to a zoo: a real server that tunes the real encoder.
 
+use crate::choices::focus_is;
+use crate::keeping::turn;
 use crate::looks::Look;
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;
@@ -124,8 +126,17 @@ async fn from_a_file_to_a_zoo() -> Result<()> {
             .await?;
             start(page, &file, "300").await?;
             pictures(page, "rows").await?;
+            // What was typed is still there after a look at another page.
+            turn(page, "Lab").await?;
+            page.find("lab").await?;
+            turn(page, "Tune").await?;
+            page.find("role-2").await?;
+            let typed = page.find("epochs").await?.value().await?;
+            ensure!(typed.as_deref() == Some("300"), "{typed:?} stands in the field");
+            ensure!(page.browser().title().await? == "Tune · Tupate");
             page.click("start").await?;
             page.find("run-view").await?;
+            focus_is(page, "run-head").await?;
             until("the ranking to come", async || {
                 let landed = "return document.querySelectorAll('[data-testid=landed]').length";
                 ensure!(ask::<usize>(page, landed).await? >= 4, "none is shown");

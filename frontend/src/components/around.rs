@@ -1,11 +1,12 @@
 //! What stands around a ranking: it is fetched as soon as the ranking is shown, which does
 //! not wait for it.
 
+use super::beside::BesideSwitch;
 use super::facts::{CopyLink, Facts};
 use super::guest::GuestCard;
 use super::messages::{ErrorBox, Messages};
 use super::narrowing::Narrowing;
-use super::opener::{AdapterOpener, DropZone, Opener};
+use super::opener::{AdapterOpener, DropZone, KeptZoos, Opener};
 use super::takeaway::Takeaway;
 use super::target::TargetPicker;
 use super::trust::Trust;
@@ -28,6 +29,8 @@ pub struct Around {
     pub target: Draw,
     /// How far it can be trusted.
     pub trust: Draw,
+    /// The field that holds a second method against the first.
+    pub beside: Draw,
     /// The filters.
     pub narrowing: Draw,
     /// The buttons that save the ranking.
@@ -45,6 +48,7 @@ pub const AROUND: Around = Around {
     guest: || view! { <GuestCard /> }.into_any(),
     target: || view! { <TargetPicker /> }.into_any(),
     trust: || view! { <Trust /> }.into_any(),
+    beside: || view! { <BesideSwitch /> }.into_any(),
     narrowing: || view! { <Narrowing /> }.into_any(),
     takeaway: || view! { <Takeaway /> }.into_any(),
     aside: || view! { <Aside /> }.into_any(),
@@ -88,6 +92,7 @@ fn Empty() -> impl IntoView {
                     <p>
                         "A zoo is one file that holds embeddings of many tasks. Open one, choose the task you care about, and see which of the others is closest to it: the one to train on before yours."
                     </p>
+                    <KeptZoos />
                 </Show>
                 <Opener />
             </section>

@@ -36,7 +36,7 @@ fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
         Origin::Link(_) => "inside the link".into(),
         Origin::Server { url, .. } | Origin::Url(url) => url.clone(),
     };
-    let address = loaded.origin.address().map(str::to_owned);
+    let address = loaded.origin.address().and_then(platform::address);
     let recipe = {
         let loaded = loaded.clone();
         move || {
@@ -59,7 +59,7 @@ fn facts(store: Store, loaded: &Arc<Loaded>) -> impl IntoView + use<> {
                 {match address {
                     Some(address) => {
                         view! {
-                            <a href=address download data-testid="download">
+                            <a href=address.href download data-testid="download">
                                 "download"
                             </a>
                         }
@@ -194,6 +194,12 @@ fn Copier(
 ) -> impl IntoView {
     let said = RwSignal::new("");
     let by_hand = RwSignal::new(None::<String>);
+    let store = expect_context::<Store>();
+    Effect::new(move |_| {
+        // What was shown to be copied is of another view by now.
+        store.view.track();
+        by_hand.set(None);
+    });
     let copy = move |_| {
         leptos::task::spawn_local(async move {
             let text = text.run(());

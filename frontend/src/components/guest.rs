@@ -1,6 +1,7 @@
 //! What the visitor has tuned and whose sources are shown.
 
 use crate::guest::Place;
+use crate::platform;
 use crate::state::Store;
 use leptos::prelude::*;
 use tupate_zoo::Fusion;
@@ -21,15 +22,22 @@ pub fn GuestCard() -> impl IntoView {
             });
             let together = ranked.as_ref().is_some_and(fusion);
             let asked = store.view.with(|view| view.method.clone());
-            let lacking = asked.filter(fusion).filter(|_| !together).and_then(label);
+            let lacking = asked.filter(|asked| Some(asked) != ranked.as_ref()).and_then(label);
             let (one, promise, more) = match guest.place {
+                // Which adapters are of one task, only those that name it tell.
                 Place::Device => (
                     "adapter",
                     " Read in this tab, and nothing was uploaded.",
-                    "open its adapters by the other methods, too.",
+                    guest.task.is_some().then_some("open its adapters by the other methods, too"),
                 ),
-                Place::Server => ("run", "", "tune it by the other methods, too."),
+                Place::Server => ("run", "", Some("tune it by the other methods, too")),
             };
+            let lacking = lacking.map(|lacking| match more {
+                Some(more) => format!("For {lacking}, {more}."),
+                None => format!(
+                    "Not by {lacking}: it is compared with embeddings of its own method and moment alone."
+                ),
+            });
             let compared = match ranked.and_then(label) {
                 Some(all) if together => {
                     format!("Its {one}s by every method, compared together: {all}.")
@@ -45,7 +53,7 @@ pub fn GuestCard() -> impl IntoView {
                 <section class="message note guest" data-testid="guest">
                     <h2>{format!("Ranked for {}, {}", guest.name, guest.place.words())}</h2>
                     <p>{compared} {promise} " Links do not carry it."</p>
-                    {lacking.map(|all| view! { <p class="weak">{format!("For {all}, {more}")}</p> })}
+                    {lacking.map(|why| view! { <p class="weak" role="status">{why}</p> })}
                     {guest.assumed.clone().map(|assumed| view! { <p class="weak">{assumed}</p> })}
                     {(!guest.notes.is_empty())
                         .then(|| view! { <ul class="hint">{notes.collect_view()}</ul> })}
@@ -53,7 +61,10 @@ pub fn GuestCard() -> impl IntoView {
                         type="button"
                         class="quiet"
                         data-testid="guest-close"
-                        on:click=move |_| store.dismiss_guest()
+                        on:click=move |_| {
+                            store.dismiss_guest();
+                            platform::focus("answer-head");
+                        }
                     >
                         "Back to the zoo's tasks"
                     </button>

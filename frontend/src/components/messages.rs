@@ -7,28 +7,52 @@ use crate::words;
 use leptos::prelude::*;
 use tupate_zoo::link::FILE_SCHEME;
 
+fn said(failure: Failure) -> impl IntoView {
+    view! {
+        <h2>{failure.title}</h2>
+        <p>{failure.detail}</p>
+        <p class="remedy">{failure.remedy}</p>
+    }
+}
+
 /// A failure, with what would mend it.
 #[component]
 pub fn ErrorBox(
     /// What went wrong.
     failure: Failure,
-    /// Takes the message away, where that makes sense.
-    #[prop(optional, into)]
-    dismiss: Option<Callback<()>>,
 ) -> impl IntoView {
     view! {
         <section class="message bad" role="alert" data-testid="error">
-            <h2>{failure.title}</h2>
-            <p>{failure.detail}</p>
-            <p class="remedy">{failure.remedy}</p>
-            {dismiss
-                .map(|dismiss| {
-                    view! {
-                        <button type="button" class="quiet" on:click=move |_| dismiss.run(())>
-                            "Close this message"
-                        </button>
-                    }
-                })}
+            {said(failure)}
+        </section>
+    }
+}
+
+/// A failure that stands above everything else and has the focus: what led to it may be far
+/// below.
+#[component]
+pub fn Refusal(
+    /// What went wrong.
+    failure: Failure,
+    /// Takes the message away.
+    #[prop(into)]
+    dismiss: Callback<()>,
+) -> impl IntoView {
+    leptos::task::spawn_local(async {
+        // Not before it is drawn.
+        platform::sleep(0).await;
+        platform::focus("refusal");
+    });
+    let close = move |_| {
+        dismiss.run(());
+        platform::focus("main");
+    };
+    view! {
+        <section id="refusal" class="message bad" role="alert" tabindex="-1" data-testid="error">
+            {said(failure)}
+            <button type="button" class="quiet" on:click=close>
+                "Close this message"
+            </button>
         </section>
     }
 }
@@ -39,8 +63,7 @@ pub fn Messages() -> impl IntoView {
     let store = expect_context::<Store>();
     let failure = move || {
         store.failure.get().map(|failure| {
-            let dismiss = move |()| store.failure.set(None);
-            view! { <ErrorBox failure dismiss=Callback::new(dismiss) /> }
+            view! { <Refusal failure dismiss=move |()| store.failure.set(None) /> }
         })
     };
     let waiting = Memo::new(move |_| store.pending.with(|p| p.as_ref().is_some_and(|p| p.slow)));
@@ -76,7 +99,10 @@ fn changed(store: Store) -> impl IntoView {
                         type="button"
                         class="solid"
                         data-testid="use-anyway"
-                        on:click=move |_| store.use_anyway()
+                        on:click=move |_| {
+                            store.use_anyway();
+                            platform::begin();
+                        }
                     >
                         "Use it anyway"
                     </button>
@@ -119,7 +145,14 @@ fn newer(store: Store) -> impl IntoView {
                         {if newer.unknown { "Try again" } else { "Open the new file" }}
                     </button>
                     " "
-                    <button type="button" class="quiet" on:click=move |_| store.newer.set(None)>
+                    <button
+                        type="button"
+                        class="quiet"
+                        on:click=move |_| {
+                            store.newer.set(None);
+                            platform::focus("main");
+                        }
+                    >
                         "Close this message"
                     </button>
                 </section>

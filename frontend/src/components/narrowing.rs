@@ -6,6 +6,9 @@ use leptos::prelude::*;
 use tupate_tasks::TaskClass;
 use tupate_zoo::narrow::{self, Facets, Narrow};
 
+/// Most letters of a licence in the list; pointing at it shows all.
+const LICENCE: usize = 120;
+
 /// The fields, folded away until one is used.
 #[component]
 pub fn Narrowing() -> impl IntoView {
@@ -46,8 +49,12 @@ pub fn Narrowing() -> impl IntoView {
         facets.with(|facets| {
             let of =
                 TaskClass::ALL.into_iter().filter(|class| facets.classes.contains(class.name()));
-            of.map(|class| (class.name().to_owned(), words::similarity_label(words::class(class))))
-                .collect::<Vec<_>>()
+            // The list of sources has the letters only.
+            of.map(|class| {
+                let label = words::similarity_label(words::class(class));
+                (class.name().to_owned(), format!("{label} ({})", class.name()))
+            })
+            .collect::<Vec<_>>()
         })
     });
     let plain = |values: Vec<String>| values.into_iter().map(|v| (v.clone(), v)).collect();
@@ -81,7 +88,7 @@ pub fn Narrowing() -> impl IntoView {
                             .map(|licence| {
                                 let label = match licence.as_str() {
                                     "" => "not stated".to_owned(),
-                                    licence => words::clipped(licence, 40),
+                                    licence => words::clipped(licence, LICENCE),
                                 };
                                 (licence, label)
                             })
@@ -98,8 +105,13 @@ pub fn Narrowing() -> impl IntoView {
                     type="button"
                     class="quiet"
                     data-testid="filter-none"
-                    disabled=move || !set.get()
-                    on:click=move |_| store.filter_nothing()
+                    // Not disabled: it would lose the focus to nothing.
+                    aria-disabled=move || (!set.get()).to_string()
+                    on:click=move |_| {
+                        if set.get_untracked() {
+                            store.filter_nothing();
+                        }
+                    }
                 >
                     "Show all sources"
                 </button>
@@ -143,11 +155,11 @@ fn Choice(
                         .get()
                         .into_iter()
                         .enumerate()
-                        .map(|(at, (_, label))| {
+                        .map(|(at, (key, label))| {
                             let at = at.to_string();
                             let selected = at == now;
                             view! {
-                                <option value=at selected=selected>
+                                <option value=at selected=selected title=key>
                                     {label}
                                 </option>
                             }

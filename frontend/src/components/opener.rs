@@ -2,6 +2,7 @@
 
 use super::files::FileButton;
 use crate::failure::LARGEST_FILE;
+use crate::pages::PageLink;
 use crate::platform::{self, Dropped, LocalFile};
 use crate::state::Store;
 use crate::words;
@@ -53,6 +54,24 @@ pub fn Opener() -> impl IntoView {
                 {words::size(LARGEST_FILE)} "."
             </p>
         </div>
+    }
+}
+
+/// Leads to the zoos that this browser keeps, where there are any: without a network they are
+/// all that can be opened.
+#[component]
+pub fn KeptZoos() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let kept = Memo::new(move |_| store.library.with(Vec::len));
+    view! {
+        <Show when=move || { kept.get() > 0 }>
+            <p data-testid="kept-zoos">
+                "No zoo was found at this address. "
+                {move || words::counted(kept.get() as u64, "zoo")}
+                " that you opened before can be opened without a network, too: look into the "
+                <PageLink slug="library">"library"</PageLink> "."
+            </p>
+        </Show>
     }
 }
 

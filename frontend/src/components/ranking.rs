@@ -1,16 +1,14 @@
 //! The answer: a sentence, and the sources in order.
 
 use super::around::Place;
-use super::beside::BesideSwitch;
 use super::messages::ErrorBox;
-use crate::answer::{Answer, Beside, Gains, Loaded};
+use crate::answer::{Answer, Beside, Gains};
 use crate::platform::{self, PAINTED};
 use crate::scale::{Axis, Kind};
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tupate_zoo::{RankedSource, TaskEntry};
 
 /// Rows that are drawn at first, and added on demand.
@@ -73,8 +71,8 @@ pub fn Ranking() -> impl IntoView {
                 Some("No source passes the filters.".to_owned())
             }
             Some(Ok(answer)) => {
-                let name = |id: &str| name_of(&loaded, id);
-                Some(words::sentence(&answer.ranking, answer.passing, name))
+                let of = |id: &str| loaded.zoo.task(id);
+                Some(words::sentence(&answer.ranking, answer.passing, answer.gains.as_ref(), of))
             }
             _ => None,
         })
@@ -120,7 +118,7 @@ pub fn Ranking() -> impl IntoView {
                 <Place of=|around| around.trust ghost=trust_ghost />
             </Show>
             <div class="tools">
-                <BesideSwitch />
+                <Place of=|around| around.beside ghost=beside_ghost />
                 <Place
                     of=|around| around.narrowing
                     ghost=|| view! { <div class="narrowing"></div> }.into_any()
@@ -135,15 +133,19 @@ pub fn Ranking() -> impl IntoView {
     }
 }
 
-fn name_of(loaded: &Arc<Loaded>, id: &str) -> String {
-    loaded.zoo.task(id).map_or_else(|| id.to_owned(), |task| task.name.clone())
-}
-
 /// Keeps the place of what is told of rankings like this one.
 fn trust_ghost() -> AnyView {
     let loaded = expect_context::<Store>().loaded.get_untracked();
     let measured = loaded.is_some_and(|loaded| !loaded.zoo.transfer().is_empty());
     measured.then(|| view! { <p class="hint trust"></p> }).into_any()
+}
+
+/// Keeps the place of the field that holds a second method against the first.
+fn beside_ghost() -> AnyView {
+    let loaded = expect_context::<Store>().loaded.get_untracked();
+    let several =
+        loaded.is_some_and(|loaded| loaded.sharded.is_none() && loaded.methods().len() > 1);
+    several.then(|| view! { <div class="field beside"></div> }).into_any()
 }
 
 #[component]
@@ -198,7 +200,7 @@ fn Chart(shown: Memo<Option<Shown>>) -> impl IntoView {
                     <Row id shown axis />
                 </For>
             </ol>
-            <p class="hint" id="axis-note">
+            <p class="hint" id="axis-note" tabindex="-1">
                 {move || axis.with(Axis::note)}
                 {move || gains.with(|gains| gains.as_ref().map(gains_note))}
             </p>
@@ -209,7 +211,7 @@ fn Chart(shown: Memo<Option<Shown>>) -> impl IntoView {
 fn gains_note(gains: &Gains) -> String {
     let what = match gains.baseline {
         Some(baseline) => format!(
-            "True gain: the target's score after training on the source first, less {} without",
+            "True gain: the target's score after training on the source first, less the {} without it",
             words::number(baseline, 3)
         ),
         None => "True score: the target's after training on the source first".to_owned(),
@@ -298,7 +300,7 @@ fn Row(id: String, shown: Memo<Option<Shown>>, axis: Memo<Axis>) -> impl IntoVie
 fn gain_cell(gain: Option<f64>, relative: bool) -> impl IntoView + use<> {
     let text = match gain {
         None => "not measured".to_owned(),
-        Some(gain) if relative && gain > 0.0 => format!("+{}", words::number(gain, 3)),
+        Some(gain) if relative => words::change(gain),
         Some(gain) => words::number(gain, 3),
     };
     let loss = relative && gain.is_some_and(|gain| gain < 0.0);
@@ -339,12 +341,12 @@ fn other_cell(rank: usize, other: Option<usize>) -> impl IntoView + use<> {
 }
 
 fn kind(task: &TaskEntry) -> impl IntoView + use<> {
-    let line = format!(
-        "{} · {} · {}",
-        task.class.name(),
-        task.family,
-        words::counted(task.train_examples, "example")
-    );
+    let mut line = format!("{} · {}", task.class.name(), task.family);
+    // Of imported ones nobody knows.
+    if task.train_examples > 0 {
+        line += " · ";
+        line += &words::counted(task.train_examples, "example");
+    }
     let weak = words::is_weak(task);
     view! {
         {line}
@@ -354,7 +356,7 @@ fn kind(task: &TaskEntry) -> impl IntoView + use<> {
 
 /// Where the task's data is, and under which licence.
 fn data(task: &TaskEntry) -> impl IntoView + use<> {
-    let licence = task.licence.as_ref().map(|licence| words::clipped(licence, 40));
+    let licence = task.licence.as_ref().map(|licence| words::clipped(licence, 120));
     let label = format!("Data of {}", task.name);
     // A zoo is a stranger's file: only addresses that open a page are followed.
     let link = task.link.clone().filter(|l| l.starts_with("https://") || l.starts_with("http://"));
@@ -393,7 +395,13 @@ fn More(shown: Memo<Option<Shown>>, most: RwSignal<usize>) -> impl IntoView {
             <button
                 type="button"
                 data-testid="more"
-                on:click=move |_| most.update(|most| *most += ROWS)
+                on:click=move |_| {
+                    if left.get_untracked() <= ROWS {
+                        // The button goes, and takes the focus with it.
+                        platform::focus("axis-note");
+                    }
+                    most.update(|most| *most += ROWS);
+                }
             >
                 {move || {
                     let left = left.get();

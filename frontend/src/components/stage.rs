@@ -2,7 +2,7 @@
 //! what stands there while there is no zoo.
 
 use super::messages::Messages;
-use super::opener::{DropZone, Opener};
+use super::opener::{DropZone, KeptZoos, Opener};
 use crate::platform::{self, LocalFile};
 use crate::state::Store;
 use leptos::prelude::*;
@@ -73,6 +73,7 @@ pub fn Stage(
                         <section class="card" aria-labelledby="open-head" data-testid="empty">
                             <h2 id="open-head">"Open a zoo"</h2>
                             <p>{promise}</p>
+                            <KeptZoos />
                             <Opener />
                         </section>
                     </div>

@@ -194,7 +194,13 @@ pub fn TargetPicker() -> impl IntoView {
                         {task.class.name()} <span class="dot">" · "</span> {task.family.clone()}
                     </span>
                     <span class="option-figures">
-                        {words::count(task.train_examples)} <span class="unit">" examples"</span>
+                        {(task.train_examples > 0)
+                            .then(|| {
+                                view! {
+                                    {words::count(task.train_examples)}
+                                    <span class="unit">" examples"</span>
+                                }
+                            })}
                     </span>
                     <span class="option-figures" class:weak=words::is_weak(&task)>
                         <span class="unit-narrow">"score "</span>
@@ -272,12 +278,12 @@ pub fn TargetPicker() -> impl IntoView {
 
 /// What is known of the chosen target, in a line.
 pub fn facts(task: &TaskEntry) -> String {
-    let mut text = format!(
-        "{} ({}), {}",
-        sentence_case(words::class(task.class)),
-        task.family,
-        words::counted(task.train_examples, "training example")
-    );
+    let mut text = format!("{} ({})", sentence_case(words::class(task.class)), task.family);
+    // Of imported ones nobody knows.
+    if task.train_examples > 0 {
+        text.push_str(", ");
+        text.push_str(&words::counted(task.train_examples, "training example"));
+    }
     if task.score.is_some() {
         text.push_str(&format!("; {} {}", words::metric(task.metric), words::score_of_task(task)));
         if task.majority.is_some() {
@@ -313,6 +319,9 @@ mod tests {
         assert!(once.ends_with(&format!("{known}.")), "{once}");
         task.tunings = 3;
         assert_eq!(facts(&task), format!("{}, mean of 3 tunings.", once.trim_end_matches('.')));
+        task.train_examples = 0;
+        let unknown = facts(&task);
+        assert!(unknown.contains("(topic); accuracy 0.750"), "{unknown}");
         task.score = Some(0.5);
         assert!(facts(&task).ends_with("take what follows with doubt."));
     }

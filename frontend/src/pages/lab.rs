@@ -261,7 +261,8 @@ fn TruthSwitch() -> impl IntoView {
             let mut known = loaded.iter().flat_map(|loaded| loaded.zoo.transfer());
             let truth = known.find(|matrix| Some(&*matrix.setting) == chosen);
             let seeds = truth.map_or_else(String::new, words::seeds_of);
-            format!("Transfer that was measured, in the zoo's file; {seeds}.")
+            let setting = words::setting(chosen.unwrap_or_default());
+            format!("Transfer that was measured, in the zoo's file; {seeds}{setting}.")
         }),
     });
     let choose = Callback::new(move |setting| store.adjust(|view| view.truth = Some(setting)));

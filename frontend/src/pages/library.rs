@@ -60,7 +60,7 @@ pub fn LibraryPage() -> impl IntoView {
         </Show>
         <div class="columns" hidden=move || coming.get()>
             <section aria-labelledby="kept-head">
-                <h2 id="kept-head" class="hidden">
+                <h2 id="kept-head" class="hidden" tabindex="-1">
                     "Kept in this browser"
                 </h2>
                 <Show when=some>
@@ -126,8 +126,9 @@ fn Entry(kept: Kept) -> impl IntoView {
     };
     let licences = match kept.licences.as_slice() {
         [] => "not stated".to_owned(),
-        some => words::clipped(&some.join(", "), 160),
+        some => some.join("; "),
     };
+    let (short, licences) = (words::clipped(&licences, 160), licences);
     let shown = {
         let sha256 = kept.sha256.clone();
         move || store.loaded.with(|l| l.as_ref().is_some_and(|l| l.sha256 == sha256))
@@ -190,7 +191,7 @@ fn Entry(kept: Kept) -> impl IntoView {
                     <code title=kept.sha256.clone()>{words::short_hash(&kept.sha256)}</code>
                 </dd>
                 <dt>"Licences of the data"</dt>
-                <dd>{licences}</dd>
+                <dd title=licences>{short}</dd>
                 <dt>"Last opened"</dt>
                 <dd>{platform::date(kept.opened)}</dd>
             </dl>
@@ -222,7 +223,10 @@ fn Entry(kept: Kept) -> impl IntoView {
                     class="quiet"
                     data-testid="kept-remove"
                     aria-label=remove_label
-                    on:click=move |_| store.forget(sha256.clone())
+                    on:click=move |_| {
+                        store.forget(sha256.clone());
+                        platform::focus("kept-head");
+                    }
                 >
                     "Remove"
                 </button>

@@ -25,11 +25,12 @@ pub fn RankPage() -> impl IntoView {
     let scene = scene(store);
     expect_context::<Surroundings>().follow();
     Effect::new(move |_| {
+        let guest = store.guest.with(|guest| guest.as_ref().map(|guest| guest.name.clone()));
         let target = store.view.with(|view| view.target.clone());
         let title = store.loaded.with(|loaded| {
             let loaded = loaded.as_ref()?;
-            let target = loaded.zoo.task(&target?)?;
-            Some(format!("Sources for {} · {} · Tupate", target.name, loaded.zoo.name()))
+            let target = guest.or_else(|| Some(loaded.zoo.task(&target?)?.name.clone()))?;
+            Some(format!("Sources for {target} · {} · Tupate", loaded.zoo.name()))
         });
         platform::set_title(title.as_deref().unwrap_or("Tupate: which task to train on first"));
     });

@@ -16,9 +16,12 @@ mod rows;
 mod run;
 mod watched;
 
-use crate::components::messages::ErrorBox;
-use crate::platform;
+use crate::components::messages::{ErrorBox, Messages, Refusal};
+use crate::components::opener::DropZone;
+use crate::platform::{self, LocalFile};
+use crate::state::Store;
 use desk::{Desk, Found};
+use form::Typed;
 use leptos::prelude::*;
 
 /// What makes a server that tunes, line by line.
@@ -35,10 +38,28 @@ pub fn draw() -> AnyView {
 /// The page.
 #[component]
 pub fn TunePage() -> impl IntoView {
+    let store = expect_context::<Store>();
     let desk = Desk::new();
+    let typed = Typed::kept();
     let found = Memo::new(move |_| desk.found.get());
+    Effect::new(move |_| {
+        let run = desk.shown().map(|run| format!("{} · ", aside::name(&run)));
+        platform::set_title(&format!("{}Tune · Tupate", run.unwrap_or_default()));
+    });
+    let take = move |file: LocalFile| match found.get_untracked() {
+        Found::Here => {
+            if desk.chosen.with_untracked(Option::is_some) {
+                desk.choose(None);
+            }
+            typed.own.set(true);
+            typed.take(desk, file);
+        }
+        _ => store.open_files(None, vec![file]),
+    };
     view! {
         <h1>"Tune a task, and watch where it lands"</h1>
+        <Messages />
+        <DropZone tables=Some(Callback::new(take)) />
         {move || match found.get() {
             Found::Looking => view! { <Looking /> }.into_any(),
             Found::Nothing => view! { <Nobody /> }.into_any(),
@@ -56,6 +77,7 @@ pub fn TunePage() -> impl IntoView {
                     <ErrorBox failure />
                     <button
                         type="button"
+                        data-testid="look-again"
                         on:click=move |_| {
                             leptos::task::spawn_local(desk.look());
                         }
@@ -137,8 +159,7 @@ fn Workbench(desk: Desk) -> impl IntoView {
     let chosen = Memo::new(move |_| desk.chosen.get());
     let failure = move || {
         desk.failure.get().map(|failure| {
-            let dismiss = move |()| desk.failure.set(None);
-            view! { <ErrorBox failure dismiss=Callback::new(dismiss) /> }
+            view! { <Refusal failure dismiss=move |()| desk.failure.set(None) /> }
         })
     };
     view! {

@@ -2,6 +2,7 @@
 
 use super::window;
 use crate::failure::{Address, LARGEST_FILE, Trouble};
+use crate::source;
 use js_sys::{Array, Reflect, Uint8Array};
 use std::ops::Range;
 use wasm_bindgen::{JsCast, JsValue};
@@ -36,9 +37,10 @@ impl Cancel {
     }
 }
 
-/// Takes an address apart; relative ones are the page's own.
+/// Takes an address apart; relative ones are the page's own. Servers list their paths as they
+/// have them themselves, and the page may lie behind a prefix.
 pub fn address(text: &str) -> Option<Address> {
-    based(text.trim(), &window().location().href().ok()?)
+    based(source::within(text.trim()), &window().location().href().ok()?)
 }
 
 /// The address of a file in the folder of another one.

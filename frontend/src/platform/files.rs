@@ -32,7 +32,7 @@ impl LocalFile {
     /// Whether its name is that of a table.
     pub fn is_table(&self) -> bool {
         let name = self.name().to_lowercase();
-        [".csv", ".json"].iter().any(|ending| name.ends_with(ending))
+        [".csv", ".tsv", ".json", ".jsonl"].iter().any(|ending| name.ends_with(ending))
     }
 
     /// The files chosen in an input, which is emptied so that choosing the same ones

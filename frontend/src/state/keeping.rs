@@ -71,7 +71,7 @@ impl Store {
             self.library.with_untracked(|l| l.iter().find(|k| k.sha256 == kept.sha256).cloned());
         let done = match before {
             Some(before) => {
-                kept.modified = kept.modified.or(before.modified);
+                kept.stays_of(before);
                 match database.put_facts(&kept.sha256, &kept.to_text()).await {
                     Ok(true) => Ok(()),
                     // Whoever removed it in another tab does not want it back.

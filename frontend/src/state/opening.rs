@@ -73,7 +73,11 @@ impl Store {
             let is_own = |kept: &&Kept| matches!(kept.origin, Origin::Server { first: true, .. });
             match (&wish.sha256, wish.source()) {
                 (_, link::Source::Inline(_)) => None,
-                (Some(sha256), _) => library.iter().find(|kept| kept.sha256 == *sha256),
+                (Some(sha256), source) => library.iter().find(|kept| {
+                    // Whether a server has what was once opened as a file, it must say first.
+                    let local = matches!(kept.origin, Origin::File(_));
+                    kept.sha256 == *sha256 && local == matches!(source, link::Source::File(_))
+                }),
                 (None, link::Source::Own) => library.iter().find(is_own),
                 (None, _) => None,
             }
@@ -141,7 +145,13 @@ impl Store {
         let zoos =
             self.server.with_untracked(|s| s.as_ref().map_or(Vec::new(), |s| s.zoos.clone()));
         let copy = |sha256: &str| {
-            self.library.with_untracked(|l| l.iter().find(|kept| kept.sha256 == sha256).cloned())
+            let same = |kept: &&Kept| kept.sha256 == sha256;
+            let mut kept = self.library.with_untracked(|l| l.iter().find(same).cloned())?;
+            // It may have been opened as a file before: links are to lead to the server's.
+            if let Some(zoo) = zoos.iter().find(|zoo| zoo.sha256 == sha256) {
+                kept.origin = self.origin_of(&Source::Server(zoo.clone()));
+            }
+            Some(kept)
         };
         if let link::Source::Inline(data) = wish.source() {
             return Ok(Some(Source::Link(data.to_owned())));
@@ -290,6 +300,10 @@ impl Store {
                 }
                 Ok((loaded, rest)) => {
                     self.welcome(loaded.clone(), wish, entry);
+                    if entry == Entry::Push {
+                        // Where zoos are opened is far below what is shown of them.
+                        platform::begin();
+                    }
                     if let Some(rest) = rest {
                         self.complete_later(&source, &loaded, rest, &cancel, turn).await;
                     }

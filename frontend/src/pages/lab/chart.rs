@@ -41,21 +41,29 @@ pub fn Chart() -> impl IntoView {
         let best = *order.with(|order| order.first().copied()).as_ref()?;
         let report = figures.rows[best].report.as_ref().ok()?;
         let value = verdict::figure(measure, report.mean[measure]?);
-        let interval = report.interval[measure].map_or_else(String::new, |[low, high]| {
-            format!(
-                ", 95 % interval {} to {}",
-                verdict::figure(measure, low),
-                verdict::figure(measure, high)
-            )
+        let figure = |at: &usize| {
+            let mean = figures.rows[*at].report.as_ref().ok()?.mean[measure]?;
+            Some(verdict::figure(measure, mean))
+        };
+        let equal = order.with(|order| {
+            order.iter().take_while(|at| figure(at).as_ref() == Some(&value)).count()
+        });
+        let best = match equal {
+            1 => format!("is {}", figures.names[best]),
+            n => format!("is shared by {n} methods"),
+        };
+        // Equal figures have intervals of their own.
+        let interval = report.interval[measure].filter(|_| equal == 1);
+        let interval = interval.map_or_else(String::new, |ends| {
+            format!(", 95 % interval {}", verdict::ends(measure, ends))
         });
         let floor = report.random[measure].map_or_else(String::new, |floor| {
             format!("; a random order has {}", verdict::figure(measure, floor))
         });
         Some(format!(
-            "Against {}, the best by {} is {}: {value} over {}{interval}{floor}.",
+            "Against {}, the best by {} {best}: {value} over {}{interval}{floor}.",
             figures.setting,
             phrase(),
-            figures.names[best],
             words::counted(report.targets.len() as u64, "target"),
         ))
     };

@@ -1,7 +1,7 @@
 //! The visitor's own tables: measured transfer, or the scores of a method.
 
 use crate::components::files::FileButton;
-use crate::platform::{Cancel, LocalFile};
+use crate::platform::{self, Cancel, LocalFile};
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
@@ -141,7 +141,9 @@ pub fn OwnTables() -> impl IntoView {
     };
     view! {
         <section class="own card" aria-labelledby="own-head">
-            <h2 id="own-head">"Your own tables"</h2>
+            <h2 id="own-head" tabindex="-1">
+                "Your own tables"
+            </h2>
             <fieldset class="switch">
                 <legend>"What the table holds"</legend>
                 <div class="segments">
@@ -213,7 +215,10 @@ fn Listed(title: &'static str, tables: RwSignal<Vec<Table>>) -> impl IntoView {
                 words::counted(table.cells.sources.len() as u64, "source")
             );
             let name = table.name.clone();
-            let remove = move |_| tables.update(|list| list.retain(|other| other.name != name));
+            let remove = move |_| {
+                tables.update(|list| list.retain(|other| other.name != name));
+                platform::focus("own-head");
+            };
             view! {
                 <li>
                     <span>{table.name.clone()}</span>

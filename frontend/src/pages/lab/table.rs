@@ -50,13 +50,7 @@ pub fn Figures() -> impl IntoView {
         let rows = figures.rows.iter().zip(&figures.names).filter_map(|(row, name)| {
             let report = row.report.as_ref().ok()?;
             let cells = columns.iter().map(|(_, measure)| {
-                let interval = report.interval[*measure].map(|[low, high]| {
-                    format!(
-                        "{} to {}",
-                        verdict::figure(*measure, low),
-                        verdict::figure(*measure, high)
-                    )
-                });
+                let interval = report.interval[*measure].map(|ends| verdict::ends(*measure, ends));
                 view! {
                     <td
                         data-measure=MEASURES[*measure].name

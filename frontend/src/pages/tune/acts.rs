@@ -57,6 +57,7 @@ impl Desk {
             }
             if first.is_some() {
                 self.choose(first);
+                head("run-head").await;
             }
             outcome
         });
@@ -122,6 +123,7 @@ impl Desk {
             self.ask("The run was not deleted", "DELETE", &path, Body::None).await?;
             let _ = self.runs.try_update(|runs| runs.retain(|run| run.id != id));
             self.choose(None);
+            head("new-run-head").await;
             Ok(())
         });
     }
@@ -136,4 +138,10 @@ impl Desk {
             Ok(())
         });
     }
+}
+
+/// Moves the focus to the heading of what takes another's place; it is drawn first.
+async fn head(id: &str) {
+    platform::sleep(0).await;
+    platform::focus(id);
 }

@@ -1,6 +1,6 @@
 //! What the page knows of the server, and what it asks of it.
 
-use super::answers::{other_version, refused};
+use super::answers::{other_version, refused, silent};
 use super::watched::{Frames, Watched};
 use crate::failure::{Failure, Trouble};
 use crate::platform::server::{self, Body};
@@ -135,6 +135,8 @@ impl Desk {
         let info = server::ask("GET", "api/v1/info", token.as_deref(), Body::None).await;
         let found = match info {
             Ok(reply) if reply.status == 401 || reply.status == 403 => Found::Closed,
+            // Of a server that is down, what stands before it says so.
+            Ok(reply) if reply.status >= 500 => Found::Broken(silent()),
             Ok(reply) => match serde_json::from_slice::<Info>(&reply.body) {
                 Ok(info) if info.runs => {
                     let _ = self.zoos.try_set(info.zoos);
@@ -146,7 +148,7 @@ impl Desk {
             Err(Trouble::Offline) => {
                 Found::Broken(Failure::transport("api/v1/info", "the server", &Trouble::Offline))
             }
-            Err(_) => Found::Nothing,
+            Err(_) => Found::Broken(silent()),
         };
         if found != Found::Here {
             let _ = self.found.try_set(found);

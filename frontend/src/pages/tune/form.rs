@@ -19,10 +19,11 @@ struct Chosen {
     table: Result<Table, String>,
 }
 
-/// What was typed. Empty is as usual.
+/// What was typed, for as long as the site is open. Empty is as usual.
 #[derive(Clone, Copy)]
-struct Typed {
-    own: RwSignal<bool>,
+pub struct Typed {
+    /// Whether the data is a file of the visitor's.
+    pub own: RwSignal<bool>,
     task: RwSignal<String>,
     file: RwSignal<Option<Chosen>, LocalStorage>,
     roles: RwSignal<Roles>,
@@ -44,29 +45,86 @@ type Asked = (Option<(LocalFile, UploadFormat)>, Vec<NewRun>);
 
 /// In place of a method's name: a run by each.
 const EVERY: &str = "every";
+/// Nothing was chosen yet: no server offers this.
+const UNSAID: &str = "?";
 
 impl Typed {
-    fn new(desk: Desk) -> Self {
-        let first = |list: &[String]| list.first().cloned().unwrap_or_default();
-        let offers = desk.offers.get_untracked();
-        let task = offers.tasks.first().map(|task| task.id.clone()).unwrap_or_default();
-        let zoo = desk.zoos.with_untracked(|zoos| {
-            zoos.first().and_then(|zoo| Some(zoo.url.rsplit_once('/')?.1.to_owned()))
-        });
+    fn new() -> Self {
+        let unsaid = || RwSignal::new(UNSAID.to_owned());
+        let empty = || RwSignal::new(String::new());
         Self {
-            own: RwSignal::new(task.is_empty()),
-            task: RwSignal::new(task),
+            own: RwSignal::new(false),
+            task: unsaid(),
             file: RwSignal::new_local(None),
             roles: RwSignal::new(Vec::new()),
-            name: RwSignal::new(String::new()),
-            method: RwSignal::new(first(&offers.methods)),
-            encoder: RwSignal::new(first(&offers.encoders)),
-            epochs: RwSignal::new(String::new()),
-            rates: RwSignal::new(String::new()),
-            most: RwSignal::new(String::new()),
-            zoo: RwSignal::new(zoo.unwrap_or_default()),
-            similarity: RwSignal::new(first(&offers.similarities)),
+            name: empty(),
+            method: unsaid(),
+            encoder: unsaid(),
+            epochs: empty(),
+            rates: empty(),
+            most: empty(),
+            zoo: unsaid(),
+            similarity: unsaid(),
         }
+    }
+
+    /// What was typed before the visitor turned to another page, or nothing yet.
+    pub fn kept() -> Self {
+        use_context().unwrap_or_else(|| {
+            // It outlives this page with what has no owner of its own: the whole site.
+            let mut site = Owner::current().unwrap_or_default();
+            while let Some(parent) = site.parent() {
+                site = parent;
+            }
+            site.with(|| {
+                let typed = Self::new();
+                provide_context(typed);
+                typed
+            })
+        })
+    }
+
+    /// Chooses the first of what is offered wherever what was chosen is not.
+    fn fit(self, desk: Desk) {
+        let offers = desk.offers.get_untracked();
+        let tasks: Vec<_> = offers.tasks.into_iter().map(|task| task.id).collect();
+        if tasks.is_empty() {
+            self.own.set(true);
+        }
+        let zoos = zoo_options(desk).into_iter().map(|(zoo, _)| zoo).collect();
+        let methods = with_every(offers.methods);
+        for (value, offered) in [
+            (self.task, tasks),
+            (self.method, methods),
+            (self.encoder, offers.encoders),
+            (self.zoo, zoos),
+            (self.similarity, offers.similarities),
+        ] {
+            if value.with_untracked(|value| !offered.contains(value)) {
+                value.set(offered.into_iter().next().unwrap_or_default());
+            }
+        }
+    }
+
+    /// Takes a file, and looks what its beginning holds.
+    pub fn take(self, desk: Desk, file: LocalFile) {
+        // What the server said was about another file.
+        desk.failure.set(None);
+        spawn_local(async move {
+            let format = preview::format_of(&file.name());
+            let whole = file.size() <= LOOK;
+            let table = match format {
+                None => Err("its name must end in .csv, .tsv or .jsonl".to_owned()),
+                Some(format) => match file.head(LOOK).await {
+                    Ok(bytes) => preview::read(&bytes, format, whole),
+                    Err(_) => Err("the browser cannot read it".to_owned()),
+                },
+            };
+            if let Ok(table) = &table {
+                self.roles.set(table.guess());
+            }
+            self.file.set(Some(Chosen { file, format, table }));
+        });
     }
 
     /// A request for each method that is wanted, with the file to send before.
@@ -149,12 +207,14 @@ impl Typed {
 /// Everything that a run is made of.
 #[component]
 pub fn NewRunForm(desk: Desk) -> impl IntoView {
-    let typed = Typed::new(desk);
+    let typed = Typed::kept();
+    typed.fit(desk);
     let wrong = RwSignal::new(None::<Wrong>);
     let may = Memo::new(move |_| desk.may(Scope::Tune));
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         wrong.set(None);
+        desk.failure.set(None);
         if !may.get_untracked() {
             platform::focus("token");
             return;
@@ -181,11 +241,12 @@ pub fn NewRunForm(desk: Desk) -> impl IntoView {
         (true, None) => "Nothing is sent before you start.".to_owned(),
         (false, _) => "The data is on the server already.".to_owned(),
     };
-    let methods = desk.offers.get_untracked().methods;
-    let every = (methods.len() > 1).then(|| EVERY.to_owned());
+    let methods = with_every(desk.offers.get_untracked().methods);
     view! {
         <form class="new-run" novalidate on:submit=submit data-testid="new-run">
-            <h2 class="hidden">"A new run"</h2>
+            <h2 id="new-run-head" class="hidden" tabindex="-1">
+                "A new run"
+            </h2>
             <fieldset class="switch">
                 <legend>"Data"</legend>
                 <div class="segments">
@@ -205,7 +266,6 @@ pub fn NewRunForm(desk: Desk) -> impl IntoView {
                 <div class="segments">
                     {methods
                         .into_iter()
-                        .chain(every)
                         .map(|method| {
                             let (own, picked) = (method.clone(), method.clone());
                             view! {
@@ -257,6 +317,14 @@ pub fn NewRunForm(desk: Desk) -> impl IntoView {
     }
 }
 
+/// The methods, and all of them where there are several.
+fn with_every(mut methods: Vec<String>) -> Vec<String> {
+    if methods.len() > 1 {
+        methods.push(EVERY.to_owned());
+    }
+    methods
+}
+
 /// What a method is called.
 pub fn method_label(name: &str) -> &'static str {
     match name {
@@ -288,23 +356,7 @@ fn Registered(desk: Desk, typed: Typed) -> impl IntoView {
 #[component]
 fn OwnFile(desk: Desk, typed: Typed) -> impl IntoView {
     let most = words::size(desk.offers.with_untracked(|offers| offers.upload_bytes));
-    let take = move |file: LocalFile| {
-        spawn_local(async move {
-            let format = preview::format_of(&file.name());
-            let whole = file.size() <= LOOK;
-            let table = match format {
-                None => Err("its name must end in .csv, .tsv or .jsonl".to_owned()),
-                Some(format) => match file.head(LOOK).await {
-                    Ok(bytes) => preview::read(&bytes, format, whole),
-                    Err(_) => Err("the browser cannot read it".to_owned()),
-                },
-            };
-            if let Ok(table) = &table {
-                let _ = typed.roles.try_set(table.guess());
-            }
-            let _ = typed.file.try_set(Some(Chosen { file, format, table }));
-        });
-    };
+    let take = move |file| typed.take(desk, file);
     let shown = move || {
         let chosen = typed.file.get()?;
         let heading = format!(

@@ -104,7 +104,13 @@ pub fn Rank(
     let zoo = Memo::new(move |_| {
         store.loaded.with(|l| l.as_ref().map(|l| words::clipped(l.zoo.name(), 60)))
     });
-    let done = Memo::new(move |_| state.get() == Some(RunState::Done));
+    // The server hands it out to nobody else.
+    let own = move || {
+        let owner = desk.shown().map(|run| run.owner);
+        desk.who.with(|who| who.as_ref().is_none_or(|who| Some(&who.name) == owner.as_ref()))
+            || desk.may(Scope::Admin)
+    };
+    let done = Memo::new(move |_| state.get() == Some(RunState::Done) && own());
     let unable = move || desk.busy.with(Option::is_some) || !desk.may(Scope::Tune);
     let button = move |zoo: String| {
         view! {

@@ -67,6 +67,9 @@ pub fn Rows(table: Table, roles: RwSignal<Roles>) -> impl IntoView {
         false => format!("{} and more", words::counted(table.rows.len() as u64, "row")),
     };
     let how = move || match roles.with(|roles| *roles == guessed) {
+        true if guessed.iter().all(Option::is_none) => {
+            "The columns’ names do not say what they are for: choose it above them."
+        }
         true => "Guessed from the columns’ names; change it where it is wrong.",
         false => "As you say.",
     };

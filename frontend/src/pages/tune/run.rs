@@ -44,7 +44,9 @@ pub fn RunView(desk: Desk, id: String) -> impl IntoView {
     view! {
         <article class="run" data-testid="run-view" data-state=move || state.get().map(RunState::name)>
             <header class="run-head">
-                <h2>{title}</h2>
+                <h2 id="run-head" tabindex="-1">
+                    {title}
+                </h2>
                 <span class="state" data-state=move || state.get().map(RunState::name)>
                     {word}
                 </span>
