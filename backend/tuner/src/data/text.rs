@@ -21,7 +21,7 @@ pub(super) fn read(file: &Path) -> Result<String, Error> {
     checked(file, bytes)
 }
 
-/// Refuses a file that holds more than this many bytes of text, as [`read`] would read it,
+/// Refuses a file that holds more than this many bytes of text, unpacked,
 /// and keeps nothing of it: a look at a file of strangers before it is read.
 ///
 /// # Errors
