@@ -137,8 +137,9 @@ pub fn to_top() {
 
 /// Shows the beginning of the page, from where the keyboard goes on.
 pub fn begin() {
-    to_top();
+    // The focus scrolls to where it is, which is below the page's head.
     focus("main");
+    to_top();
 }
 
 /// Scrolls an element of a list into view, as little as possible.

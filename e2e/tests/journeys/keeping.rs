@@ -250,8 +250,12 @@ async fn a_zoo_of_the_server_opened_as_a_file_stays_the_servers() -> Result<()> 
             page.open_file(&zoo).await?;
             page.until("the file", |state| state.fragment.contains("zoo=file")).await?;
             page.visit("library", "").await?;
-            let kept = page.find("kept").await?.text().await?;
-            ensure!(kept.contains("this server"), "the library says {kept}");
+            until("the library to name the server", async || {
+                let kept = page.find("kept").await?.text().await?;
+                ensure!(kept.contains("this server"), "the library says {kept}");
+                Ok(())
+            })
+            .await?;
             for fragment in ["", &format!("sha256={}", sha256(&zoo_bytes()?))] {
                 let state = page.load(fragment).await?;
                 ensure!(state.zoo.is_some(), "no zoo: {state:#?}");

@@ -310,6 +310,14 @@ fn tokens<'a>(
                 limits.max_length
             )));
         }
+        let unmarked = split.unmarked();
+        if unmarked > 0 {
+            observer.event(Event::Note(&format!(
+                "{unmarked} of {all} {name} questions have an answer that no window of up to {} \
+                 tokens holds: they are learnt as if they had none",
+                limits.max_length
+            )));
+        }
         if windows > all {
             observer.event(Event::Note(&format!(
                 "{all} {name} questions make {windows} windows of up to {} tokens",
