@@ -17,6 +17,18 @@ pub enum Spot {
     Question(String),
 }
 
+impl Spot {
+    /// In a sentence: `in line 3`.
+    pub(super) fn named(&self) -> String {
+        match self {
+            Self::Line(line) => format!("in line {line}"),
+            Self::Row(row) => format!("in row {row}"),
+            Self::Item(item) => format!("as item {item}"),
+            Self::Question(id) => format!("as question {id:?}"),
+        }
+    }
+}
+
 /// What follows the file's name in a message: `:3`, or `, question "56be85"`.
 impl fmt::Display for Spot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,10 +161,8 @@ pub enum Error {
         found: &'static str,
         expected: &'static str,
     },
-    #[error("{}{at}: the text in column {column} is empty; fill it in or remove the line", .file.display())]
-    EmptyText { file: PathBuf, at: Spot, column: String },
-    #[error("{}{at}: the label in column {column} is empty; fill it in or remove the line", .file.display())]
-    EmptyLabel { file: PathBuf, at: Spot, column: String },
+    #[error("{}{at}: the {what} in column {column} is empty{}", .file.display(), lacking(*.count, *.all))]
+    Empty { file: PathBuf, at: Spot, what: &'static str, column: String, count: usize, all: usize },
     #[error("{}{at}: unknown label {label:?}; the labels of {task} are {}", .file.display(), .known.join(", "))]
     UnknownLabel { file: PathBuf, at: Spot, task: String, label: String, known: Vec<String> },
     #[error(
@@ -315,6 +325,18 @@ pub enum Error {
 
 /// At most this many names are listed in a message.
 const LISTED: usize = 20;
+
+/// What to do about examples that lack something.
+fn lacking(count: usize, all: usize) -> String {
+    match count {
+        1 => "; fill it in or remove the line".to_owned(),
+        _ => format!(
+            ", the first of {} such among {}; fill them in or remove the lines",
+            super::grouped(count),
+            super::counted(all, "example")
+        ),
+    }
+}
 
 /// `; there: a, b` or `; it is empty`.
 fn listing(names: &[String]) -> String {

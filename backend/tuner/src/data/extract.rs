@@ -1,13 +1,13 @@
 //! From records to examples, by their columns.
 
 use super::columns::{Column, Columns, is_missing};
-use super::counted;
 use super::error::Spot;
 use super::parquet::BYTES;
 use super::questions::{Collector, Listed, listed};
 use super::raw::{Extracted, Group, Raw, Target};
 use super::records::{Record, Records};
 use super::{Error, Input};
+use super::{counted, grouped};
 use serde_json::Value;
 use std::path::Path;
 
@@ -79,6 +79,15 @@ impl Values<'_> {
                 };
                 Ok((object.0[i].0.clone(), object.0[i].1.take()))
             }
+        }
+    }
+
+    /// The text in a column; one that is not there is an empty one.
+    fn text_or_none(&mut self, column: &Column, place: usize) -> Result<String, Error> {
+        match self.take(column, place)? {
+            (_, Value::String(text)) => Ok(text),
+            (_, Value::Null) => Ok(String::new()),
+            (field, other) => Err(self.wrong(field, &other, "a string")),
         }
     }
 
@@ -177,6 +186,47 @@ fn fits(
     }
 }
 
+/// Large tables have a few examples without a text or a label: up to so many in a hundred
+/// are passed over.
+const LACKING_PERCENT: usize = 1;
+
+/// The examples of a file that lack something.
+struct Lacking<'a> {
+    file: &'a Path,
+    what: &'static str,
+    /// Place and column of the first one.
+    first: Option<(Spot, String)>,
+    count: usize,
+}
+
+impl<'a> Lacking<'a> {
+    fn new(file: &'a Path, what: &'static str) -> Self {
+        Self { file, what, first: None, count: 0 }
+    }
+
+    fn add(&mut self, at: &Spot, column: &Column) {
+        self.first.get_or_insert_with(|| (at.clone(), column.shown()));
+        self.count += 1;
+    }
+
+    /// What there is to tell of them; too many of the file's `all` are an error.
+    fn told(self, all: usize) -> Result<Option<String>, Error> {
+        let Self { file, what, first, count } = self;
+        let Some((at, column)) = first else { return Ok(None) };
+        if count * 100 > all * LACKING_PERCENT {
+            let file = file.into();
+            return Err(Error::Empty { file, at, what, column, count, all });
+        }
+        let percent = 100.0 * count as f64 / all as f64;
+        Ok(Some(format!(
+            "passed over {} of {} ({percent:.1} %) without a {what}, the first {}",
+            grouped(count),
+            counted(all, "example"),
+            at.named()
+        )))
+    }
+}
+
 fn texts(
     file: &Path,
     records: Records,
@@ -188,6 +238,8 @@ fn texts(
     let places = places(file, &records, width, [first, second.as_ref().unwrap_or(first), label])?;
     let header = records.header.as_ref().map(|(_, names)| names.len());
     let (mut first_width, mut broken, mut unlabelled) = (None, 0, 0);
+    let (mut textless, mut labelless) = (Lacking::new(file, "text"), Lacking::new(file, "label"));
+    let all = records.rows.len();
     let mut found = Extracted::default();
     for row in records.rows {
         let lenient = leniency.broken_lines;
@@ -196,8 +248,8 @@ fn texts(
             continue;
         }
         let mut values = Values { file, at: row.0, record: row.1 };
-        let a = values.text(first, places[0])?;
-        let b = second.as_ref().map(|column| values.text(column, places[1])).transpose()?;
+        let a = values.text_or_none(first, places[0])?;
+        let b = second.as_ref().map(|column| values.text_or_none(column, places[1])).transpose()?;
         let (field, value) = values.take(label, places[2])?;
         let spelled = match value {
             Value::String(text) => text.trim().to_owned(),
@@ -208,6 +260,7 @@ fn texts(
                 unlabelled += 1;
                 continue;
             }
+            Value::Null => String::new(),
             other if *score => return Err(values.wrong(field, &other, "a number")),
             other => {
                 let expected = "a string, an integer, true or false";
@@ -225,14 +278,18 @@ fn texts(
             _ => None,
         };
         let at = values.at.clone();
-        match column.map(Column::shown) {
+        match column {
             Some(_) if leniency.broken_lines => {
                 broken += 1;
                 continue;
             }
-            Some(column) => return Err(Error::EmptyText { file: file.into(), at, column }),
+            Some(column) => {
+                textless.add(&at, column);
+                continue;
+            }
             None if spelled.is_empty() => {
-                return Err(Error::EmptyLabel { file: file.into(), at, column: label.shown() });
+                labelless.add(&at, label);
+                continue;
             }
             None => {}
         }
@@ -252,6 +309,9 @@ fn texts(
         if count > 0 {
             found.notes.push(format!("passed over {} {what}", counted(count, "line")));
         }
+    }
+    for lacking in [textless, labelless] {
+        found.notes.extend(lacking.told(all)?);
     }
     Ok(found)
 }

@@ -64,6 +64,48 @@ fn unlabelled_and_known_broken_lines_are_passed_over_and_counted() {
 }
 
 #[test]
+fn one_example_in_a_hundred_may_lack_something() {
+    // The first lacks a text, the last a label; JSON may have null for either.
+    let file = |rows: usize, csv: bool| {
+        let row = |i: usize| {
+            let text = if i == 0 { String::new() } else { format!("t{i}") };
+            let label = if i == rows - 1 { String::new() } else { format!("l{}", i % 2) };
+            match csv {
+                true => format!("{text},{label}\n"),
+                false => {
+                    let none = |text: String| Some(text).filter(|text| !text.is_empty());
+                    let value = serde_json::json!({ "text": none(text), "label": none(label) });
+                    format!("{value}\n")
+                }
+            }
+        };
+        let rows: String = (0..rows).map(row).collect();
+        if csv { format!("text,label\n{rows}") } else { rows }
+    };
+    for (name, csv, [text, label]) in [("a.csv", true, [2, 201]), ("a.jsonl", false, [1, 200])] {
+        let data = own(name, file(200, csv).as_bytes()).unwrap();
+        assert_eq!(data.train.len() + data.dev.len(), 198);
+        for (what, line) in [("text", text), ("label", label)] {
+            let note = format!(
+                "passed over 1 of 200 examples (0.5 %) without a {what}, the first in line {line}"
+            );
+            assert!(data.notes.iter().any(|told| told.ends_with(&note)), "{:?}", data.notes);
+        }
+        own(name, file(100, csv).as_bytes()).unwrap();
+        let error = own(name, file(99, csv).as_bytes()).unwrap_err().to_string();
+        let end = format!(
+            "{name}:{text}: the text in column \"text\" is empty; fill it in or remove the line"
+        );
+        assert!(error.ends_with(&end), "{error}");
+    }
+    let file = file(200, true).replace("t10,", " ,").replace("t11,", ",");
+    let error = own("a.csv", file.as_bytes()).unwrap_err().to_string();
+    let end = "a.csv:2: the text in column \"text\" is empty, the first of 3 such among 200 \
+               examples; fill them in or remove the lines";
+    assert!(error.ends_with(end), "{error}");
+}
+
+#[test]
 fn own_files_of_every_format_are_the_same_task() {
     let rows = [("a, \"b\"", "10"), ("c", "9"), ("d", "10"), ("e", "9")];
     let mut csv = "stars,Review\n".to_owned();

@@ -120,7 +120,7 @@ fn pyarrow_s_classes_have_their_names() {
     let message = load(&request(own.to_str().unwrap())).unwrap_err();
     assert_eq!(
         plain(&dir, &message),
-        "own.parquet, row 3: field \"label\" is null; expected a string, an integer, true or false"
+        "own.parquet, row 3: the label in column \"label\" is empty; fill it in or remove the line"
     );
 }
 
