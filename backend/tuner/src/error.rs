@@ -25,7 +25,7 @@ pub enum Error {
         /// What the tokenizer said.
         why: String,
     },
-    /// The loss or a gradient is not a number any more.
+    /// The loss, a gradient or an output is not a number any more.
     #[error(
         "training diverged at step {step} with learning rate {learning_rate}: {what}; try a smaller --lr"
     )]

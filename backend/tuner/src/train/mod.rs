@@ -267,7 +267,9 @@ impl<'a, 'd> Trainer<'a, 'd> {
                 });
             }
         }
-        let predictions = self.model.predict(&dev.sequences, self.training.batch_size, observer)?;
+        let diverged = |what| self.diverged(self.optimizer.steps, what);
+        let size = self.training.batch_size;
+        let predictions = self.model.predict(&dev.sequences, size, observer, diverged)?;
         let scores = objective::score(self.dataset, dev, &predictions)?;
         let record = EpochRecord { epoch, loss: loss_sum / seen as f64, scores };
         if epoch == EARLY_EPOCHS {
@@ -307,18 +309,21 @@ impl<'a, 'd> Trainer<'a, 'd> {
     fn take(&mut self, asked: Asked) -> Result<f64, Error> {
         let Asked { number: step, loss, squares, .. } = asked;
         let loss = loss.read()?;
-        let diverged = |what| Error::Diverged { step, learning_rate: self.learning_rate, what };
         if !loss.is_finite() {
-            return Err(diverged("the loss is not a number"));
+            return Err(self.diverged(step, "the loss is not a number"));
         }
         let squares = squares.read()?;
         if !squares.iter().flatten().sum::<f64>().is_finite() {
-            return Err(diverged("a gradient is not a number"));
+            return Err(self.diverged(step, "a gradient is not a number"));
         }
         for (steps, square) in self.progress.steps_with_gradient.iter_mut().zip(squares) {
             *steps += usize::from(square.is_some_and(|square| square != 0.0));
         }
         Ok(loss)
+    }
+
+    fn diverged(&self, step: usize, what: &'static str) -> Error {
+        Error::Diverged { step, learning_rate: self.learning_rate, what }
     }
 
     /// How far each tensor moved on the way to `to`, and how often it was told

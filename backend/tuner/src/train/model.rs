@@ -85,11 +85,13 @@ impl<'a> TaskModel<'a> {
     }
 
     /// What the model says of each sequence, in their order, unless the observer stops it.
+    /// Outputs that are no numbers are `diverged`: the best of them would be any class.
     pub fn predict(
         &self,
         sequences: &[Tokens],
         batch_size: usize,
         observer: &dyn Observer,
+        diverged: impl Fn(&'static str) -> Error,
     ) -> Result<Vec<Prediction>, Error> {
         let mut predictions = vec![None; sequences.len()];
         for indices in batch::sorted(sequences, batch_size) {
@@ -97,7 +99,12 @@ impl<'a> TaskModel<'a> {
                 return Err(Error::Cancelled);
             }
             let batch = Batch::new(sequences, &indices, self.encoder.config().pad_token_id);
-            let of_batch = self.objective.predict(&self.outputs(&batch)?, &batch)?;
+            let outputs = self.outputs(&batch)?;
+            // Nothing times 0 is another number, but what is not finite.
+            if outputs.affine(0.0, 0.0)?.sum_all()?.to_scalar::<f32>()? != 0.0 {
+                return Err(diverged("what it predicts is not a number"));
+            }
+            let of_batch = self.objective.predict(&outputs, &batch)?;
             for (i, prediction) in indices.into_iter().zip(of_batch) {
                 predictions[i] = Some(prediction);
             }

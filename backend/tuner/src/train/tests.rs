@@ -387,6 +387,12 @@ fn divergence_is_an_error_only_when_no_learning_rate_survives() {
         go(&dir.path().join("a"), &settings(3, &[1e30]), &data, false, usize::MAX).unwrap_err();
     assert!(matches!(error, Error::Diverged { .. }), "{error}");
     assert!(error.to_string().contains("try a smaller --lr"), "{error}");
+    // After the very last step there is no further loss, only what is predicted.
+    let bitfit = METHODS.iter().find(|method| method.name() == "bitfit").unwrap();
+    let mut once = settings_of(*bitfit, 1, &[1e30]);
+    once.training.batch_size = 16;
+    let error = go(&dir.path().join("last"), &once, &data, false, usize::MAX).unwrap_err();
+    assert!(error.to_string().starts_with("training diverged at step 1 "), "{error}");
     let both = settings(3, &[1e30, 1e-3]);
     let record = go(&dir.path().join("b"), &both, &data, false, usize::MAX).unwrap();
     assert_eq!(record.learning_rate, 1e-3);
