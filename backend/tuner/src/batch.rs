@@ -5,7 +5,14 @@ use crate::data::{Answer, Example, Input, Label};
 use crate::encoder::{Encoder, Family};
 use crate::rng::Rng;
 use std::ops::Range;
-use tokenizers::{Encoding, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::{
+    Encoding, PostProcessorWrapper, Tokenizer, TruncationDirection, TruncationParams,
+    TruncationStrategy,
+};
+
+/// What windows are made of contexts, counted up whenever others are: results of the same
+/// data by another count are not of the same sequences.
+pub const WINDOWS: u32 = 2;
 
 /// Most tokens of a question; longer ones lose their end (Devlin et al. 2019).
 pub const MAX_QUESTION: usize = 64;
@@ -128,9 +135,9 @@ pub fn tokenise<'a>(
     let cut = cutting(&encoder.tokenizer, TruncationStrategy::LongestFirst, limits, 0)?;
     let windows = match examples.first() {
         Some(Example { input: Input::Question { .. }, .. }) => {
-            cutting(&encoder.tokenizer, TruncationStrategy::OnlySecond, limits, limits.doc_stride)?
+            Some(Windows::new(&encoder.tokenizer, limits)?)
         }
-        _ => cut.clone(),
+        _ => None,
     };
     let mut tokenised =
         Tokenised { examples, sequences: Vec::with_capacity(examples.len()), truncated: 0 };
@@ -148,12 +155,8 @@ pub fn tokenise<'a>(
             (Input::Question { question, context }, Label::Answers(answers)) => {
                 let (question, shortened) =
                     shortened(&encoder.tokenizer, question).map_err(failed)?;
-                // One by one, by the tokenizer that cuts nothing: one that cuts reads no more of
-                // a text than its limit, and would make windows of that beginning alone.
-                let plain = |text: &str| encoder.tokenizer.encode(text, false).map_err(failed);
-                let whole = windows
-                    .post_process(plain(question)?, Some(plain(context)?), true)
-                    .map_err(failed)?;
+                let windows = windows.as_ref().ok_or_else(|| failed("a question".into()))?;
+                let whole = windows.of(question, context).map_err(failed)?;
                 for encoding in std::iter::once(&whole).chain(whole.get_overflowing()) {
                     push(encoding, Target::Span(window(encoding, answers)));
                 }
@@ -186,6 +189,36 @@ pub fn tokenise<'a>(
         tokenised.truncated += usize::from(truncated);
     }
     Ok(tokenised)
+}
+
+/// Makes windows of contexts.
+///
+/// A tokenizer that cuts reads no more of a text than its limit, and would make windows of
+/// that beginning alone. So both texts are encoded by one that cuts nothing, as it does itself
+/// on the way to a pair: without a post-processor, which would shorten the offsets of
+/// byte-level tokens for a first time, and the second text with its type, which windows
+/// after the first take from there.
+struct Windows {
+    plain: Tokenizer,
+    cutting: Tokenizer,
+}
+
+impl Windows {
+    fn new(tokenizer: &Tokenizer, limits: Limits) -> Result<Self, Error> {
+        let strategy = TruncationStrategy::OnlySecond;
+        let cutting = cutting(tokenizer, strategy, limits, limits.doc_stride)?;
+        let mut plain = tokenizer.clone();
+        plain.with_post_processor(None::<PostProcessorWrapper>);
+        Ok(Self { plain, cutting })
+    }
+
+    /// The first window; the others overflow it.
+    fn of(&self, question: &str, context: &str) -> Result<Encoding, tokenizers::Error> {
+        let question = self.plain.encode(question, false)?;
+        let mut context = self.plain.encode(context, false)?;
+        context.set_type_ids(vec![1; context.len()]);
+        self.cutting.post_process(question, Some(context), true)
+    }
 }
 
 fn cutting(

@@ -37,6 +37,14 @@ pub enum Error {
         /// What is not a number.
         what: &'static str,
     },
+    /// One of several fine-tunings failed.
+    #[error("{what}: {source}")]
+    While {
+        /// Which one.
+        what: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// The linear head on the frozen encoder could not be fitted.
     #[error("the linear probe could not be fitted: {0}")]
     Probe(String),
@@ -119,6 +127,7 @@ impl Error {
     /// Whether the input is to blame, rather than the machine or the program.
     pub fn is_bad_input(&self) -> bool {
         match self {
+            Self::While { source, .. } => source.is_bad_input(),
             Self::Data(_)
             | Self::Encoder(_)
             | Self::Embedding(_)

@@ -79,10 +79,11 @@ fn gradients(
     tuned: Option<&Kept>,
 ) -> Result<Gradients, Error> {
     let id = &task.dataset.task;
-    if let Some(curve) = kept.result::<Curve>(id, &task.sha256)? {
+    if let Some(curve) = kept.result::<Curve>(id, &task.identity)? {
         return Ok(curve.gradients);
     }
-    let there = tuned.map(|tuned| tuned.result::<FineTuneRecord>(id, &task.sha256)).transpose()?;
+    let there =
+        tuned.map(|tuned| tuned.result::<FineTuneRecord>(id, &task.identity)).transpose()?;
     let record = match there.flatten() {
         Some(record) => record,
         None => work.fine_tune(&task.dataset)?.record,
@@ -96,7 +97,7 @@ fn gradients(
         ),
     })?;
     let curve = Curve { gradients, losses: record.losses };
-    kept.keep(id, &task.sha256, &curve, None)?;
+    kept.keep(id, &task.identity, &curve, None)?;
     Ok(gradients)
 }
 

@@ -28,7 +28,7 @@ const MOST: usize = 10_000;
 /// A target's examples, ready for any encoder.
 struct Prepared {
     id: String,
-    sha256: String,
+    identity: String,
     objective: Objective,
     sequences: Vec<Tokens>,
     batch_size: usize,
@@ -100,7 +100,7 @@ fn prepare(work: &mut Work<'_, '_>, task: &Task) -> Result<Prepared, Error> {
     }
     Ok(Prepared {
         id: dataset.task.clone(),
-        sha256: task.sha256.clone(),
+        identity: task.identity.clone(),
         objective: dataset.objective,
         sequences,
         batch_size: training.batch_size,
@@ -133,11 +133,11 @@ fn scores(
     encoders: &Kept,
 ) -> Result<Scores, Error> {
     let id = &task.dataset.task;
-    let mut scores = kept.result::<Scores>(id, &task.sha256)?.unwrap_or_default();
+    let mut scores = kept.result::<Scores>(id, &task.identity)?.unwrap_or_default();
     let mut model = None;
     for target in targets.iter().map(|target| prepared.of(target)).filter(|t| t.id != *id) {
         if let Some(there) = scores.by_target.get(&target.id) {
-            if there.target_sha256 == target.sha256 {
+            if there.target_sha256 == target.identity {
                 continue;
             }
             return Err(Error::Resume(format!(
@@ -151,9 +151,9 @@ fn scores(
             none => none.insert(tuned::tuned(work, task, encoders)?),
         };
         let score = score(work, id, model, target)?;
-        let target_sha256 = target.sha256.clone();
+        let target_sha256 = target.identity.clone();
         scores.by_target.insert(target.id.clone(), Score { target_sha256, score });
-        kept.keep(id, &task.sha256, &scores, None)?;
+        kept.keep(id, &task.identity, &scores, None)?;
     }
     Ok(scores)
 }

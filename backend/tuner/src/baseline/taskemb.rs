@@ -110,7 +110,7 @@ fn parts(
     encoders: &Kept,
 ) -> Result<Parts, Error> {
     let id = &task.dataset.task;
-    if let Some(record) = kept.result::<Record>(id, &task.sha256)? {
+    if let Some(record) = kept.result::<Record>(id, &task.identity)? {
         let values = npy::from_bytes(&kept.file(id), &kept.bytes(id)?)?;
         let mut values = values.into_iter();
         let part = |c: Component| (c.name, values.by_ref().take(c.units).collect());
@@ -135,7 +135,7 @@ fn parts(
     let record =
         Record { components: parts.iter().map(component).collect(), sequences: sequences.len() };
     let values: Vec<f64> = parts.values().flatten().copied().collect();
-    kept.keep(id, &task.sha256, &record, Some(&npy::to_bytes(&values)))?;
+    kept.keep(id, &task.identity, &record, Some(&npy::to_bytes(&values)))?;
     Ok(parts)
 }
 

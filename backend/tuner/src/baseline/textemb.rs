@@ -38,7 +38,7 @@ pub fn matrix(
 /// A task's vector, `[H]`.
 fn vector(work: &mut Work<'_, '_>, task: &Task, kept: &Kept) -> Result<Vec<f64>, Error> {
     let id = &task.dataset.task;
-    if kept.result::<usize>(id, &task.sha256)?.is_some() {
+    if kept.result::<usize>(id, &task.identity)?.is_some() {
         return npy::from_bytes(&kept.file(id), &kept.bytes(id)?);
     }
     let (training, _) = work.training(task.dataset.objective)?;
@@ -53,6 +53,6 @@ fn vector(work: &mut Work<'_, '_>, task: &Task, kept: &Kept) -> Result<Vec<f64>,
         Ok(())
     })?;
     sum.iter_mut().for_each(|value| *value /= sequences.len() as f64);
-    kept.keep(id, &task.sha256, &sequences.len(), Some(&npy::to_bytes(&sum)))?;
+    kept.keep(id, &task.identity, &sequences.len(), Some(&npy::to_bytes(&sum)))?;
     Ok(sum)
 }

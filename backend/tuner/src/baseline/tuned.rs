@@ -23,14 +23,14 @@ pub fn tuned<'e>(
     kept: &Kept,
 ) -> Result<TaskModel<'e>, Error> {
     let (encoder, id) = (work.encoder, &task.dataset.task);
-    if kept.result::<FineTuneRecord>(id, &task.sha256)?.is_some() {
+    if kept.result::<FineTuneRecord>(id, &task.identity)?.is_some() {
         let model = TaskModel::whole(encoder, &encoder.model, &task.dataset, work.options.seed)?;
         read(&model, &kept.bytes(id)?)
             .map_err(|what| Error::Record { path: kept.file(id), what })?;
         return Ok(model);
     }
     let FineTuned { record, model } = work.fine_tune(&task.dataset)?;
-    kept.keep(id, &task.sha256, &record, Some(&bytes(&model)?))?;
+    kept.keep(id, &task.identity, &record, Some(&bytes(&model)?))?;
     Ok(model)
 }
 

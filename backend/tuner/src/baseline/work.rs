@@ -25,8 +25,8 @@ pub struct Work<'e, 'w> {
 /// A task that was loaded.
 pub struct Task {
     pub dataset: Dataset,
-    /// sha256 over its examples.
-    pub sha256: String,
+    /// What makes results of its data results of the same: [`Dataset::identity`].
+    pub identity: String,
 }
 
 /// What came of each task.
@@ -88,7 +88,7 @@ impl<'e> Work<'e, '_> {
             if self.told.insert(id.clone()) {
                 dataset.notes.iter().for_each(|note| self.observer.event(Event::Note(note)));
             }
-            let task = Task { sha256: dataset.sha256(), dataset };
+            let task = Task { identity: dataset.identity(), dataset };
             by_name.insert(name.clone(), (id, make(self, name, &task)?));
         }
         Ok(Made { by_name })

@@ -3,6 +3,10 @@
 use super::*;
 use crate::train::default_doc_stride;
 use crate::train::golden::{encoder, here};
+use candle_core::Device;
+use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::roberta::RobertaProcessing;
 
 fn tokens(length: usize) -> Tokens {
     Tokens {
@@ -86,6 +90,75 @@ fn windows_cover(context: &str) {
     assert_eq!(missed.trim(), "", "only spaces lie in no token");
 }
 
+/// RoBERTa's way: byte-level words with the space in front of them, whose offsets the
+/// post-processor shortens.
+fn byte_level(words: &[&str]) -> Tokenizer {
+    let mut vocabulary: Vec<String> = ["<s>", "<pad>", "</s>"].map(str::to_owned).to_vec();
+    vocabulary.extend(ByteLevel::alphabet().into_iter().map(String::from));
+    let mut merges = Vec::new();
+    for word in words {
+        let mut whole = "Ġ".to_owned();
+        for letter in word.chars() {
+            let longer = format!("{whole}{letter}");
+            if !vocabulary.contains(&longer) {
+                merges.push((whole, letter.to_string()));
+                vocabulary.push(longer.clone());
+            }
+            whole = longer;
+        }
+    }
+    let vocabulary: Vec<(String, u32)> = vocabulary.into_iter().zip(0..).collect();
+    let bpe = BPE::builder().vocab_and_merges(vocabulary.into_iter().collect::<Vocab>(), merges);
+    let bpe = bpe.build().unwrap();
+    let mut tokenizer = Tokenizer::new(bpe);
+    tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+    let ends = [("</s>".to_owned(), 2), ("<s>".to_owned(), 0)];
+    let [end, start] = ends;
+    let post = RobertaProcessing::new(end, start).trim_offsets(true).add_prefix_space(false);
+    tokenizer.with_post_processor(Some(post));
+    tokenizer
+}
+
+#[test]
+fn windows_are_those_of_the_tokenizer_s_own_pairs() {
+    let context = "it was Mary in Paris, and Mary it was in Paris as it was Mary, ".repeat(3);
+    let context = context.as_str();
+    let mut roberta =
+        Encoder::load("roberta", &here().join("fixtures/tiny-roberta"), &Device::Cpu).unwrap();
+    roberta.tokenizer = byte_level(&["was", "Mary", "in", "Paris"]);
+    for (encoder, of_context) in [(encoder(), 1), (roberta, 0)] {
+        let pair = encoder.tokenizer.encode(("was it", context), true).unwrap();
+        let examples = [question("was it", context, Some("Mary"))];
+        let whole = tokenise(&encoder, &examples, limits(200)).unwrap();
+        let [only] = &whole.sequences[..] else { panic!("one window") };
+        assert_eq!(only.input_ids, pair.get_ids());
+        assert_eq!(only.token_type_ids, pair.get_type_ids());
+        let Target::Span(window) = &only.target else { panic!("no span") };
+        assert_eq!(window.offsets, pair.get_offsets()[window.context.clone()]);
+
+        let several = tokenise(&encoder, &examples, limits(24)).unwrap();
+        assert!(several.sequences.len() > 2);
+        let mut found = 0;
+        for sequence in &several.sequences {
+            let Target::Span(window) = &sequence.target else { panic!("no span") };
+            let types = &sequence.token_type_ids[window.context.clone()];
+            assert!(types.iter().all(|kind| *kind == of_context), "{types:?}");
+            // Its tokens are those of the whole, with the same bytes.
+            let at = window.offsets[0];
+            let place = pair.get_offsets().iter().rposition(|o| *o == at).unwrap();
+            let length = window.context.len();
+            assert_eq!(window.offsets, pair.get_offsets()[place..place + length]);
+            let (from, to) = window.gold;
+            if from > 0 {
+                let [start, end] = [from, to].map(|at| window.offsets[at - window.context.start]);
+                assert_eq!(&context[start.0..end.1], "Mary");
+                found += 1;
+            }
+        }
+        assert!(found > 0, "some window holds the answer");
+    }
+}
+
 #[test]
 fn what_is_not_seen_at_an_answer_s_ends_is_no_part_of_it() {
     let context = "é ab\u{200b} cd\u{ad} ef gh ij kl mn op";
@@ -129,7 +202,7 @@ fn the_shortest_windows_leave_room_for_the_context_of_the_longest_question() {
     let text = "ab cd ef gh ij kl mn op qr st uv wx yz abc def ghi jkl opq rst";
     for family in ["bert", "roberta"] {
         let folder = here().join(format!("fixtures/tiny-{family}"));
-        let encoder = Encoder::load(family, &folder, &candle_core::Device::Cpu).unwrap();
+        let encoder = Encoder::load(family, &folder, &Device::Cpu).unwrap();
         let examples = [question(&"word ".repeat(60), text, Some("mn"))];
         for max_length in [69, 70, 96] {
             let doc_stride = default_doc_stride(max_length);

@@ -2,6 +2,7 @@
 
 use super::draw::{Draw, Purpose};
 use super::{Dataset, Objective, grouped, present};
+use crate::batch::WINDOWS;
 use crate::encoder::hex;
 use sha2::{Digest, Sha256};
 use std::num::NonZeroUsize;
@@ -55,6 +56,15 @@ impl Dataset {
             grouped(available),
         ));
         self
+    }
+
+    /// What makes results of this data set results of the same one: its sha256 and, of
+    /// questions, how windows are made of their contexts.
+    pub(crate) fn identity(&self) -> String {
+        match self.objective {
+            Objective::SpanExtraction => format!("{}, windows {WINDOWS}", self.sha256()),
+            _ => self.sha256(),
+        }
     }
 
     /// sha256 over labels, texts and targets of both splits, in order.

@@ -62,8 +62,7 @@ struct Raw {
     type_vocab_size: usize,
     #[serde(default = "tiny")]
     layer_norm_eps: f32,
-    #[serde(default)]
-    pad_token_id: u32,
+    pad_token_id: Option<u32>,
     #[serde(default = "thirty_two")]
     relative_attention_num_buckets: usize,
     #[serde(default = "gelu", alias = "activation")]
@@ -154,7 +153,11 @@ impl Config {
                 _ => 0,
             },
             layer_norm_eps: raw.layer_norm_eps,
-            pad_token_id: raw.pad_token_id,
+            // As transformers has it where the file does not say.
+            pad_token_id: raw.pad_token_id.unwrap_or(match family {
+                Family::Roberta | Family::MpNet => 1,
+                Family::Bert | Family::DistilBert => 0,
+            }),
         })
     }
 

@@ -150,11 +150,17 @@ fn pooling(folder: &Path, has_pooler: bool) -> Result<Pooling, Error> {
     let bad = |what: String| Error::Config { path: path.clone(), what };
     let config: serde_json::Value =
         serde_json::from_slice(&read(&path)?).map_err(|e| bad(e.to_string()))?;
-    let on = |key: &str| config[key].as_bool() == Some(true);
-    match (on("pooling_mode_mean_tokens"), on("pooling_mode_cls_token")) {
-        (true, false) => Ok(Pooling::Mean),
-        (false, true) => Ok(Pooling::First),
-        _ => Err(bad("neither mean nor first-token pooling; only these two are supported".into())),
+    let fields = config.as_object().into_iter().flatten();
+    let on = fields.filter(|(key, on)| key.starts_with("pooling_mode_") && **on == true);
+    // Of several, their results side by side would be meant.
+    match &on.map(|(key, _)| key.as_str()).collect::<Vec<_>>()[..] {
+        ["pooling_mode_mean_tokens"] => Ok(Pooling::Mean),
+        ["pooling_mode_cls_token"] => Ok(Pooling::First),
+        [] => Err(bad("no pooling is on; mean and first-token pooling are supported".into())),
+        on => Err(bad(format!(
+            "{} on; mean or first-token pooling alone is supported",
+            on.join(" and ") + if on.len() == 1 { " is" } else { " are" }
+        ))),
     }
 }
 

@@ -99,6 +99,38 @@ fn old_names_and_prefixes_are_the_same_encoder() {
 }
 
 #[test]
+fn one_way_of_pooling_is_read_and_several_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(POOLING_FILE);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let of = |on: &[&str]| {
+        let all = ["cls_token", "mean_tokens", "max_tokens"];
+        let fields = all.map(|way| format!("\"pooling_mode_{way}\": {}", on.contains(&way)));
+        let json = format!("{{\"word_embedding_dimension\": 32, {}}}", fields.join(", "));
+        fs::write(&path, json).unwrap();
+        pooling(dir.path(), true).map_err(|error| error.to_string())
+    };
+    assert_eq!(of(&["mean_tokens"]), Ok(Pooling::Mean));
+    assert_eq!(of(&["cls_token"]), Ok(Pooling::First));
+    let both = of(&["mean_tokens", "max_tokens"]).unwrap_err();
+    assert!(both.contains("pooling_mode_max_tokens and pooling_mode_mean_tokens are on"), "{both}");
+    assert!(of(&["max_tokens"]).unwrap_err().contains("pooling_mode_max_tokens is on"));
+    assert!(of(&[]).unwrap_err().contains("no pooling is on"));
+}
+
+#[test]
+fn positions_of_a_family_without_a_padding_id_are_transformers_own() {
+    let config = |family: &str| {
+        let json = serde_json::json!({
+            "model_type": family, "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 20,
+        });
+        Config::parse(json.to_string().as_bytes(), Path::new("config.json")).unwrap().pad_token_id
+    };
+    assert_eq!(["bert", "roberta", "mpnet", "distilbert"].map(config), [0, 1, 1, 0]);
+}
+
+#[test]
 fn an_encoder_without_pooler_uses_the_first_token_and_half_a_pooler_is_refused() {
     let bare = changed(|t| t.retain(|name, _| !name.starts_with("pooler."))).unwrap();
     assert_eq!(bare.pooling, Pooling::First);

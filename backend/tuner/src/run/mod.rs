@@ -77,7 +77,7 @@ pub fn tune(request: &Request<'_>, observer: &mut dyn Observer) -> Result<RunRec
         return Err(not_probed());
     }
     let data_sha256 = dataset.sha256();
-    let fingerprint = fingerprint(encoder, settings, &data_sha256)?;
+    let fingerprint = fingerprint(encoder, settings, &dataset.identity())?;
     let folder = match Folder::prepare(request.out, request.resume, &fingerprint)? {
         folder::State::Finished(record) => {
             observer.event(Event::Note("this run is finished already"));
@@ -207,7 +207,7 @@ fn search<'a>(
             observer.event(Event::Resumed { learning_rate, curve });
             // Of those that are done already, the next one has taken the place.
             if folder.saved(i + 1)?.is_none() {
-                show(&trainer, settings, learning_rate, observer)?;
+                show(&trainer, best.as_ref(), settings, learning_rate, observer)?;
             }
         }
         let mut outcome = Ok(());
@@ -216,7 +216,7 @@ fn search<'a>(
             let place = Place { done, total };
             outcome = trainer.epoch(&splits.train, &splits.dev, place, observer);
             if outcome.is_ok() {
-                show(&trainer, settings, learning_rate, observer)?;
+                show(&trainer, best.as_ref(), settings, learning_rate, observer)?;
                 // Kept with the epoch, so that it is the last one whatever comes between. After
                 // fewer steps than the method needs there would be no valid run.
                 let taken = trainer.progress.curve.len() * steps_an_epoch;
@@ -260,18 +260,22 @@ fn search<'a>(
     }
 }
 
-/// Shows the adapter as it would be kept now to an observer that asks for it.
+/// Shows the adapter as it would be kept now to an observer that asks for it: that of the
+/// best learning rate until now, which need not be the one that is tuned with.
 fn show(
     trainer: &Trainer<'_, '_>,
+    best: Option<&Candidate<'_>>,
     settings: &Settings,
     learning_rate: f64,
     observer: &mut dyn Observer,
 ) -> Result<(), Error> {
-    let Some(late) = trainer.progress.late.as_ref().filter(|_| observer.wants_tuned()) else {
+    let best = best.filter(|best| best.record.best_score >= trainer.progress.best_score);
+    let kept = best.map_or(trainer, |best| &best.trainer);
+    let Some(late) = kept.progress.late.as_ref().filter(|_| observer.wants_tuned()) else {
         return Ok(());
     };
-    let (tuned, _) = trainer.export(&settings.method, late)?;
-    let (initial, _) = trainer.export(&settings.method, trainer.initial())?;
+    let (tuned, _) = kept.export(&settings.method, late)?;
+    let (initial, _) = kept.export(&settings.method, kept.initial())?;
     observer.tuned(trainer.progress.curve.len(), learning_rate, &tuned, &initial);
     Ok(())
 }

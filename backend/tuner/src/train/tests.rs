@@ -358,6 +358,36 @@ fn a_probe_that_cannot_be_is_refused_before_anything_is_tuned() {
     assert!(!out.exists());
 }
 
+/// Keeps the adapters that it is shown, with the epoch and the learning rate of each.
+struct Shown(Vec<(usize, f64, AdapterState)>);
+
+impl Observer for Shown {
+    fn event(&mut self, _: Event<'_>) {}
+    fn wants_tuned(&self) -> bool {
+        true
+    }
+    fn tuned(&mut self, epoch: usize, learning_rate: f64, now: &AdapterState, _: &AdapterState) {
+        self.0.push((epoch, learning_rate, now.clone()));
+    }
+}
+
+#[test]
+fn what_is_shown_is_what_would_be_kept() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), dataset(24, 8));
+    let out = dir.path().join("run");
+    // The second rate does hardly anything: it is never the better one.
+    let mut shown = Shown(Vec::new());
+    let settings = settings(2, &[1e-2, 1e-9]);
+    let record = watched(&out, &settings, &data, false, &mut shown).unwrap();
+    assert_eq!(record.learning_rate, 1e-2);
+    let rates: Vec<f64> = shown.0.iter().map(|(_, rate, _)| *rate).collect();
+    assert_eq!(rates, [1e-2, 1e-2, 1e-9, 1e-9]);
+    let kept = Run::open(&out).unwrap().adapter(Checkpoint::Late).unwrap();
+    for (epoch, rate, state) in &shown.0[1..] {
+        assert_eq!(state.layers(), kept.layers(), "rate {rate}, epoch {epoch}");
+    }
+}
+
 #[test]
 fn a_run_gives_the_embedding_of_its_checkpoints() {
     let dir = tempfile::tempdir().unwrap();

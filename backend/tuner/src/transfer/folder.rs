@@ -24,7 +24,12 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 pub(super) struct Folder {
     root: PathBuf,
+    /// Whether fine-tuned sources stay: once asked for, they are not removed again.
+    pub keep_sources: bool,
 }
+
+/// The field of a sweep's description that says so.
+const KEEP_SOURCES: &str = "keep_sources";
 
 /// The right to compute something; ends with its owner, however that ends.
 pub(super) struct Claim {
@@ -60,8 +65,10 @@ impl Folder {
         // Of two programs that begin at once, one describes the sweep first.
         lock.lock().map_err(failed("lock", &lock_path))?;
         let path = root.join(SWEEP);
+        let mut keep_sources = sweep.plan.keep_sources;
         if path.exists() {
             let there: Value = read_json(&path)?;
+            keep_sources |= there[KEEP_SOURCES] == true;
             if let Some(field) = difference(&there, &described) {
                 return Err(Error::Resume(format!(
                     "{shown} holds a sweep with another {field}; choose another --out, or repeat \
@@ -86,8 +93,25 @@ impl Folder {
             let folder = root.join("cells").join(&target.task);
             std::fs::create_dir_all(&folder).map_err(failed("make the folder", &folder))?;
         }
+        described[KEEP_SOURCES] = keep_sources.into();
         write_json(&path, &described)?;
-        Ok(Self { root })
+        Ok(Self { root, keep_sources })
+    }
+
+    /// How many cells there are, of whatever tasks and seeds.
+    pub fn cells(&self) -> Result<usize, Error> {
+        let folder = self.root.join("cells");
+        let inside = |folder: &Path| -> Result<Vec<PathBuf>, Error> {
+            let entries = std::fs::read_dir(folder).map_err(failed("read", folder))?;
+            let paths = entries.map(|entry| Ok(entry.map_err(failed("read", folder))?.path()));
+            paths.collect()
+        };
+        let mut count = 0;
+        for target in inside(&folder)?.iter().filter(|path| path.is_dir()) {
+            let files = inside(target)?;
+            count += files.iter().filter(|f| f.extension().is_some_and(|e| e == "json")).count();
+        }
+        Ok(count)
     }
 
     /// Claims the cells of a source, or a target without transfer: several programs
@@ -251,7 +275,7 @@ fn describe(sweep: &Sweep<'_>) -> Result<Value, Error> {
         "data": {},
     });
     for dataset in sweep.sources.iter().chain(sweep.targets) {
-        described["data"][&dataset.task] = dataset.sha256().into();
+        described["data"][&dataset.task] = dataset.identity().into();
     }
     Ok(described)
 }

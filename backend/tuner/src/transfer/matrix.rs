@@ -65,6 +65,12 @@ impl Matrix {
         })
     }
 
+    /// How many cells it has, those without transfer included.
+    pub(super) fn cells(&self) -> usize {
+        let scores = self.scores.iter().flatten().chain(&self.no_transfer).flatten();
+        scores.filter(|score| score.is_some()).count()
+    }
+
     /// Mean over seeds as CSV: first column the target, header the sources, blank
     /// where not run; the column `no-transfer` is the score without transfer.
     pub fn csv(&self) -> String {

@@ -155,6 +155,12 @@ impl Plan {
         if self.overrides.learning_rate.is_some_and(|lr| !(lr.is_finite() && lr > 0.0)) {
             return wrong("--lr must be a positive number");
         }
+        let mut tasks = sweep.sources.iter().chain(sweep.targets);
+        if tasks.any(|dataset| dataset.task == NO_TRANSFER) {
+            return wrong(&format!(
+                "a task is called {NO_TRANSFER}, as scores without transfer are; rename it"
+            ));
+        }
         let longest = sweep.encoder.config().max_length();
         sweep.sources.iter().chain(sweep.targets).try_for_each(|dataset| {
             self.training(dataset.objective, 0).0.check(longest, dataset.objective)
@@ -187,6 +193,13 @@ impl Sweep<'_> {
         }
         let matrix = Matrix::gather(self, &folder)?;
         folder.write_matrix(&matrix)?;
+        let further = folder.cells()?.saturating_sub(matrix.cells());
+        if further > 0 {
+            observer.event(Event::Note(&format!(
+                "the matrix is of the tasks and seeds of this command; the folder holds {further} \
+                 cells of others, which a command that names all of them gathers"
+            )));
+        }
         Ok(matrix)
     }
 
@@ -232,7 +245,7 @@ impl Sweep<'_> {
             wanted.filter(|t| !folder.has(&t.task, Some(&source.task), seed)).collect::<Vec<_>>()
         };
         // What is done needs no claim, unless there are weights to be removed.
-        if missing().is_empty() && (self.plan.keep_sources || !folder.keeps(&source.task, seed)) {
+        if missing().is_empty() && (folder.keep_sources || !folder.keeps(&source.task, seed)) {
             return Ok(());
         }
         let claim = progress.claim(folder, &source.task, seed, wait)?;
@@ -249,7 +262,7 @@ impl Sweep<'_> {
                 self.cell(folder, target, from, &model, seed, progress)?;
             }
         }
-        if !self.plan.keep_sources {
+        if !folder.keep_sources {
             folder.drop_source(&source.task, seed)?;
         }
         Ok(())
@@ -263,7 +276,8 @@ impl Sweep<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<(FineTuneRecord, Bert), Error> {
         let part = self.plan.part(source, Role::Source, seed);
-        let tuned = self.tune(&self.encoder.model, &part, seed, progress)?;
+        let what = || format!("source {}, seed {seed}", source.task);
+        let tuned = self.tune(&self.encoder.model, &part, seed, what, progress)?;
         let model = tuned.model.bert().frozen()?;
         folder.save_source(&source.task, seed, &tuned.record, &model)?;
         progress.observer.event(Event::Note(&format!(
@@ -286,7 +300,9 @@ impl Sweep<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<(), Error> {
         let part = self.plan.part(target, Role::Target, seed);
-        let tuned = self.tune(start, &part, seed, progress)?;
+        let from = source.map_or("no transfer", |(source, _)| &source.task);
+        let what = || format!("{} ← {from}, seed {seed}", target.task);
+        let tuned = self.tune(start, &part, seed, what, progress)?;
         let cell = Cell {
             schema: cell::SCHEMA,
             target: target.task.clone(),
@@ -304,27 +320,31 @@ impl Sweep<'_> {
         };
         cell.check(&self.encoder.model.sha256()?)?;
         folder.save_cell(&cell)?;
-        let from = cell.source.as_deref().unwrap_or("no transfer");
         progress.observer.event(Event::Note(&format!(
-            "{} ← {from}, seed {seed}: {} {:.4}",
-            cell.target,
+            "{}: {} {:.4}",
+            what(),
             cell.metric.name(),
             cell.fine_tuning.scores.score
         )));
         Ok(())
     }
 
-    /// Fine-tunes `start` on a part of a task.
+    /// Fine-tunes `start` on a part of a task; `what` says for which cells.
     fn tune(
         &self,
         start: &Bert,
         part: &Dataset,
         seed: u64,
+        what: impl Fn() -> String,
         progress: &mut Progress<'_>,
     ) -> Result<FineTuned<'_>, Error> {
         let (training, learning_rate) = self.plan.training(part.objective, seed);
         let mut watch = progress.watch();
-        let tuned = fine_tune(self.encoder, start, part, &training, learning_rate, &mut watch)?;
+        let tuned = fine_tune(self.encoder, start, part, &training, learning_rate, &mut watch);
+        let tuned = tuned.map_err(|error| match error {
+            Error::Cancelled => error,
+            error => Error::While { what: what(), source: Box::new(error) },
+        })?;
         progress.clock.count(&tuned.record);
         Ok(tuned)
     }

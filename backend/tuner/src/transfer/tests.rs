@@ -316,6 +316,53 @@ fn damaged_files_are_named_and_never_taken_for_results() {
 }
 
 #[test]
+fn kept_sources_stay_and_cells_of_earlier_seeds_are_told() {
+    struct Told(Vec<String>);
+    impl Observer for Told {
+        fn event(&mut self, event: Event<'_>) {
+            if let Event::Note(note) = event {
+                self.0.push(note.to_owned());
+            }
+        }
+    }
+    let (dir, tasks) = (tempfile::tempdir().unwrap(), tasks());
+    let (encoder, out) = (encoder(), dir.path().join("sweep"));
+    let sweep = |seed: u64, keep_sources: bool, resume: bool| {
+        let seeds = vec![seed];
+        let plan = Plan { seeds, keep_sources, ..plan(Setting::LimitedLimited) };
+        let (sources, targets) = (&tasks[..2], &tasks[..2]);
+        let sweep = Sweep { encoder: &encoder, sources, targets, plan: &plan, out: &out, resume };
+        let mut told = Told(Vec::new());
+        (sweep.run(&mut told).unwrap(), told.0)
+    };
+    let further = |notes: &[String]| {
+        notes.iter().find_map(|note| Some(note.split_once("folder holds ")?.1.to_owned()))
+    };
+    let (_, notes) = sweep(0, true, false);
+    assert_eq!(further(&notes), None, "{notes:?}");
+    let (matrix, notes) = sweep(1, false, true);
+    assert_eq!(matrix.seeds, [1]);
+    // Two transfers and two without.
+    assert!(further(&notes).unwrap().starts_with("4 cells of others"), "{notes:?}");
+    for seed in [0, 1] {
+        assert!(out.join(format!("sources/letters.{seed}.safetensors")).exists(), "{seed}");
+    }
+}
+
+#[test]
+fn what_fails_says_which_cell_it_is() {
+    let (dir, mut tasks) = (tempfile::tempdir().unwrap(), tasks());
+    let mut plan = plan(Setting::LimitedLimited);
+    plan.overrides.learning_rate = Some(1e30);
+    let error = sweep(&dir.path().join("a"), &tasks, &plan, false).unwrap_err().to_string();
+    let start = "letters ← no transfer, seed 0: training diverged at step ";
+    assert!(error.starts_with(start), "{error}");
+    tasks[1].task = NO_TRANSFER.to_owned();
+    let error = sweep(&dir.path().join("b"), &tasks, &plan, false).unwrap_err().to_string();
+    assert!(error.starts_with("a task is called no-transfer"), "{error}");
+}
+
+#[test]
 fn a_source_that_was_never_loaded_is_found_out() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("sweep");

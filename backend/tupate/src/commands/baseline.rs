@@ -80,6 +80,11 @@ fn by_size(args: &DataSizeArgs) -> Result<(), Failure> {
         Ok((dataset.task, dataset.train_available as u64))
     };
     let sizes = sources.iter().map(sized).collect::<Result<Vec<_>, _>>()?;
+    let twice = |(at, (id, _)): (usize, &(String, u64))| sizes[..at].iter().any(|(o, _)| o == id);
+    if let Some(at) = sizes.iter().enumerate().position(twice) {
+        let id = &sizes[at].0;
+        return Err(Failure::Usage(format!("two sources are called {id}; rename one's file")));
+    }
     // A target's size decides nothing, but a name must be a task's.
     let target = |name: &String| match sources.iter().position(|source| source == name) {
         Some(source) => Ok(sizes[source].0.clone()),

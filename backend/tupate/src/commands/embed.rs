@@ -10,10 +10,10 @@ use crate::encoders;
 use crate::failure::Failure;
 use crate::progress::say;
 use std::path::{Path, PathBuf};
-use tupate_embedding::folder::{self, AdapterFolder};
-use tupate_embedding::{TaskEmbedding, aggregate};
+use tupate_embedding::folder::{self, AdapterFolder, Layout, Origin};
+use tupate_embedding::{AdapterState, TaskEmbedding, aggregate};
 use tupate_tasks::{Checkpoint, EncoderRef, Recipe, Values};
-use tupate_tuner::encoder::Encoder;
+use tupate_tuner::encoder::{Encoder, Family};
 use tupate_tuner::files::write_atomically;
 use tupate_tuner::run::{Run, read_adapter};
 use tupate_tuner::{Device, Error};
@@ -122,7 +122,7 @@ fn of_adapter(source: &Path, wishes: &Wishes) -> Result<TaskEmbedding, Failure> 
     let mut recipe = Recipe::paper(reference, method, init_seed, checkpoint);
     wishes.apply(&mut recipe);
     let initial = match &wishes.initial {
-        Some(folder) => Some(read_adapter(folder)?.state),
+        Some(folder) => Some(initial(folder, &recipe)?),
         None if recipe.values == Values::Delta => {
             return Err(Failure::Usage(format!(
                 "{}: delta values need the parameters before training, which an adapter folder \
@@ -142,6 +142,26 @@ fn of_adapter(source: &Path, wishes: &Wishes) -> Result<TaskEmbedding, Failure> 
         .or_else(|| name.map(str::to_owned))
         .unwrap_or_else(|| "adapter".into());
     Ok(TaskEmbedding { task, recipe, values })
+}
+
+/// The parameters before training that the user names. A folder that was written here says
+/// what it holds: that must be the start of what is embedded.
+fn initial(folder: &Path, recipe: &Recipe) -> Result<AdapterState, Failure> {
+    let adapter = read_adapter(folder)?;
+    let Some(origin) = &adapter.origin else { return Ok(adapter.state) };
+    let wrong = match origin {
+        Origin { checkpoint: Some(checkpoint), .. } => {
+            format!("it holds {} parameters, and not those before training", checkpoint.name())
+        }
+        Origin { init_seed, .. } if *init_seed != recipe.init_seed => {
+            format!("its initial parameters are of seed {init_seed}, not {}", recipe.init_seed)
+        }
+        Origin { encoder, .. } if encoder.weights_sha256 != recipe.encoder.weights_sha256 => {
+            format!("it is of another encoder, {}", encoder.name)
+        }
+        _ => return Ok(adapter.state),
+    };
+    Err(Failure::Input(format!("--recipe initial={}: {wrong}", folder.display())))
 }
 
 /// What an adapter folder leaves open, and how to say it.
@@ -210,7 +230,8 @@ fn encoder(source: &Path, adapter: &AdapterFolder, wishes: &Wishes) -> Result<En
             missing(source, "encoder", &format!("its configuration names {base}"))
         })?;
     let (name, encoder_folder) = encoders::resolve(&wanted)?;
-    let reference = Encoder::load(&name, &encoder_folder, &Device::Cpu)?.reference;
+    let encoder = Encoder::load(&name, &encoder_folder, &Device::Cpu)?;
+    let reference = encoder.reference.clone();
     if let Some(own) = origin.filter(|own| own.weights_sha256 != reference.weights_sha256) {
         return Err(Failure::Input(format!(
             "{} was tuned on {}, whose weights have sha256 {}…; those of {name} have {}…: it \
@@ -219,6 +240,18 @@ fn encoder(source: &Path, adapter: &AdapterFolder, wishes: &Wishes) -> Result<En
             own.name,
             short(&own.weights_sha256),
             short(&reference.weights_sha256)
+        )));
+    }
+    let own = match encoder.config().family {
+        Family::Bert | Family::Roberta => Layout::Bert,
+        Family::DistilBert => Layout::DistilBert,
+        Family::MpNet => Layout::MpNet,
+    };
+    if let Some(layout) = adapter.layout.filter(|layout| *layout != own) {
+        return Err(Failure::Input(format!(
+            "{}: its keys are named as in {}, and {name} is of another family",
+            source.display(),
+            layout.families()
         )));
     }
     adapter

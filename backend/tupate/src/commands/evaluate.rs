@@ -253,7 +253,16 @@ fn table(
     print(&format!("{:<32}{ends}", "95 % interval over targets"))?;
     row("random order (exact)", "", &report.random)?;
     if let Some(ceiling) = &report.ceiling {
-        row("one seed by the others", "", ceiling)?;
+        let all = report.targets.len();
+        let of = if ceiling.targets < all {
+            format!("{} of {all}", ceiling.targets)
+        } else {
+            String::new()
+        };
+        row("one seed by the others", &of, &ceiling.mean)?;
+        if ceiling.targets < all {
+            row("random order of those", "", &ceiling.random)?;
+        }
     }
     print("best at: predicted rank of the truly best source; its mean is rho.")
 }

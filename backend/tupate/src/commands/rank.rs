@@ -233,6 +233,7 @@ fn wishes(set: &EmbeddingSet) -> Result<Wishes, Failure> {
         named("checkpoint", serde_json::to_value(set.recipe.checkpoint))?,
         named("aggregation", serde_json::to_value(set.recipe.aggregation))?,
         named("values", serde_json::to_value(set.recipe.values))?,
+        named("parameters", serde_json::to_value(set.recipe.parameters))?,
     ];
     if let Some(projection) = &set.recipe.projection {
         words.push(format!("projection={}", projection.dim));

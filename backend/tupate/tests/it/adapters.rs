@@ -57,6 +57,8 @@ fn what_a_foreign_folder_leaves_open_must_be_said_and_fit() {
     ] {
         refused(dir, &format!("{line} {said}"), code, parts);
     }
+    let other = "%peft-lora-bert --recipe encoder=@tiny-mpnet --recipe init_seed=0";
+    refused(dir, other, 3, &["its keys are named as in BERT and RoBERTa, and"]);
     std::fs::create_dir(dir.join("pickled")).unwrap();
     std::fs::write(dir.join("pickled/adapter_model.bin"), b"").unwrap();
     refused(dir, "pickled", 3, &["adapter_model.bin: is a pickle", "python3 -c"]);
@@ -94,6 +96,11 @@ fn a_folder_written_here_knows_where_it_comes_from() {
         ),
         ("run/late --recipe init_seed=6", 2, &["says that it is 5"]),
         ("run/late --recipe checkpoint=early", 2, &["holds late parameters"]),
+        (
+            "run/late --recipe values=delta --recipe initial=run/early",
+            3,
+            &["initial=run/early: it holds early parameters, and not those before training"],
+        ),
         ("run/initial", 2, &["before training"]),
         ("run --recipe init_seed=5", 2, &["a run knows its own"]),
     ] {

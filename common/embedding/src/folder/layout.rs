@@ -36,6 +36,15 @@ impl Layout {
         }
     }
 
+    /// The families that name so, for people.
+    pub fn families(self) -> &'static str {
+        match self {
+            Self::Bert => "BERT and RoBERTa",
+            Self::DistilBert => "DistilBERT",
+            Self::MpNet => "MPNet",
+        }
+    }
+
     /// What stands before the layer's number.
     fn stem(self) -> &'static str {
         match self {
