@@ -184,14 +184,20 @@ impl Page {
         .await
     }
 
-    /// Clicks the element of this hook, or the label that stands for it.
+    /// Clicks the element of this hook, or the label that stands for it; unfolds first what
+    /// it is folded away in.
     ///
     /// # Errors
     /// When there is none, or it cannot be clicked.
     pub async fn click(&self, hook: &str) -> Result<()> {
         let path = format!("//*[@data-testid='{hook}']");
         let by = By::XPath(format!("({path}/ancestor::label | {path})[1]"));
+        let inside = format!("{path}[not(ancestor-or-self::summary)]");
+        let folded = By::XPath(format!("{inside}/ancestor::details[not(@open)]/summary"));
         until(&format!("{hook} to be clicked"), async || {
+            for summary in self.browser.find_all(folded.clone()).await? {
+                summary.click().await?;
+            }
             Ok(self.browser.find(by.clone()).await?.click().await?)
         })
         .await

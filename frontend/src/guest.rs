@@ -161,8 +161,10 @@ pub fn of_runs(runs: &[Vec<u8>], loaded: &Loaded, wish: Option<&str>) -> Result<
     embeddings.retain(|own| set_of(own).is_some());
     // The first is ranked where what is asked for is not there: of the run that is looked at
     // the one whose set is shown, or the late one.
+    let asked_for =
+        wish.and_then(|wish| members(&loaded.sets, Some(wish)).ok()).unwrap_or_default();
     embeddings.sort_by_key(|own| {
-        let shown = set_of(own).is_some_and(|set| Some(&*set.key) == wish);
+        let shown = set_of(own).is_some_and(|set| asked_for.iter().any(|m| m.key == set.key));
         (own.recipe.method != recipe.method, !shown, own.recipe.checkpoint == Checkpoint::Early)
     });
     set = embeddings.first().and_then(set_of).unwrap_or(set);

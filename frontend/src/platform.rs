@@ -151,6 +151,12 @@ pub fn reveal(id: &str) {
     }
 }
 
+/// Whether the `<details>` that an event is about is unfolded.
+pub fn is_open(event: &web_sys::Event) -> bool {
+    let element = event.target().and_then(|it| it.dyn_into::<web_sys::Element>().ok());
+    element.is_some_and(|element| element.has_attribute("open"))
+}
+
 /// Selects the text of the input that an event is about, so that typing
 /// replaces it.
 pub fn select_text(event: &web_sys::Event) {

@@ -98,6 +98,8 @@ pub struct Store {
     pub answer: Memo<Option<Result<Answer, Failure>>>,
     /// Some of the ranking is not drawn yet.
     pub unfinished: RwSignal<bool>,
+    /// The visitor looks at how sources are ranked.
+    pub ways: RwSignal<bool>,
     /// The zoos that this browser keeps, those opened last first.
     pub library: RwSignal<Vec<Kept>>,
     /// Why a zoo could not be kept.
@@ -141,6 +143,7 @@ impl Store {
                 }))
             }),
             unfinished: RwSignal::new(false),
+            ways: RwSignal::new(false),
             library: RwSignal::new(Vec::new()),
             not_kept: RwSignal::new(None),
             database: StoredValue::new_local(None),

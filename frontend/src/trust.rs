@@ -38,15 +38,17 @@ pub async fn sentence(loaded: &Loaded, answer: &Answer, pause: &impl AsyncFn()) 
     let number = |share: f64| words::number(share * 100.0, 1);
     // Stays on one line.
     let percent = |share: f64| format!("{}\u{a0}%", number(share));
-    let targets = words::counted(report.targets.len() as u64, "target");
+    let targets = words::counted(report.defined(at) as u64, "target");
     let interval = report.interval[at].map_or_else(
         || "no interval, for want of targets".to_owned(),
         |[low, high]| format!("95\u{a0}% interval {} to {}", number(low), number(high)),
     );
-    let verdict = match report.interval[at] {
-        Some([_, high]) if high < random => "better than chance",
-        Some([low, _]) if low > random => "worse than chance",
-        _ => "not told apart from chance",
+    // Target by target: where a random order loses much, so do most orders.
+    let against = report.against_chance(at, SEED).and_then(|test| test.first_is_greater());
+    let verdict = match against {
+        Some(false) => "better than chance",
+        Some(true) => "worse than chance",
+        None => "not told apart from chance",
     };
     Some(format!(
         "How sure is that? Over {targets} with measured transfer ({}), the best of the first three \

@@ -173,8 +173,8 @@ pub fn compared(
             let greater = test.difference > 0.0;
             let ahead = if greater == MEASURES[measure].greater_is_better { first } else { second };
             let why = match test.interval {
-                Some(_) => "the interval includes 0",
-                None => "it takes more to tell",
+                Some([low, high]) if low <= 0.0 && high >= 0.0 => "the interval includes 0",
+                _ => "it takes more targets to tell",
             };
             format!(
                 "By {by}, {ahead} is ahead by {by_how_much} over {over}, which may be chance: {why} ({facts})."
@@ -197,9 +197,7 @@ pub fn holds(first: &str, second: &str, verdicts: &[(Relevance, Option<Verdict>)
         ([], [], _) if verdicts.iter().flat_map(|(_, v)| v).any(|v| v.test.interval.is_none()) => {
             "No relevance tells the two apart: one target gives no interval.".to_owned()
         }
-        ([], [], _) => {
-            "No relevance tells the two apart: each NDCG's interval includes 0.".to_owned()
-        }
+        ([], [], _) => "No relevance tells the two apart.".to_owned(),
         ([..], [], []) => {
             format!("The conclusion holds by every relevance: {first} has the higher NDCG.")
         }
@@ -237,8 +235,12 @@ pub fn early_or_late(
         return format!("{method}: early and late share no target with the same sources.");
     };
     let measure = gauge.measure(relevance);
-    let facts =
-        format!("difference {}, {}", figure(measure, test.difference), interval(measure, &test));
+    let facts = format!(
+        "difference {}, {}, {}",
+        figure(measure, test.difference),
+        interval(measure, &test),
+        p_value(&test)
+    );
     match first_is_better {
         Some(true) => format!("{method}: early is better ({facts})."),
         Some(false) => format!("{method}: late is better ({facts})."),
@@ -312,7 +314,10 @@ mod tests {
         let same = say(ndcg, verdict(0.0, [0.0, 0.0], None));
         assert!(same.contains("equally well"), "{same}");
         let one = say(ndcg, without_interval(verdict(0.02, [0.0, 0.0], None)));
-        assert!(one.contains("more to tell (no interval from one target, "), "{one}");
+        // Few targets that agree: the interval alone would say more than there is.
+        let few = say(ndcg, verdict(0.02, [0.01, 0.03], None));
+        assert!(few.contains("may be chance: it takes more targets to tell (95 %"), "{few}");
+        assert!(one.contains("more targets to tell (no interval from one target, "), "{one}");
         assert!(!one.contains("includes 0"), "{one}");
     }
 
@@ -365,7 +370,7 @@ mod tests {
         };
         assert_eq!(
             say(None),
-            "LoRA: early and late cannot be told apart (difference −0.010, 95 % interval −0.020 to 0.001)."
+            "LoRA: early and late cannot be told apart (difference −0.010, 95 % interval −0.020 to 0.001, p = 0.012)."
         );
         assert!(say(Some(false)).contains("late is better"));
         let one = without_interval(verdict(-0.01, [0.0, 0.0], None));

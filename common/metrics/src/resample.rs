@@ -96,6 +96,23 @@ pub struct PairedTest {
     pub exact: bool,
 }
 
+/// Of how improbable a difference by chance must be to be told apart from none.
+pub const SIGNIFICANT: f64 = 0.05;
+
+impl PairedTest {
+    /// Whether the first is the greater one; `None` where chance could have done it. It takes
+    /// both an interval without 0 and a small p-value: of few targets that happen to agree,
+    /// the bootstrap's interval never holds 0.
+    pub fn first_is_greater(&self) -> Option<bool> {
+        let [low, high] = self.interval.filter(|_| self.p_value < SIGNIFICANT)?;
+        match (low > 0.0, high < 0.0) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        }
+    }
+}
+
 /// Most targets whose `2^n` sign flips are all counted.
 pub const EXACT_UP_TO: usize = 16;
 
@@ -163,6 +180,25 @@ mod tests {
         let of = |seed| [random(seed, 0), random(seed, 1)];
         assert_eq!(of(0), [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4]);
         assert_eq!(of(1_234_567), [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+    }
+
+    #[test]
+    fn few_targets_that_agree_tell_nothing() {
+        let test = |n: usize| {
+            let first: Vec<_> = (0..n).map(|i| Some(0.5 + 0.01 * (i + 1) as f64)).collect();
+            paired_test(&first, &vec![Some(0.5); n], 1000, 0).unwrap()
+        };
+        for n in 2..=5 {
+            assert!(test(n).interval.unwrap()[0] > 0.0, "{n}");
+            assert_eq!(test(n).first_is_greater(), None, "{n}");
+        }
+        assert_eq!(test(6).first_is_greater(), Some(true), "p is 1 of 32");
+        assert_eq!(test(1).first_is_greater(), None);
+        let [low, high] = test(6).interval.unwrap();
+        let less = PairedTest { interval: Some([-high, -low]), ..test(6) };
+        assert_eq!(less.first_is_greater(), Some(false));
+        let open = PairedTest { interval: Some([-low, high]), ..test(6) };
+        assert_eq!(open.first_is_greater(), None);
     }
 
     #[test]

@@ -130,10 +130,11 @@ pub(crate) fn fuse(
     let tasks = ids(&rankings[0]);
     for (set, ranking) in members.iter().zip(&rankings) {
         let own = ids(ranking);
-        if let Some(task) = tasks.iter().find(|t| !own.contains(t)) {
+        // Both are in order.
+        if let Some(task) = tasks.iter().find(|t| own.binary_search(t).is_err()) {
             return Err(lacks(set, task));
         }
-        if let Some(task) = own.iter().find(|t| !tasks.contains(t)) {
+        if let Some(task) = own.iter().find(|t| tasks.binary_search(t).is_err()) {
             return Err(lacks(members[0], task));
         }
     }

@@ -34,6 +34,19 @@ pub struct Judgement {
     pub sources: Vec<String>,
     /// The values of [`MEASURES`].
     pub values: Values,
+    /// Their expectations over a uniformly random order.
+    pub random: Values,
+}
+
+/// What one seed of the truth scores against the others, over the targets that have seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ceiling {
+    /// The mean over these targets.
+    pub mean: Values,
+    /// Over the same targets, the mean expectation over a uniformly random order.
+    pub random: Values,
+    /// How many targets have seeds.
+    pub targets: usize,
 }
 
 /// The figures of an evaluation; rows are in the order of the truth's targets.
@@ -45,9 +58,8 @@ pub struct Report {
     pub mean: Values,
     /// The mean expectation over a uniformly random order.
     pub random: Values,
-    /// The mean of what one seed of the truth scores against the others, over
-    /// the targets that have seeds; `None` where there are none.
-    pub ceiling: Option<Values>,
+    /// What the truth's seeds score; `None` where no target has several.
+    pub ceiling: Option<Ceiling>,
     /// The bootstrap interval of each mean over targets.
     pub interval: Vec<Option<[f64; 2]>>,
     /// Sources of the truth that have no embedding, or no score where scores are judged.
@@ -186,7 +198,8 @@ async fn judge(
             without_vector.join(", ")
         )));
     }
-    let (mut targets, mut random, mut ceiling) = (Vec::new(), Vec::new(), Vec::new());
+    let mut targets: Vec<Judgement> = Vec::new();
+    let (mut ceiling, mut ceiling_random) = (Vec::new(), Vec::new());
     let mut targets_without_sources = Vec::new();
     for (row, scores) in &predictions {
         let (row, target) = (*row, &truth.targets[*row]);
@@ -208,11 +221,14 @@ async fn judge(
             targets_without_sources.push(target.clone());
             continue;
         };
-        random.push(floors(&judged));
-        ceiling.extend(by_seed(truth, row, &columns, &ids, baseline));
+        let random = floors(&judged);
+        if let Some(values) = by_seed(truth, row, &columns, &ids, baseline) {
+            ceiling.push(values);
+            ceiling_random.push(random.clone());
+        }
         let values = measures(&judged);
         let sources = ids.iter().copied().map(str::to_owned).collect();
-        targets.push(Judgement { target: target.clone(), sources, values });
+        targets.push(Judgement { target: target.clone(), sources, values, random });
         pause().await;
     }
     if targets.is_empty() {
@@ -224,13 +240,18 @@ async fn judge(
         )));
     }
     let rows: Vec<Values> = targets.iter().map(|t| t.values.clone()).collect();
+    let random: Vec<Values> = targets.iter().map(|t| t.random.clone()).collect();
     let columns: Vec<Values> =
         (0..MEASURES.len()).map(|m| rows.iter().map(|row| row[m]).collect()).collect();
     let interval = bootstrap_intervals(&columns, DRAWS, seed, pause).await;
     Ok(Report {
         mean: means(&rows),
         random: means(&random),
-        ceiling: (!ceiling.is_empty()).then(|| means(&ceiling)),
+        ceiling: (!ceiling.is_empty()).then(|| Ceiling {
+            mean: means(&ceiling),
+            random: means(&ceiling_random),
+            targets: ceiling.len(),
+        }),
         interval,
         targets,
         without_vector,
@@ -261,6 +282,47 @@ fn by_seed(
 }
 
 impl Report {
+    /// Over how many targets the mean of one of [`MEASURES`] is: those for which it is
+    /// defined.
+    ///
+    /// # Panics
+    /// When there is no such measure.
+    pub fn defined(&self, measure: usize) -> usize {
+        self.targets.iter().filter(|target| target.values[measure].is_some()).count()
+    }
+
+    /// The ceiling, if it is over the same targets as the means, and can stand beside them.
+    pub fn ceiling_beside(&self) -> Option<&Values> {
+        let ceiling = self.ceiling.as_ref().filter(|c| c.targets == self.targets.len());
+        ceiling.map(|ceiling| &ceiling.mean)
+    }
+
+    /// Whether a measure's means of two reports are over the same targets, each with the same
+    /// sources: only those can be put in an order.
+    ///
+    /// # Panics
+    /// When there is no such measure.
+    pub fn is_comparable(&self, other: &Self, measure: usize) -> bool {
+        self.judged(measure) == other.judged(measure)
+    }
+
+    /// The targets for which a measure is defined, with the sources of each.
+    fn judged(&self, measure: usize) -> Vec<(&str, &[String])> {
+        let defined = self.targets.iter().filter(|t| t.values[measure].is_some());
+        defined.map(|t| (&*t.target, &*t.sources)).collect()
+    }
+
+    /// How a measure does against a random order, target by target: one [`PairedTest`] of
+    /// value minus expectation.
+    ///
+    /// # Panics
+    /// When there is no such measure.
+    pub fn against_chance(&self, measure: usize, seed: u64) -> Option<PairedTest> {
+        let values: Vec<_> = self.targets.iter().map(|t| t.values[measure]).collect();
+        let random: Vec<_> = self.targets.iter().map(|t| t.random[measure]).collect();
+        paired_test(&values, &random, DRAWS, seed)
+    }
+
     /// Compares two methods over the targets for which both ranked the same sources: one
     /// test a measure, in the order of [`MEASURES`].
     pub fn compare(&self, other: &Self, seed: u64) -> Vec<Option<PairedTest>> {
@@ -320,7 +382,10 @@ impl Report {
         all.insert("mean".into(), number(&self.mean, "rho").into());
         all.insert("random".into(), number(&self.random, "rho").into());
         if let Some(ceiling) = &self.ceiling {
-            all.insert("ceiling".into(), number(ceiling, "rho").into());
+            let mut of_seeds = number(&ceiling.mean, "rho");
+            of_seeds.insert("targets".into(), ceiling.targets.into());
+            of_seeds.insert("random".into(), number(&ceiling.random, "rho").into());
+            all.insert("ceiling".into(), of_seeds.into());
         }
         let interval = nest("rho", |m| there(m).then(|| json!(self.interval[m])));
         all.insert("interval95".into(), interval.into());

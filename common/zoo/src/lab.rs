@@ -23,8 +23,8 @@ pub struct Row {
 pub struct Verdict {
     /// First minus second.
     pub test: PairedTest,
-    /// Whether the first is the better one, where the 95 % interval of the difference
-    /// excludes 0; `None` where it does not.
+    /// Whether the first is the better one; `None` where
+    /// [`PairedTest::first_is_greater`] cannot tell.
     pub first_is_better: Option<bool>,
 }
 
@@ -91,11 +91,7 @@ pub async fn judge(
 /// When there is no such measure.
 pub fn verdict(first: &Report, second: &Report, measure: usize, seed: u64) -> Option<Verdict> {
     let test = first.compare_by(second, measure, seed)?;
-    let greater = test.interval.and_then(|[low, high]| match (low > 0.0, high < 0.0) {
-        (true, _) => Some(true),
-        (_, true) => Some(false),
-        _ => None,
-    });
+    let greater = test.first_is_greater();
     let first_is_better = greater.map(|greater| greater == MEASURES[measure].greater_is_better);
     Some(Verdict { test, first_is_better })
 }
@@ -106,7 +102,8 @@ pub fn measure(name: &str) -> Option<usize> {
 }
 
 /// The figures as CSV: a line a method; of each measure the mean over targets with its
-/// 95 % interval, that of a random order, and the ceiling. Blank where undefined.
+/// 95 % interval, that of a random order, and the ceiling, where it is of the same targets.
+/// Blank where undefined.
 pub fn to_csv(rows: &[Row]) -> String {
     let mut text = String::from("method,targets");
     for Measure { name, .. } in MEASURES {
@@ -126,7 +123,7 @@ pub fn to_csv(rows: &[Row]) -> String {
         text.push_str(&format!(",{}", report.targets.len()));
         for m in 0..MEASURES.len() {
             let ends = report.interval[m];
-            let ceiling = report.ceiling.as_ref().and_then(|ceiling| ceiling[m]);
+            let ceiling = report.ceiling_beside().and_then(|ceiling| ceiling[m]);
             let cells =
                 [report.mean[m], ends.map(|e| e[0]), ends.map(|e| e[1]), report.random[m], ceiling];
             for cell in cells {

@@ -7,6 +7,7 @@ use common::{embedding, zoo};
 use serde_json::{Value, json};
 use tupate_tasks::Checkpoint;
 use tupate_zoo::evaluate::{Report, Settings, evaluate, evaluate_scores};
+use tupate_zoo::lab;
 use tupate_zoo::npy::Array;
 use tupate_zoo::{Dtype, Error, Reduce, ScoreTable, Similarity, TransferMatrix, Zoo, import};
 
@@ -144,6 +145,34 @@ fn a_set_may_lack_tasks_that_the_zoo_has() {
     assert!(error.contains("no target"), "{error}");
     let late = evaluate(&zoo(), &truth, &Settings { method: Some("lora.late"), ..settings });
     assert_eq!(late.unwrap().targets[0].sources, ["b", "c", "d"]);
+}
+
+#[test]
+fn means_say_over_which_targets_they_are() {
+    let seed = |of_b: &str| {
+        // Without a gain for a, its NDCG by gain is undefined.
+        let text = format!("t,a,b,c,d,no-transfer\na,,0.6,0.5,0.4,0.9\nb,{of_b},0.5\n");
+        TransferMatrix::from_csv(text.as_bytes(), "full-full", "accuracy").unwrap()
+    };
+    // The second seed has b alone.
+    let mut other = seed("0.6,,0.3,0.2");
+    other.scores[0].iter_mut().flatten().for_each(|score| *score = None);
+    let seeds = TransferMatrix::of_seeds(&[seed("0.6,,0.2,0.3"), other]).unwrap();
+    let report = judge(&zoo(), &seeds, &[]).unwrap();
+    let [gain, tau] = ["ndcg.gain", "kendall_tau"].map(|name| lab::measure(name).unwrap());
+    assert_eq!([report.defined(gain), report.defined(tau)], [1, 2]);
+    let ceiling = report.ceiling.as_ref().unwrap();
+    assert_eq!(ceiling.targets, 1);
+    assert_eq!(ceiling.random, report.targets[1].random);
+    assert_eq!(report.ceiling_beside(), None, "it is of b alone");
+    let json = report.to_json();
+    assert_eq!(json["ceiling"]["targets"], 1);
+    assert_eq!(json["ceiling"]["random"]["kendall_tau"], 0.0);
+
+    let fewer = judge(&zoo(), &seeds, &["d".to_owned()]).unwrap();
+    assert!(report.is_comparable(&report, tau) && !report.is_comparable(&fewer, tau));
+    let against = report.against_chance(tau, 0).unwrap();
+    assert_eq!((against.targets, against.difference), (2, report.mean[tau].unwrap()));
 }
 
 #[test]

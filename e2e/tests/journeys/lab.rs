@@ -23,6 +23,27 @@ pub fn truth(tasks: &[String]) -> String {
     text + "\n"
 }
 
+/// The same as `tupate transfer` leaves it, with two seeds.
+fn transfer_json(table: &str) -> Value {
+    let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap_or_default();
+    let seeds = |cell: &&str| -> Value {
+        let score = cell.parse::<f64>().ok();
+        [score, score.map(|score| score + 0.01)].as_slice().into()
+    };
+    let (mut targets, mut scores, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    for line in lines {
+        targets.push(line[0]);
+        alone.push(seeds(&line[1]));
+        scores.push(line[2..].iter().map(seeds).collect::<Vec<_>>());
+    }
+    serde_json::json!({
+        "setting": "limited-limited", "metric": "each target's own", "encoder": "minilm",
+        "seeds": [0, 1], "targets": targets, "sources": head[2..], "scores": scores,
+        "no_transfer": alone,
+    })
+}
+
 pub async fn judged(page: &Page) -> Result<()> {
     until("the rankings to be judged", async || {
         let script = "return document.querySelector('[data-testid=lab]')?.ariaBusy === 'false'
@@ -175,6 +196,43 @@ async fn a_truth_of_ones_own() -> Result<()> {
                 Ok(())
             })
             .await?;
+            // A mean over other targets is no better one, however great it is.
+            let two = folder.path().join("two.csv");
+            let lines: Vec<_> = truth(&tasks).lines().take(3).map(str::to_owned).collect();
+            std::fs::write(&two, lines.join("\n"))?;
+            page.find("own-file").await?.send_keys(two.to_string_lossy()).await?;
+            until("the two targets to be judged", async || {
+                let script = "return [...document.querySelectorAll('[data-testid=dot]')]
+                    .map((e) => e.querySelector('text').textContent);";
+                let names: Vec<String> = page.read(script, Vec::new()).await?;
+                let last = names.last().context("no methods")?;
+                ensure!(last.starts_with("2 targets: "), "{names:?}");
+                Ok(())
+            })
+            .await?;
+            let best = page.find("lab-sentence").await?.text().await?;
+            ensure!(best.contains(&format!("over {} targets", tasks.len())), "{best}");
+
+            // The file of a sweep is measured transfer, and holds its seeds itself.
+            let json = folder.path().join("transfer.json");
+            std::fs::write(&json, transfer_json(&truth(&tasks)).to_string())?;
+            page.find("own-file").await?.send_keys(json.to_string_lossy()).await?;
+            until("it not to be a seed among others", async || {
+                let said = page.find("own-failure").await?.text().await?;
+                ensure!(said.contains("holds all its seeds"), "{said}");
+                Ok(())
+            })
+            .await?;
+            page.load("").await?;
+            page.visit("lab", "similarity=centred").await?;
+            page.find("own-scores").await?;
+            page.click("own-scores").await?;
+            page.find("own-file").await?.send_keys(json.to_string_lossy()).await?;
+            judged(page).await?;
+            let script = "return document.getElementById('truth-describe').innerText;";
+            let said: String = page.read(script, Vec::new()).await?;
+            ensure!(said.contains("2 seeds"), "{said}");
+            ensure!(figures(page).await?["ceiling"]["regret.1"][0].is_number(), "no ceiling");
             Ok(())
         })
         .await

@@ -120,6 +120,8 @@ async fn by_keyboard_alone() -> Result<()> {
                 .await?;
             check(page, &target, &state).await?;
 
+            page.tab_to("ways").await?;
+            page.press(Key::Enter).await?;
             page.tab_to("similarity-").await?;
             page.press(Key::Right).await?;
             let before = state.similarity;

@@ -276,6 +276,10 @@ fn runs_of_a_server_are_ranked_by_all_that_the_zoo_has_of_them() {
     let guest = of(&[both[1].clone(), both[0].clone()], Some("lora.early")).unwrap();
     assert_eq!((keys(&guest)[0].as_str(), &*guest.set), ("bitfit.early", "BitFit, early"));
 
+    // The set of an ensemble that is shown, where the run has a part of it only.
+    let guest = of(&both[..1], Some("ensemble.early")).unwrap();
+    assert_eq!(keys(&guest), ["lora.early", "lora.late"]);
+
     let mut elsewhere = embedding("mine", MethodSpec::BitFit, Checkpoint::Early, &[2.0]);
     elsewhere.recipe.encoder.weights_sha256 = "ef".repeat(32);
     let refused = of(&[run(&[elsewhere])], None).unwrap_err();

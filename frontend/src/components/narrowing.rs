@@ -59,7 +59,7 @@ pub fn Narrowing() -> impl IntoView {
     });
     let plain = |values: Vec<String>| values.into_iter().map(|v| (v.clone(), v)).collect();
     view! {
-        <details class="narrowing" data-testid="filters" prop:open=move || set.get_untracked()>
+        <details class="folded narrowing" data-testid="filters" prop:open=move || set.get_untracked()>
             <summary>
                 <span>"Filter sources"</span>
                 <span class="hint">{move || if set.get() { words() } else { String::new() }}</span>

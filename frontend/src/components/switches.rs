@@ -1,6 +1,7 @@
 //! The switches: similarity, and which embeddings.
 
 use crate::answer::choose_method;
+use crate::platform;
 use crate::state::Store;
 use crate::words;
 use leptos::prelude::*;
@@ -57,6 +58,65 @@ pub fn Switch(
     }
 }
 
+/// How the sources are ranked, folded away: what a visitor came for is the answer.
+#[component]
+pub fn Ways() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let similarity = chosen_similarity(store);
+    let set = chosen_set(store);
+    let words = move || {
+        let similarity = words::similarity_label(&similarity.get()?);
+        let key = set.get()?;
+        let methods = store.loaded.with(|loaded| loaded.as_ref().map(|l| l.methods()))?;
+        let (_, method) = methods.into_iter().find(|(method, _)| *method == key)?;
+        Some(format!("{similarity} · {method}"))
+    };
+    view! {
+        <details
+            class="folded ways"
+            prop:open=store.ways.get_untracked()
+            on:toggle=move |event| store.ways.set(platform::is_open(&event))
+        >
+            <summary data-testid="ways">
+                <span>"How sources are ranked"</span>
+                <span class="hint">{words}</span>
+            </summary>
+            <div class="controls">
+                <SimilaritySwitch />
+                <SetSwitch />
+            </div>
+        </details>
+    }
+}
+
+/// The similarity that is in use.
+fn chosen_similarity(store: Store) -> Signal<Option<String>> {
+    Signal::derive(move || {
+        let named = store.view.with(|view| view.similarity.clone());
+        let found = crate::answer::choose_similarity(named.as_deref()).ok();
+        found.map(|similarity| similarity.name.to_owned())
+    })
+}
+
+/// The embeddings that are in use. A link may name a method only: what is shown is the set it
+/// led to. An adapter of the visitor's is compared with the set that it fits.
+fn chosen_set(store: Store) -> Signal<Option<String>> {
+    Signal::derive(move || {
+        let named = store.view.with(|view| view.method.clone());
+        let guest = store.guest.with(Option::is_some);
+        let answered = store.answer.with(|answer| match answer {
+            Some(Ok(answer)) if guest => Some(answer.method.clone()),
+            _ => None,
+        });
+        answered.or_else(|| {
+            store.loaded.with(|loaded| {
+                let chosen = choose_method(&loaded.as_ref()?.sets, named.as_deref());
+                chosen.ok().map(|(name, _)| name)
+            })
+        })
+    })
+}
+
 /// How embeddings are compared.
 #[component]
 pub fn SimilaritySwitch() -> impl IntoView {
@@ -66,11 +126,7 @@ pub fn SimilaritySwitch() -> impl IntoView {
         .filter(|s| s.universal)
         .map(|s| (s.name.to_owned(), words::similarity_label(s.name)))
         .collect::<Vec<_>>();
-    let chosen = Signal::derive(move || {
-        let named = store.view.with(|view| view.similarity.clone());
-        let found = crate::answer::choose_similarity(named.as_deref()).ok();
-        found.map(|similarity| similarity.name.to_owned())
-    });
+    let chosen = chosen_similarity(store);
     let describe = Signal::derive(move || {
         let chosen = chosen.get();
         let found = SIMILARITIES.iter().find(|s| chosen.as_deref() == Some(s.name));
@@ -87,22 +143,7 @@ pub fn SetSwitch() -> impl IntoView {
     let entries = Memo::new(move |_| {
         store.loaded.with(|loaded| loaded.as_ref().map_or(Vec::new(), |l| l.methods()))
     });
-    // A link may name a method only: what is shown is the set it led to. An adapter of
-    // the visitor's is compared with the set that it fits.
-    let chosen = Signal::derive(move || {
-        let named = store.view.with(|view| view.method.clone());
-        let guest = store.guest.with(Option::is_some);
-        let answered = store.answer.with(|answer| match answer {
-            Some(Ok(answer)) if guest => Some(answer.method.clone()),
-            _ => None,
-        });
-        answered.or_else(|| {
-            store.loaded.with(|loaded| {
-                let chosen = choose_method(&loaded.as_ref()?.sets, named.as_deref());
-                chosen.ok().map(|(name, _)| name)
-            })
-        })
-    });
+    let chosen = chosen_set(store);
     let describe = Signal::derive(move || {
         store.loaded.with(|loaded| {
             let chosen = chosen.get();

@@ -17,6 +17,7 @@ use crate::words;
 use leptos::prelude::*;
 use std::sync::Arc;
 use tupate_metrics::Relevance;
+use tupate_zoo::evaluate::Report;
 use tupate_zoo::lab::{Row, judge};
 use tupate_zoo::{Fusion, SIMILARITIES, ScoreTable, TransferMatrix};
 
@@ -86,14 +87,33 @@ impl Lab {
 }
 
 impl Figures {
-    /// Places of the methods that have figures, the best by a measure first.
+    /// The report with the most targets for which a measure is defined, of most sources.
+    fn widest(&self, measure: usize) -> Option<&Report> {
+        let sources = |r: &Report| r.targets.iter().map(|t| t.sources.len()).sum::<usize>();
+        let reports = self.rows.iter().filter_map(|row| row.report.as_ref().ok());
+        // Of equals the first.
+        reports.rev().max_by_key(|r| (r.defined(measure), sources(r)))
+    }
+
+    /// Whether the mean of each row can be put in order with those of most: a mean over other
+    /// targets or sources is no better and no worse.
+    fn is_beside(&self, measure: usize) -> Vec<bool> {
+        let widest = self.widest(measure);
+        let is_like = |report: &Report| widest.is_some_and(|w| w.is_comparable(report, measure));
+        self.rows.iter().map(|row| row.report.as_ref().is_ok_and(is_like)).collect()
+    }
+
+    /// Places of the methods that have figures, the best by a measure first; after all others
+    /// those that cannot be put in order with them.
     fn best_first(&self, measure: usize) -> Vec<usize> {
+        let is_beside = self.is_beside(measure);
         let mean = |at: usize| self.rows[at].report.as_ref().ok().and_then(|r| r.mean[measure]);
         let mut order: Vec<usize> = (0..self.rows.len()).filter(|at| mean(*at).is_some()).collect();
         let better = tupate_metrics::MEASURES[measure].greater_is_better;
         order.sort_by(|a, b| {
+            let apart = is_beside[*b].cmp(&is_beside[*a]);
             let (a, b) = (mean(*a).unwrap_or_default(), mean(*b).unwrap_or_default());
-            if better { b.total_cmp(&a) } else { a.total_cmp(&b) }
+            apart.then(if better { b.total_cmp(&a) } else { a.total_cmp(&b) })
         });
         order
     }
@@ -199,8 +219,6 @@ fn work(store: Store, own: Own, lab: Lab) {
         zoo.track();
         let (similarity, setting) = (similarity.get(), setting.get());
         let tables = own.scores.get();
-        let tables: Vec<_> =
-            tables.iter().map(|t| ScoreTable::of_matrix(&t.name, &t.cells)).collect();
         let own_truth = own.truth.get();
         turn.update_value(|turn| *turn += 1);
         let own_turn = turn.get_value();
@@ -208,9 +226,21 @@ fn work(store: Store, own: Own, lab: Lab) {
             lab.figures.set(None);
             return;
         };
+        // A row is chosen by its name: no table can have a method's.
+        let methods: Vec<String> = loaded.methods().into_iter().map(|(method, _)| method).collect();
+        let named = |name: &String| match methods.contains(name) {
+            true => format!("{name} (your table)"),
+            false => name.clone(),
+        };
+        let tables: Vec<_> =
+            tables.iter().map(|t| ScoreTable::of_matrix(&named(&t.name), &t.cells)).collect();
         let truth = if setting == OWN {
             let matrices: Vec<TransferMatrix> = own_truth.into_iter().map(|t| t.cells).collect();
-            TransferMatrix::of_seeds(&matrices)
+            match &matrices[..] {
+                // A file of `tupate transfer` has its seeds in it.
+                [one] => Some(one.clone()),
+                seeds => TransferMatrix::of_seeds(seeds),
+            }
         } else {
             loaded.zoo.transfer().iter().find(|matrix| matrix.setting == setting).cloned()
         };
@@ -254,8 +284,11 @@ fn TruthSwitch() -> impl IntoView {
     let chosen = Signal::derive(move || setting(store, own));
     let describe = Signal::derive(move || match chosen.get().as_deref() {
         Some(OWN) => {
-            let tables = own.truth.with(Vec::len) as u64;
-            format!("Your own measurements; {}.", words::counted(tables, "seed"))
+            let seeds = own.truth.with(|tables| match &tables[..] {
+                [one] => one.cells.seeds.len(),
+                several => several.len(),
+            });
+            format!("Your own measurements; {}.", words::counted(seeds as u64, "seed"))
         }
         chosen => store.loaded.with(|loaded| {
             let mut known = loaded.iter().flat_map(|loaded| loaded.zoo.transfer());

@@ -3,7 +3,7 @@
 use crate::components::around::{Place, Surroundings};
 use crate::components::ranking::Ranking;
 use crate::components::stage::{Scene, scene};
-use crate::components::switches::{SetSwitch, SimilaritySwitch};
+use crate::components::switches::Ways;
 use crate::components::target;
 use crate::platform;
 use crate::state::Store;
@@ -57,8 +57,7 @@ fn WithZoo() -> impl IntoView {
                         of=|around| around.target
                         ghost=|| view! { <TargetGhost /> }.into_any()
                     />
-                    <SimilaritySwitch />
-                    <SetSwitch />
+                    <Ways />
                 </section>
                 <Ranking />
             </div>

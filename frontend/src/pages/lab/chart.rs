@@ -64,7 +64,7 @@ pub fn Chart() -> impl IntoView {
             "Against {}, the best by {} {best}: {value} over {}{interval}{floor}.",
             figures.setting,
             phrase(),
-            words::counted(report.targets.len() as u64, "target"),
+            words::counted(report.defined(measure) as u64, "target"),
         ))
     };
     let none = move || {
@@ -80,8 +80,9 @@ pub fn Chart() -> impl IntoView {
         lab.figures.with(|f| f.as_ref().is_some_and(|f| f.rows.iter().any(what)))
     };
     let has_table = move || has(|row| row.is_table);
-    let has_ceiling =
-        move || has(|row| row.report.as_ref().is_ok_and(|report| report.ceiling.is_some()));
+    let has_ceiling = move || {
+        has(|row| row.report.as_ref().is_ok_and(|report| report.ceiling_beside().is_some()))
+    };
     let name = Callback::new(move |()| {
         file_name(store, &format!("lab {}", MEASURES[untrack(|| lab.measure())].name))
     });
@@ -191,7 +192,7 @@ fn plot(figures: &Figures, order: &[usize], measure: usize, width: f64) -> impl 
     let reports = || order.iter().filter_map(|at| figures.rows[*at].report.as_ref().ok());
     let values: Vec<f64> = reports()
         .flat_map(|r| {
-            let ceiling = r.ceiling.as_ref().and_then(|ceiling| ceiling[measure]);
+            let ceiling = r.ceiling_beside().and_then(|ceiling| ceiling[measure]);
             let ends = r.interval[measure].into_iter().flatten();
             [r.mean[measure], r.random[measure], ceiling].into_iter().flatten().chain(ends)
         })
@@ -225,9 +226,15 @@ fn plot(figures: &Figures, order: &[usize], measure: usize, width: f64) -> impl 
     let (name_x, anchor) = if narrow { (0.0, "start") } else { (gutter - 12.0, "end") };
     let room = if narrow { width } else { name_x };
     let most = (room / labels::width("m")) as usize;
+    let is_beside = figures.is_beside(measure);
     let rows = order.iter().enumerate().filter_map(|(place, at)| {
-        let (row, name) = (&figures.rows[*at], &figures.names[*at]);
+        let row = &figures.rows[*at];
         let report = row.report.as_ref().ok()?;
+        let mut name = figures.names[*at].clone();
+        if !is_beside[*at] {
+            let targets = words::counted(report.defined(measure) as u64, "target");
+            name = format!("{targets}: {name}");
+        }
         let mean = report.mean[measure]?;
         let top = HEAD + row_height * place as f64;
         let y = top + if narrow { 31.0 } else { row_height / 2.0 };
@@ -244,11 +251,11 @@ fn plot(figures: &Figures, order: &[usize], measure: usize, width: f64) -> impl 
         });
         let early = row.method.split('.').any(|part| part == "early");
         let class = if row.is_table { "table" } else if early { "early" } else { "late" };
-        let ceiling = report.ceiling.as_ref().and_then(|ceiling| ceiling[measure]);
+        let ceiling = report.ceiling_beside().and_then(|ceiling| ceiling[measure]);
         Some(view! {
             <g data-testid="dot" data-method=row.method.clone() data-value=mean.to_string()>
                 <text class="method" x=name_x.to_string() y=name_y.to_string() text-anchor=anchor>
-                    {words::clipped(name, most)}
+                    {words::clipped(&name, most)}
                 </text>
                 {line("floor", report.random[measure])}
                 {line("ceiling", ceiling)}

@@ -17,6 +17,8 @@ pub struct Table {
     pub name: String,
     /// A row a target, a column a source.
     pub cells: TransferMatrix,
+    /// Whether it is measured transfer with all its seeds, and no seed among others.
+    is_whole: bool,
 }
 
 /// The tables, for as long as the page is open. Copied freely: it holds handles only.
@@ -73,14 +75,26 @@ impl Own {
 
     fn take(self, name: &str, bytes: &[u8]) {
         match table(bytes) {
-            Ok(cells) => {
-                self.failure.set(None);
+            Ok((cells, is_whole)) => {
                 let name = name.trim_end_matches(".csv").trim_end_matches(".json").to_owned();
-                let list = if self.are_scores.get_untracked() { self.scores } else { self.truth };
+                let scores = self.are_scores.get_untracked() && !is_whole;
+                let list = if scores { self.scores } else { self.truth };
+                let others = |tables: &Vec<Table>| {
+                    let others = tables.iter().filter(|table| table.name != name);
+                    others.map(|table| table.is_whole || is_whole).collect::<Vec<_>>()
+                };
+                if !scores && list.with_untracked(others).contains(&true) {
+                    return self.fail(
+                        &name,
+                        "a transfer.json holds all its seeds and stands alone; remove the other \
+                         tables of measured transfer first",
+                    );
+                }
+                self.failure.set(None);
                 list.update(|list| {
                     // The same file again is a newer state of it.
                     list.retain(|table| table.name != name);
-                    list.push(Table { name, cells });
+                    list.push(Table { name, cells, is_whole });
                 });
             }
             Err(why) => self.fail(name, &why),
@@ -92,14 +106,16 @@ impl Own {
     }
 }
 
-/// A table: CSV, or the JSON that `tupate transfer` leaves behind.
-fn table(bytes: &[u8]) -> Result<TransferMatrix, String> {
+/// A table, and whether it is a whole truth: CSV is a seed, or scores; the JSON that `tupate
+/// transfer` leaves behind is measured transfer with all its seeds.
+fn table(bytes: &[u8]) -> Result<(TransferMatrix, bool), String> {
     if bytes.trim_ascii_start().starts_with(b"{") {
         let matrix: TransferMatrix = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
         matrix.check().map_err(|e| e.to_string())?;
-        return Ok(matrix);
+        return Ok((matrix, true));
     }
-    TransferMatrix::from_csv(bytes, "own", "each target's own").map_err(|e| e.to_string())
+    let matrix = TransferMatrix::from_csv(bytes, "own", "each target's own");
+    Ok((matrix.map_err(|e| e.to_string())?, false))
 }
 
 /// Where tables are pasted, chosen, and taken away again.

@@ -72,13 +72,17 @@ pub fn Figures() -> impl IntoView {
         });
         let rows = rows.collect_view();
         // Methods judged by the same targets and sources share their ends.
-        let first = figures.rows.iter().find_map(|row| row.report.as_ref().ok())?;
-        let ends = [
-            ("random order", "random", Some(&first.random)),
-            ("one seed by the others", "ceiling", first.ceiling.as_ref()),
-        ];
-        let ends = ends.into_iter().filter_map(|(title, hook, values)| {
-            let values = values?;
+        let widest = figures.widest(lab.measure())?;
+        let all = widest.targets.len();
+        let mut ends = vec![("random order", "random", all, &widest.random)];
+        if let Some(ceiling) = &widest.ceiling {
+            ends.push(("one seed by the others", "ceiling", ceiling.targets, &ceiling.mean));
+            if ceiling.targets < all {
+                let of_those = "random order of those";
+                ends.push((of_those, "ceiling-random", ceiling.targets, &ceiling.random));
+            }
+        }
+        let ends = ends.into_iter().map(|(title, hook, targets, values)| {
             let cells = columns.iter().map(|(_, measure)| {
                 view! {
                     <td data-measure=MEASURES[*measure].name data-value=values[*measure].map(|v| v.to_string())>
@@ -86,13 +90,13 @@ pub fn Figures() -> impl IntoView {
                     </td>
                 }
             });
-            Some(view! {
+            view! {
                 <tr class="end" data-testid="figures-row" data-method=hook>
                     <th scope="row">{title}</th>
-                    <td></td>
+                    <td>{targets.to_string()}</td>
                     {cells.collect_view()}
                 </tr>
-            })
+            }
         });
         Some((rows, ends.collect_view()))
     };
@@ -132,7 +136,7 @@ pub fn Figures() -> impl IntoView {
                 </table>
             </div>
             <p class="hint">
-                "Figures are those of tupate evaluate, seed 0. The floor is exact: the mean over all orders. The ceiling is what one seed of the truth scores against the others."
+                "Figures are those of tupate evaluate, seed 0. The floor is exact: the mean over all orders. One seed by the others is what a further measurement would score, on the targets that have several. A mean is over the targets for which its measure is defined."
             </p>
         </section>
     }
