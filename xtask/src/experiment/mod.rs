@@ -27,6 +27,7 @@ use plan::{Baseline, Method, Plan, Task, Truth};
 use serde_json::Value;
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -131,6 +132,32 @@ impl Experiment<'_> {
         Ok(format!("{} tasks", self.plan.task.len()))
     }
 
+    /// Refuses what lies in the cache folder and was made in another way: it would be taken
+    /// for what is declared now. `ways` says the options of all that is computed of a kind.
+    fn made_so(&self, kind: &str, ways: impl Iterator<Item = (String, String)>) -> Result<()> {
+        let path = self.work.join(format!("{kind}.made.json"));
+        let mut made: BTreeMap<String, String> = match fs::read(&path) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).with_context(|| format!("{}", path.display()))?
+            }
+            Err(_) => BTreeMap::new(),
+        };
+        let files = |task: &Task| (format!("files of {}", task.id), task.files());
+        for (what, now) in ways.chain(self.plan.task.iter().map(files)) {
+            let before = made.entry(what.clone()).or_insert_with(|| now.clone());
+            if *before != now {
+                bail!(
+                    "{} holds what was made with `{before}` ({what}), and the experiment now says \
+                     `{now}`; remove that folder to begin anew",
+                    self.work.display()
+                );
+            }
+        }
+        fs::create_dir_all(&self.work)
+            .and_then(|()| fs::write(&path, serde_json::to_string_pretty(&made)?))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
     /// The options of a task's tuning; what they say decides the result.
     fn tune_options(&self, task: &str, method: &Method, seed: u64) -> Vec<String> {
         let plan = self.plan;
@@ -163,12 +190,19 @@ impl Experiment<'_> {
     fn tune(&self, seed: u64) -> Result<String> {
         let methods = &self.plan.tuning.method;
         let table = self.tuned()?;
+        let way = |method: &Method| {
+            let options = self.tune_options("TASK", method, seed).join(" ");
+            (format!("{}, seed {seed}", method.name), options)
+        };
+        self.made_so("tuning", methods.iter().map(way))?;
         let folder = self.embeddings(seed);
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let mut missing = Vec::new();
         for task in &self.plan.task {
-            if self.embedding(task, seed).is_file() {
+            let key = |method: &Method| (seed, method.name.clone(), task.id.clone());
+            let is_told = methods.iter().all(|method| table.borrow().has(&key(method)));
+            if is_told && self.embedding(task, seed).is_file() {
                 continue;
             }
             // The embeddings of a task come from its runs: those that lie on another
@@ -273,6 +307,7 @@ impl Experiment<'_> {
     /// Takes the finished cells of a sweep into the results.
     fn collect(&self, truth: &Truth, table: &RefCell<Table<Transferred>>) -> Result<()> {
         let options = self.transfer_options(truth).join(" ");
+        self.made_so(&truth.setting, [(truth.setting.clone(), options.clone())].into_iter())?;
         let new = cells(&self.work.join(&truth.setting), &table.borrow(), &options)?;
         table.borrow_mut().add(new)
     }

@@ -148,6 +148,15 @@ pub struct Task {
     pub note: Option<String>,
 }
 
+impl Task {
+    /// Which files it is made from, and how.
+    pub fn files(&self) -> String {
+        let named = [&self.folder, &self.train, &self.dev, &self.split];
+        let named = named.map(|name| name.as_deref().unwrap_or("-")).join(" ");
+        if self.supporting { named + " supporting" } else { named }
+    }
+}
+
 /// The folder of a seed's embeddings among the results, a file a task.
 pub fn embeddings(results: &Path, seed: u64) -> PathBuf {
     results.join("embeddings").join(seed.to_string())

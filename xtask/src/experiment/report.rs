@@ -319,15 +319,27 @@ impl<'a> Report<'a> {
             let cells = MEASURES.map(|measure| with_interval(&judged, measure));
             writeln!(text, "| *{setting} as measured* | {} |", cells.join(" | "))?;
         }
-        for (title, part) in [("random order", "random"), ("ceiling by seeds", "ceiling")] {
+        let targets = last["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
+        // What one seed says of the others is of the targets that have several, and stands in
+        // the table of those.
+        let is_of_all = last["ceiling"]["targets"] == targets.len();
+        let ceiling = is_of_all.then_some(("one seed by the others", "ceiling"));
+        for (title, part) in [("random order", "random")].into_iter().chain(ceiling) {
             let of = &last[part];
             let cells = MEASURES.map(|(_, at, digits)| number(of.pointer(at), digits));
-            if of.is_object() {
-                writeln!(text, "| *{title}* | {} |", cells.join(" | "))?;
-            }
+            writeln!(text, "| *{title}* | {} |", cells.join(" | "))?;
         }
-        let targets = last["targets"].as_array().map_or(0, Vec::len);
-        writeln!(text, "\n{}; in brackets 95 % intervals over them.", counted(targets, "target"))?;
+        // A measure is undefined where all sources are alike, or none gains.
+        let fewer = MEASURES.iter().filter_map(|(title, at, _)| {
+            let at = if *at == "/rho" { "/rank_of_best" } else { at };
+            let of = |target: &&Value| target.pointer(at).is_some_and(|value| !value.is_null());
+            let defined = targets.iter().filter(of).count();
+            (0 < defined && defined < targets.len()).then(|| format!("{title} over {defined}"))
+        });
+        let fewer: Vec<String> = fewer.collect();
+        let but = if fewer.is_empty() { String::new() } else { format!(" ({})", fewer.join(", ")) };
+        let targets = counted(targets.len(), "target");
+        writeln!(text, "\n{targets}{but}; in brackets 95 % intervals over them.")?;
         Ok(text)
     }
 

@@ -20,6 +20,8 @@ pub trait Row: Serialize + DeserializeOwned {
     fn key(&self) -> Key;
     /// The options that it was made with.
     fn options(&self) -> &str;
+    /// What examples it is of, and the sha256 of these: the same for all results of them.
+    fn data(&self) -> Option<((u64, &str), &str)>;
 }
 
 /// The results of one kind.
@@ -42,6 +44,20 @@ impl<R: Row> Table<R> {
                     path.display(),
                     number + 1,
                     row.options()
+                );
+            }
+        }
+        let mut data = BTreeMap::new();
+        for (number, row) in rows.iter().enumerate() {
+            let Some((of, sha256)) = row.data() else { continue };
+            let (line, first) = *data.entry(of).or_insert((number + 1, sha256));
+            if first != sha256 {
+                bail!(
+                    "{}, line {}: made of other examples of {} than line {line} (sha256 {sha256} \
+                     and {first}); remove those of one of the two",
+                    path.display(),
+                    number + 1,
+                    of.1
                 );
             }
         }
@@ -79,10 +95,13 @@ impl<R: Row> Table<R> {
         self.rows.contains_key(key)
     }
 
-    /// Adds results, and writes all.
+    /// Adds results, and writes all, with those that came into the file meanwhile.
     pub fn add(&mut self, new: Vec<R>) -> Result<()> {
         if new.is_empty() {
             return Ok(());
+        }
+        for row in Self::read(&self.path)? {
+            self.rows.entry(row.key()).or_insert(row);
         }
         self.rows.extend(new.into_iter().map(|row| (row.key(), row)));
         let mut text = String::new();
@@ -150,6 +169,10 @@ impl Row for Tuned {
     fn options(&self) -> &str {
         &self.options
     }
+
+    fn data(&self) -> Option<((u64, &str), &str)> {
+        Some(((self.seed, &self.task), &self.data_sha256))
+    }
 }
 
 /// A target after transfer from a source.
@@ -180,6 +203,10 @@ impl Row for Transferred {
 
     fn options(&self) -> &str {
         &self.options
+    }
+
+    fn data(&self) -> Option<((u64, &str), &str)> {
+        Some(((self.seed, &self.target), &self.data_sha256))
     }
 }
 
@@ -241,6 +268,10 @@ impl Row for Ranked {
 
     fn options(&self) -> &str {
         &self.options
+    }
+
+    fn data(&self) -> Option<((u64, &str), &str)> {
+        None
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sweeps with a stand-in for `tupate`: nothing twice, nothing lost, settings held to.
 
+mod kept;
 mod reports;
 
 use super::*;
@@ -375,21 +376,6 @@ fn a_failure_holds_up_nothing_but_itself() {
     assert_eq!(place.lines("tuning.jsonl").len(), 6);
     let again = place.calls().iter().filter(|call| call.starts_with("tune a ")).count();
     assert_eq!(again, 2, "what was done stays done");
-}
-
-#[test]
-fn results_of_other_settings_are_refused() {
-    let place = Place::new();
-    place.run(PLAN).unwrap();
-    for (from, to) in [("lr = \"2e-3\"", "lr = \"1e-3\""), ("\"--limited\", \"8\"", "")] {
-        let error = format!("{:#}", place.run(&PLAN.replace(from, to)).unwrap_err());
-        assert!(error.contains("the experiment now says"), "{error}");
-    }
-    // A further task is no other setting.
-    place.write("data/d/train.tsv");
-    let more = format!("{PLAN}\n[[task]]\nid = \"d\"\nlicence = \"MIT\"\n");
-    place.run(&more).unwrap();
-    assert_eq!(place.lines("tuning.jsonl").len(), 8);
 }
 
 #[test]
