@@ -46,6 +46,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         }
     };
     say_what_is_left_out(&report);
+    say_what_is_no_fraction(&matrix);
     let headline = Relevance::ALL
         .into_iter()
         .find(|relevance| relevance.name() == args.relevance)
@@ -157,6 +158,17 @@ fn unknown_exclusions(
         if !known {
             say(format_args!("note: --exclude {name}: there is no such task here"));
         }
+    }
+}
+
+/// Scores out of 100 would make NDCG by percent and by gain a matter of the best source alone.
+fn say_what_is_no_fraction(truth: &TransferMatrix) {
+    let scores = truth.scores.iter().flatten().flatten().flatten();
+    if let Some(score) = scores.copied().find(|score| *score > 1.0) {
+        say(format_args!(
+            "note: the truth has scores above 1, such as {score}; NDCG by percent and by gain take \
+             them for fractions, of which 1 is perfect: divide scores out of 100 by 100"
+        ));
     }
 }
 

@@ -27,6 +27,7 @@ fn vectors_of_numpy_are_judged_alike_from_folder_and_zoo() {
     ];
     let output = tupate(dir, &by_folder);
     assert!(err(&output).contains("without an embedding, left out: gnu"), "{}", err(&output));
+    assert!(!err(&output).contains("above 1"), "{}", err(&output));
     let report = json(dir, &by_folder);
     let wanted: Value =
         serde_json::from_slice(&std::fs::read(golden("evaluate.json")).unwrap()).unwrap();
@@ -75,6 +76,10 @@ fn vectors_of_numpy_are_judged_alike_from_folder_and_zoo() {
     for part in ["(invented)", "95 % interval", "random order (exact)", "NDCG percent", "\nmean"] {
         assert!(table.contains(part), "{part:?} not in\n{table}");
     }
+    std::fs::write(dir.join("percent.csv"), "t,ape,bee,cat\nape,,71.5,60\nbee,80,,55\n").unwrap();
+    let percent = ["evaluate", "--zoo", "animals.safetensors", "--truth", "percent.csv"];
+    let said = err(&tupate(dir, &percent));
+    assert!(said.contains("scores above 1, such as 71.5"), "{said}");
     // Two tables are two seeds: a ceiling; against itself, nothing differs.
     let seeds = [
         "evaluate",
