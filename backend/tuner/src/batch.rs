@@ -155,7 +155,9 @@ pub fn tokenise<'a>(
             (Input::Question { question, context }, Label::Answers(answers)) => {
                 let (question, shortened) =
                     shortened(&encoder.tokenizer, question).map_err(failed)?;
-                let windows = windows.as_ref().ok_or_else(|| failed("a question".into()))?;
+                let windows = windows
+                    .as_ref()
+                    .ok_or_else(|| failed("a question among other texts".into()))?;
                 let whole = windows.of(question, context).map_err(failed)?;
                 for encoding in std::iter::once(&whole).chain(whole.get_overflowing()) {
                     push(encoding, Target::Span(window(encoding, answers)));
