@@ -152,8 +152,10 @@ fn pooling(folder: &Path, has_pooler: bool) -> Result<Pooling, Error> {
         serde_json::from_slice(&read(&path)?).map_err(|e| bad(e.to_string()))?;
     let fields = config.as_object().into_iter().flatten();
     let on = fields.filter(|(key, on)| key.starts_with("pooling_mode_") && **on == true);
+    let mut on: Vec<&str> = on.map(|(key, _)| key.as_str()).collect();
+    on.sort_unstable();
     // Of several, their results side by side would be meant.
-    match &on.map(|(key, _)| key.as_str()).collect::<Vec<_>>()[..] {
+    match &on[..] {
         ["pooling_mode_mean_tokens"] => Ok(Pooling::Mean),
         ["pooling_mode_cls_token"] => Ok(Pooling::First),
         [] => Err(bad("no pooling is on; mean and first-token pooling are supported".into())),
